@@ -1,0 +1,213 @@
+"""A run's configuration: one pydantic model, the same in a TOML recipe, a run's record, the browser's form
+and `--set a.b=c` on the command line."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from memfactory_core.component import Part
+from memfactory_core.errors import ConfigError
+from memfactory_core.paradigms import Paradigm
+from memfactory_core.policies import Policy
+from memfactory_core.rewards import SCORES
+from memfactory_core.tasks import Task
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class Settings(BaseModel):
+    """A named group of settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Training(Settings):
+    """How the policy is trained: GRPO (arXiv 2402.03300) over whole episodes, through TRL."""
+
+    steps: int = Field(60, ge=1, le=1_000_000)
+    """Optimizer steps; each sees fresh episodes."""
+    groups: int = Field(8, ge=1, le=4096)
+    """Examples per step; each is attempted `group_size` times."""
+    group_size: int = Field(8, ge=2, le=256)
+    """Attempts at each example (G); their rewards are compared with one another."""
+    learning_rate: float = Field(5e-4, gt=0, le=1)
+    """Step size of AdamW; about 5e-4 for the tiny policy, 1e-6 for full fine-tuning of a large one."""
+    warmup_steps: int = Field(3, ge=0, le=100_000)
+    """Steps over which the learning rate rises from zero."""
+    temperature: float = Field(1.0, gt=0, le=5)
+    """Temperature of the episodes' sampling."""
+    beta: float = Field(0.0, ge=0, le=10)
+    """Weight of the KL penalty to the starting policy; 0 saves the reference model."""
+    loss: Literal["dapo", "grpo", "dr_grpo", "bnpo"] = "dapo"
+    """How token losses are averaged (TRL's loss_type); dapo is the mean over all tokens of the step."""
+    scale_rewards: Literal["group", "batch", "none"] = "group"
+    """Divide advantages by the standard deviation of the group (Memory-R1), the batch, or not (MemAgent)."""
+    clip: float = Field(0.2, gt=0, le=1)
+    """Clip range of the probability ratio, used where one batch of episodes serves several steps."""
+    reuse: int = Field(1, ge=1, le=16)
+    """Optimizer steps on each batch of episodes (TRL's num_iterations)."""
+    micro_batches: int = Field(1, ge=1, le=1024)
+    """Pieces in which a step's turns pass through the model; more pieces need less memory."""
+    entropy: float = Field(0.0, ge=0, le=1)
+    """Weight of the entropy bonus; it keeps a policy from settling too early."""
+    drop_equal_groups: bool = True
+    """Leave groups whose attempts all earned the same out of the loss; they carry no gradient. With dapo
+    the mean is then taken over the other groups' tokens."""
+    save_every: int = Field(50, ge=1, le=1_000_000)
+    """Steps between checkpoints, from which a run can be resumed."""
+
+
+class Evaluation(Settings):
+    """How a policy is measured on held-out examples."""
+
+    task: Part[Task] | None = None
+    """The held-out task; none means the training task with held-out names or seeds."""
+    examples: int = Field(200, ge=1, le=100_000)
+    """Examples that are attempted."""
+    samples: int = Field(4, ge=0, le=64)
+    """Attempts at temperature 1 per example beside the greedy one (avg@k); 0 means greedy only."""
+    seed: int = 1000
+    """Seed of the held-out examples; must differ from the run's."""
+
+
+class RunConfig(Settings):
+    """Everything that decides a run's outcome."""
+
+    name: str = Field("untitled", min_length=1, max_length=80)
+    """What the run is called in lists."""
+    about: str = ""
+    """One or two sentences on what this recipe shows."""
+    mode: Literal["train", "evaluate"] = "train"
+    """Train and measure before and after, or only measure."""
+    task: Part[Task]
+    """What has to be remembered, and for which questions."""
+    paradigm: Part[Paradigm]
+    """How the agent reads, remembers and answers."""
+    policy: Part[Policy]
+    """Who decides."""
+    reward: dict[str, float] = {"exact_match": 1.0, "rejected": -0.2}
+    """Weights of the reward's parts; a negative weight is a cost."""
+    training: Training = Training()
+    """How it is trained."""
+    evaluation: Evaluation = Evaluation()
+    """How it is measured."""
+    seed: int = Field(0, ge=0)
+    """Seed of the examples, the sampling and the optimizer."""
+
+    @field_validator("reward")
+    @classmethod
+    def _known_scores(cls, weights: dict[str, float]) -> dict[str, float]:
+        unknown = sorted(set(weights) - set(SCORES))
+        if unknown:
+            raise ValueError(f"no score called {unknown[0]!r}; known: {', '.join(SCORES)}")
+        return weights
+
+    @model_validator(mode="after")
+    def _whole(self) -> RunConfig:
+        if self.mode == "train" and not self.policy.trainable:
+            raise ValueError(
+                f"the policy {self.policy.kind!r} cannot be trained; set mode to 'evaluate' "
+                "or choose a trainable policy"
+            )
+        if self.evaluation.task is None and self.evaluation.seed == self.seed:
+            raise ValueError("evaluation.seed equals seed: choose another, examples must be held out")
+        return self
+
+    @property
+    def held_out(self) -> Task:
+        """The task that is evaluated."""
+        return self.evaluation.task or self.task
+
+    def dump(self) -> dict[str, Any]:
+        """The whole configuration as plain values."""
+        return self.model_dump(mode="json")
+
+    def to_toml(self) -> str:
+        """The configuration as a recipe file; what is None is left out."""
+        return tomli_w.dumps(_without_none(self.dump()))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return value
+
+
+def recipes() -> dict[str, Path]:
+    """The recipes that come with the package, by name."""
+    return {path.stem: path for path in sorted(RECIPES.glob("*.toml"))}
+
+
+def read(source: str) -> dict[str, Any]:
+    """The plain values of a recipe: a known name, or the path of a .toml or .json file (a run's run.json
+    too). ConfigError says what is wrong and where."""
+    known = recipes()
+    path = known.get(source) or Path(source)
+    if path.suffix not in (".toml", ".json"):
+        raise ConfigError(
+            f"no recipe called {source!r}; known: {', '.join(known)} (or the path of a .toml or .json file)"
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise ConfigError(f"cannot read the recipe {path}: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"the recipe {path} is not a table of settings")
+    return values.get("config", values)
+
+
+def set_value(values: dict[str, Any], assignment: str) -> None:
+    """Carries out one `a.b.c=value` on plain values. The value is JSON where it parses as JSON, else text;
+    setting a part to another kind drops the settings of the old kind."""
+    path, equals, raw = assignment.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise ConfigError(f"--set wants a.b=value, got {assignment!r}")
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        value = raw
+    place = values
+    for key in keys[:-1]:
+        inner = place.get(key)
+        if isinstance(inner, str):
+            inner = {"kind": inner}
+        place[key] = inner = {} if inner is None else inner
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {assignment}: {key!r} is a single value, it has no settings")
+        place = inner
+    place[keys[-1]] = value
+
+
+def build(values: Mapping[str, Any], origin: str = "the configuration") -> RunConfig:
+    """The validated configuration. ConfigError carries one line per problem, with the setting's path."""
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: " + "; ".join(explain(error))) from error
+
+
+def explain(error: ValidationError) -> list[str]:
+    """One line for each problem of a validation: the setting's path and what is wrong with it."""
+    return [
+        f"{'.'.join(str(part) for part in problem['loc']) or 'settings'}: "
+        f"{problem['msg'].removeprefix('Value error, ')}"
+        + (f" (got {problem['input']!r})" if isinstance(problem["input"], str | int | float) else "")
+        for problem in error.errors()
+    ]
+
+
+def load(source: str, assignments: Sequence[str] = ()) -> RunConfig:
+    """A recipe by name or path with overrides, validated."""
+    values = read(source)
+    for assignment in assignments:
+        set_value(values, assignment)
+    return build(values, source)

@@ -1,0 +1,209 @@
+"""The episode engine. An episode is a generator: it yields lists of `Ask`, receives `Completion`s and
+returns its answer, so that the same paradigm code serves chat, evaluation and training. `run_episodes`
+advances all live episodes in lockstep and batches what they ask.
+
+Parts read the bank, the question and the example's position from `Context`; only its `apply` changes
+memory, only its `ask` reaches the policy, only its `recall` reads through a retriever. Each writes its event.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from memfactory_core.stores import Bank, Memories, Refused
+from memfactory_core.trace import Asked, Episode, Event, Failed, Recalled, Wrote
+from memfactory_core.types import Completion, Example, Hit, Memory, Message, Op, Turn
+
+Steps = Generator["list[Ask]", list[Completion], Any]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One question to the policy. `facts` holds the same content as the messages, unformatted, for policies
+    that are programs; `example` is there for the scripted ones that may know the truth."""
+
+    role: str
+    messages: tuple[Message, ...]
+    max_tokens: int
+    trainable: bool
+    facts: dict[str, Any]
+    example: Example
+
+
+class Sampler(Protocol):
+    """A live policy."""
+
+    def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
+        """One completion for each ask, in order. Temperature 0 is greedy."""
+
+
+class Recaller(Protocol):
+    """What `Context.recall` needs of a retriever."""
+
+    def retrieve(self, query: str, context: Context) -> Any:
+        """The hits, best first; or a generator that asks the policy and returns them."""
+
+
+class ReadOnly:
+    """A bank without its writing half."""
+
+    def __init__(self, bank: Bank) -> None:
+        self._bank = bank
+        self.budget = bank.budget
+
+    def get(self, memory_id: str) -> Memory | None:
+        """One memory, or None."""
+        return self._bank.get(memory_id)
+
+    def all(self) -> list[Memory]:
+        """Every memory in the order of creation."""
+        return self._bank.all()
+
+
+@dataclass
+class Context:
+    """What an episode's code may do: ask, recall, apply. Each act is written into the trace."""
+
+    example: Example
+    _bank: Bank
+    is_trained: Callable[[str], bool] = lambda role: True
+    turns: list[Turn] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    at: int | None = None
+
+    @property
+    def bank(self) -> Memories:
+        """The memories, for reading."""
+        return ReadOnly(self._bank)
+
+    @property
+    def question(self) -> str:
+        """The question of the example; paradigms decide whether parts may see it while reading."""
+        return self.example.question
+
+    def ask(
+        self, role: str, messages: Sequence[Message], max_tokens: int, **facts: Any
+    ) -> Generator[list[Ask], list[Completion], str]:
+        """Asks the policy once and returns its text."""
+        return (yield from self.ask_all(role, [(messages, facts)], max_tokens))[0]
+
+    def ask_all(
+        self, role: str, many: Sequence[tuple[Sequence[Message], dict[str, Any]]], max_tokens: int
+    ) -> Generator[list[Ask], list[Completion], list[str]]:
+        """Asks several independent things at once; they share a batch."""
+        trainable = self.is_trained(role)
+        asks = [
+            Ask(role, tuple(messages), max_tokens, trainable, facts, self.example)
+            for messages, facts in many
+        ]
+        completions = yield asks
+        for ask, completion in zip(asks, completions, strict=True):
+            turn = Turn(
+                role=role, messages=ask.messages, completion=completion, observation=self.at,
+                trainable=trainable,
+            )  # fmt: skip
+            self._log(Asked, role=role, index=len(self.turns))
+            self.turns.append(turn)
+        return [completion.text for completion in completions]
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the last completion stopped at its length limit instead of ending by itself."""
+        return bool(self.turns) and self.turns[-1].completion.finish_reason == "length"
+
+    def recall(self, retriever: Recaller, query: str) -> Generator[list[Ask], list[Completion], list[Hit]]:
+        """Reads memories through a retriever."""
+        hits = yield from steps(retriever.retrieve(query, self))
+        self._log(Recalled, query=query, hits=tuple(hits))
+        return list(hits)
+
+    def apply(self, ops: Iterable[Op]) -> None:
+        """Carries the operations out in order; one that the bank refuses is recorded as rejected."""
+        for op in ops:
+            seq = len(self.events)
+            try:
+                event = self._bank.apply(op, seq, self.at)
+            except Refused as refusal:
+                event = Wrote(
+                    seq=seq, at=self.at, action="reject", memory_id=op.memory_id, after=op.text,
+                    reason=str(refusal),
+                )  # fmt: skip
+            self.events.append(event.model_copy(update={"turn": len(self.turns)}))
+
+    def fail(self, error: Exception) -> None:
+        """Records that a part raised."""
+        self._log(Failed, error=f"{type(error).__name__}: {error}")
+
+    def _log(self, event: type, **fields: Any) -> None:
+        self.events.append(event(seq=len(self.events), at=self.at, turn=len(self.turns), **fields))
+
+
+def steps(result: Any) -> Steps:
+    """Runs what a part returned: a generator is followed, anything else is the result itself."""
+    if isinstance(result, Generator):
+        return (yield from result)
+    return result
+
+
+class Runnable(Protocol):
+    """What `run_episodes` needs of a paradigm."""
+
+    def start(self, example: Example) -> Context:
+        """A context with an empty bank."""
+
+    def play(self, context: Context) -> Steps:
+        """The episode's generator; returns the answer."""
+
+
+def run_episodes(
+    paradigm: Runnable,
+    sampler: Sampler,
+    examples: Sequence[Example],
+    temperature: float = 1.0,
+    group_ids: Sequence[str] | None = None,
+    on_turn: Callable[[int, Context], None] | None = None,
+) -> list[Episode]:
+    """Plays one episode for each example, all in lockstep: every round batches what all live episodes
+    ask. A part that raises ends its own episode as failed; an error of the sampler itself is raised, for
+    it concerns all. Equal `group_ids` mark the attempts at one example."""
+    contexts = [paradigm.start(example) for example in examples]
+    plays: list[Steps | None] = [paradigm.play(context) for context in contexts]
+    inbox: list[list[Completion] | None] = [None] * len(examples)
+    answers = [""] * len(examples)
+    failed = [False] * len(examples)
+    live = list(range(len(examples)))
+    while live:
+        asked: list[tuple[int, list[Ask]]] = []
+        for index in live:
+            play, context = plays[index], contexts[index]
+            try:
+                asks = next(play) if inbox[index] is None else play.send(inbox[index])
+                asked.append((index, asks))
+            except StopIteration as end:
+                answers[index] = end.value or ""
+            except Exception as error:  # a bad episode is data: it is recorded and shown
+                context.fail(error)
+                failed[index] = True
+            if on_turn:
+                on_turn(index, context)
+        flat = [ask for _, asks in asked for ask in asks]
+        completions = iter(sampler.complete(flat, temperature)) if flat else iter(())
+        for index, asks in asked:
+            inbox[index] = [next(completions) for _ in asks]
+        live = [index for index, _ in asked]
+    for context in contexts:
+        context._bank.close()
+    groups = group_ids or [uuid.uuid4().hex[:12] for _ in examples]
+    return [
+        Episode(
+            id=uuid.uuid4().hex[:12], group_id=group, example=example, turns=tuple(context.turns),
+            events=tuple(context.events), answer=answer,
+            stop_reason="failed" if bad else "answered",
+        )
+        for group, example, context, answer, bad in zip(
+            groups, examples, contexts, answers, failed, strict=True
+        )
+    ]  # fmt: skip

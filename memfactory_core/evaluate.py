@@ -1,0 +1,79 @@
+"""Evaluation: a task, a paradigm and a policy give scores with 95% intervals (bootstrap over examples)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from memfactory_core.episode import Sampler, run_episodes
+from memfactory_core.paradigms import Paradigm
+from memfactory_core.rewards import score
+from memfactory_core.trace import Episode
+from memfactory_core.types import Example
+
+Summary = dict[str, dict[str, float]]
+"""{score: {"mean", "low", "high", "n"}}; n counts examples."""
+BATCH = 256
+
+
+def evaluate(
+    paradigm: Paradigm,
+    sampler: Sampler,
+    examples: Sequence[Example],
+    weights: Mapping[str, float],
+    samples: int = 0,
+    on_episodes: Callable[[str, list[Episode]], None] | None = None,
+) -> dict[str, Summary]:
+    """{"greedy": ..., "sampled": ...}: one greedy attempt per example and, where `samples` > 0, that many at
+    temperature 1, averaged per example before the interval is taken (avg@k)."""
+    summaries = {}
+    for name, temperature, attempts in (("greedy", 0.0, 1), ("sampled", 1.0, samples)):
+        if not attempts:
+            continue
+        queue = [example for example in examples for _ in range(attempts)]
+        episodes: list[Episode] = []
+        for start in range(0, len(queue), BATCH):
+            batch = queue[start : start + BATCH]
+            groups = [f"{name}-{example.id}" for example in batch]
+            played = run_episodes(paradigm, sampler, batch, temperature, groups)
+            scored = [score(episode, weights) for episode in played]
+            if on_episodes:
+                on_episodes(name, scored)
+            episodes.extend(scored)
+        summaries[name] = summarize(episodes)
+    return summaries
+
+
+def summarize(episodes: Sequence[Episode]) -> Summary:
+    """Each score's mean over examples with its interval; episodes of one example are averaged first, and
+    an example counts for a score only where the score applies."""
+    by_score: dict[str, dict[str, list[float]]] = {}
+    for episode in episodes:
+        for name, value in {**episode.scores, "reward": episode.reward}.items():
+            by_score.setdefault(name, {}).setdefault(episode.example.id, []).append(value)
+    return {
+        name: interval([sum(values) / len(values) for values in per_example.values()])
+        for name, per_example in by_score.items()
+    }
+
+
+def interval(values: Sequence[float], resamples: int = 2000, seed: int = 0) -> dict[str, float]:
+    """Mean and 95% percentile bootstrap interval of values, one per example."""
+    import numpy as np
+
+    data = np.asarray(values, dtype=float)
+    rng = np.random.default_rng(seed)
+    means = np.array([data[rng.integers(0, len(data), len(data))].mean() for _ in range(resamples)])
+    low, high = np.quantile(means, [0.025, 0.975])
+    return {
+        "mean": float(data.mean()), "low": float(low), "high": float(high), "n": len(data)
+    }  # fmt: skip
+
+
+def flat(summaries: Mapping[str, Summary]) -> dict[str, Any]:
+    """{"greedy/exact_match": {...}} for listings and metrics."""
+    return {
+        f"{mode}/{name}": values
+        for mode, summary in summaries.items()
+        for name, values in summary.items()
+    }

@@ -1,0 +1,17 @@
+"""Extractors turn an observation into facts worth considering."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from memfactory_core.component import Component
+from memfactory_core.episode import Context
+
+
+class Extractor(Component, ABC, family="extractors"):
+    """What is taken from each observation."""
+
+    @abstractmethod
+    def extract(self, observation: str, context: Context) -> Any:
+        """The facts of an observation, a list of texts; or a generator that asks the policy for them."""

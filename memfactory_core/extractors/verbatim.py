@@ -1,0 +1,25 @@
+"""Nothing is left out: an observation is one fact, or several where it is long."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from memfactory_core.episode import Context
+from memfactory_core.extractors import Extractor
+
+
+class Verbatim(Extractor, kind="verbatim"):
+    """Passes each observation on as it stands, cut into sections where it is long."""
+
+    section: int = Field(20_000, ge=20, le=1_000_000)
+    """The longest piece that is passed on whole, in characters; MemAgent's 5,000 tokens are about 20,000."""
+
+    def extract(self, observation: str, context: Context) -> list[str]:
+        """The observation, cut at white space into sections of at most `section` characters."""
+        sections, rest = [], observation.strip()
+        while len(rest) > self.section:
+            cut = rest.rfind(" ", 0, self.section + 1)
+            cut = cut if cut > 0 else self.section
+            sections.append(rest[:cut].rstrip())
+            rest = rest[cut:].lstrip()
+        return [*sections, rest] if rest else sections

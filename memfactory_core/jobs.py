@@ -1,0 +1,151 @@
+"""Background runs: a run is a row, a folder and a process of its own, which outlives the browser's tab and
+the web server. Stopping is a flag file first, then SIGTERM to the process group, then SIGKILL."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+from sqlalchemy import Engine
+
+from memfactory_core import db
+from memfactory_core.config import RunConfig
+from memfactory_core.db import ACTIVE, Run
+from memfactory_core.errors import RunError
+
+SILENT_AFTER = 60.0
+"""Seconds without a heartbeat after which a run without a process is called lost."""
+
+
+def root() -> Path:
+    """Where runs and the database live: $MEMFACTORY_RUNS, else ./runs."""
+    return Path(os.environ.get("MEMFACTORY_RUNS", "runs")).resolve()
+
+
+def database() -> str:
+    """The database's URL: $MEMFACTORY_DB, else memfactory.db in the runs' folder."""
+    return os.environ.get("MEMFACTORY_DB", f"sqlite:///{root() / 'memfactory.db'}")
+
+
+def create(engine: Engine, config: RunConfig) -> Run:
+    """A run's row and folder with its run.json; nothing is started. RunError where nothing can be
+    written."""
+    run_id = time.strftime("%m%d-%H%M%S-") + secrets.token_hex(2)
+    folder = root() / run_id
+    record = {"id": run_id, "created": db.now(), "config": config.dump()}
+    try:
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps(record, indent=2))
+    except OSError as error:
+        raise RunError(
+            f"cannot write the run's folder {folder}: {error.strerror}; free space or set MEMFACTORY_RUNS "
+            "to a folder that can be written"
+        ) from error
+    run = Run(
+        id=run_id, name=config.name, mode=config.mode, state="queued", folder=str(folder),
+        config=json.dumps(record["config"]), created=record["created"], token=secrets.token_hex(8),
+        steps=config.training.steps if config.mode == "train" else 0,
+    )  # fmt: skip
+    with db.Session(engine, expire_on_commit=False) as session:
+        session.add(run)
+        session.commit()
+    return run
+
+
+def start(engine: Engine, run: Run) -> Run:
+    """Starts the run's worker in a session of its own, its output going to log.txt."""
+    environment = os.environ | {
+        "MEMFACTORY_RUNS": str(root()),
+        "MEMFACTORY_DB": database(),
+        # the default spin-wait of OpenMP costs a factor of 25 where processes share few cores
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    with open(Path(run.folder) / "log.txt", "ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "memfactory_core", "work", run.id],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment,
+            cwd=root().parent,
+        )  # fmt: skip
+    born = psutil.Process(process.pid).create_time()
+    return db.update_run(
+        engine, run.id, state="starting", pid=process.pid, born=born, started=db.now(), ended=None,
+        heartbeat=db.now(), reason="",
+    )  # fmt: skip
+
+
+def alive(run: Run) -> bool:
+    """Whether the run's own worker process exists: same pid, same create time, not a zombie."""
+    if run.pid is None or run.born is None:
+        return False
+    try:
+        process = psutil.Process(run.pid)
+        return abs(process.create_time() - run.born) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def stop(engine: Engine, run_id: str, patience: float = 20.0) -> Run:
+    """Stops a run: asks by a flag file, and where it does not end within `patience` seconds, ends its process
+    group. A run that has ended stays as it is."""
+    run = db.get_run(engine, run_id)
+    if run.state not in ACTIVE:
+        return run
+    request_stop(engine, run.id)
+    deadline = time.monotonic() + patience
+    while alive(run) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        if alive(run):
+            os.killpg(run.pid, sign)
+            _wait(run, 5.0)
+    reap(engine)
+    return db.get_run(engine, run.id)
+
+
+def request_stop(engine: Engine, run_id: str) -> Run:
+    """Leaves the flag that asks a run to stop after its current step, and returns at once."""
+    run = db.get_run(engine, run_id)
+    if run.state not in ACTIVE:
+        return run
+    (Path(run.folder) / "stop").touch()
+    return db.update_run(engine, run.id, state="stopping")
+
+
+def reap(engine: Engine) -> None:
+    """Corrects the state of runs whose process is gone without a word: stopped where that was asked for,
+    lost otherwise, with what is known of the reason."""
+    for child in psutil.Process().children():
+        if child.status() == psutil.STATUS_ZOMBIE:
+            child.wait(0)
+    for run in db.list_runs(engine):
+        if run.state not in ACTIVE or alive(run):
+            continue
+        if run.state == "queued" and db.now() - run.created < SILENT_AFTER:
+            continue
+        run = db.get_run(engine, run.id)  # it may have ended while we looked
+        if run.state not in ACTIVE:
+            continue
+        asked = run.state == "stopping"
+        reason = "" if asked else _last_words(Path(run.folder) / "log.txt")
+        state = "stopped" if asked else "lost"
+        db.update_run(engine, run.id, state=state, reason=reason, ended=run.heartbeat or db.now())
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    hint = "the process ended without a word (killed? out of memory?)"
+    return f"{hint}; last line of the log: {lines[-1][:200]}" if lines else hint
+
+
+def _wait(run: Run, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while alive(run) and time.monotonic() < deadline:
+        time.sleep(0.1)

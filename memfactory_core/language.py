@@ -1,0 +1,122 @@
+"""The small language of the synthetic tasks: facts in short plain sentences about invented names.
+
+A fact reads `Bako's pet is Zimo.`, its question `What is Bako's pet?`. Names are two or three random
+consonant-vowel syllables, drawn anew for every example, so that reading them is copying and nothing can
+be memorised. A fixed fifth of all names is held out: training never sees them, evaluation sees only them.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import zlib
+from dataclasses import dataclass
+from typing import Literal
+
+CONSONANTS = "bdfghjklmnprstvz"
+VOWELS = "aeiou"
+ATTRIBUTES = (
+    "pet", "city", "car", "job", "boat", "song", "book", "tree", "game", "food", "drink", "sport",
+    "friend", "boss", "hero", "team", "club", "shop", "horse", "river", "street", "colour", "school", "doctor",
+)  # fmt: skip
+CHATTER = (
+    "{name} said hello.",
+    "{name} met {other}.",
+    "{name} laughed with {other}.",
+    "It was a long day for {name}.",
+    "{name} went home.",
+    "{name} thanked {other}.",
+)
+Split = Literal["train", "heldout"]
+
+_FACT = re.compile(r"^\s*(.+?)'s (\w+) is (.+?)\.?\s*$", re.DOTALL)
+_SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that can be known: `entity`'s `attribute` is `value`."""
+
+    entity: str
+    attribute: str
+    value: str
+
+    @property
+    def sentence(self) -> str:
+        """The fact as it is said and as it is remembered."""
+        return f"{self.entity}'s {self.attribute} is {self.value}."
+
+    @property
+    def question(self) -> str:
+        """The question that this fact answers."""
+        return f"What is {self.entity}'s {self.attribute}?"
+
+    @property
+    def retraction(self) -> str:
+        """The sentence that takes the fact back."""
+        return f"{self.entity} has no {self.attribute} now."
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What the fact is about; two facts with one key contradict each other."""
+        return self.entity, self.attribute
+
+
+def parse_fact(sentence: str) -> Fact | None:
+    """The fact that a sentence states, or None where it states none."""
+    found = _FACT.match(sentence)
+    return Fact(*found.groups()) if found else None
+
+
+def split_sentences(text: str) -> list[str]:
+    """The sentences of a text, stripped; the mark that ends a sentence stays with it."""
+    return [part for raw in _SENTENCE.findall(text) if (part := raw.strip())]
+
+
+def split_of(name: str) -> Split:
+    """Which side of the fixed division a name is on; one name in five is held out."""
+    return "heldout" if zlib.crc32(name.encode()) % 5 == 0 else "train"
+
+
+class Speaker:
+    """Draws names, facts and chatter of one split from a seeded generator; no name comes twice."""
+
+    def __init__(self, rng: random.Random, split: Split = "train") -> None:
+        self.rng = rng
+        self.split = split
+        self._used: set[str] = set()
+
+    def name(self) -> str:
+        """A name this speaker has not used yet: two syllables, three in one of four."""
+        while True:
+            count = 3 if self.rng.random() < 0.25 else 2
+            syllables = (
+                self.rng.choice(CONSONANTS) + self.rng.choice(VOWELS) for _ in range(count)
+            )
+            name = "".join(syllables).capitalize()
+            if name not in self._used and split_of(name) == self.split:
+                self._used.add(name)
+                return name
+
+    def facts(self, count: int, near: float = 0.5) -> list[Fact]:
+        """`count` facts with distinct keys. With probability `near` a fact is a near distractor: it
+        shares its entity or its attribute (but never both) with an earlier one."""
+        facts: list[Fact] = []
+        keys: set[tuple[str, str]] = set()
+        while len(facts) < count:
+            entity, attribute = None, self.rng.choice(ATTRIBUTES)
+            if facts and self.rng.random() < near:
+                other = self.rng.choice(facts)
+                if self.rng.random() < 0.5:
+                    entity = other.entity
+                else:
+                    attribute = other.attribute
+            fact = Fact(entity or self.name(), attribute, self.name())
+            if fact.key not in keys:
+                keys.add(fact.key)
+                facts.append(fact)
+        return facts
+
+    def chatter(self) -> str:
+        """A sentence that states no fact."""
+        return self.rng.choice(CHATTER).format(name=self.name(), other=self.name())

@@ -1,0 +1,21 @@
+"""Policies answer what the parts ask. `Policy` is the settings, `Sampler` (in episode.py) the live model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+from memfactory_core.component import Component
+from memfactory_core.episode import Sampler
+
+
+class Policy(Component, ABC, family="policies"):
+    """Who decides what to remember and answers."""
+
+    trainable: ClassVar[bool] = False
+
+    @abstractmethod
+    def load(self, weights: Path | None = None) -> Sampler:
+        """The live policy; `weights` is a folder that training wrote, None means the starting weights.
+        Raises PolicyError where it cannot be loaded."""

@@ -1,0 +1,109 @@
+"""A causal language model as a sampler: chat template, generation, exact ids and log-probabilities.
+
+The ids that were sampled are kept as they are: nothing is decoded and encoded again, and no end token is
+added that was not sampled. The trainer replaces `generate` where it has its own way (vLLM through TRL).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from memfactory_core.episode import Ask
+from memfactory_core.types import Completion
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class Generated(NamedTuple):
+    """One sampled sequence: its ids (an end token only if sampled) and, where known, their log-probs."""
+
+    ids: list[int]
+    logprobs: list[float] | None
+
+
+Generate = Callable[[list[list[int]], int, float], list[Generated]]
+"""(prompts as token ids, most new tokens, temperature) -> one sequence for each prompt."""
+
+
+class LanguageModelSampler:
+    """A transformers model and its tokenizer behind the `Sampler` contract."""
+
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch_size: int = 64
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.batch_size = batch_size
+        self.generate: Generate = self.generate_here
+        ends = model.generation_config.eos_token_id
+        ends = ends if isinstance(ends, list) else [ends]
+        self.end_ids = {end for end in [*ends, tokenizer.eos_token_id] if end is not None}
+
+    def encode(self, messages: Sequence[dict[str, str]]) -> list[int]:
+        """The prompt's ids through the chat template."""
+        return self.tokenizer.apply_chat_template(
+            list(messages), add_generation_prompt=True, return_dict=True
+        )["input_ids"]
+
+    def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
+        """One completion for each ask; asks with one length limit share batches, each cut at its own."""
+        results: list[Completion | None] = [None] * len(asks)
+        for limit in sorted({ask.max_tokens for ask in asks}):
+            chosen = [i for i, ask in enumerate(asks) if ask.max_tokens == limit]
+            prompts = [self.encode(asks[i].messages) for i in chosen]
+            # neighbours of one length waste the least on padding
+            order = sorted(range(len(chosen)), key=lambda j: len(prompts[j]))
+            for start in range(0, len(order), self.batch_size):
+                batch = order[start : start + self.batch_size]
+                sampled = self.generate([prompts[j] for j in batch], limit, temperature)
+                for j, sequence in zip(batch, sampled, strict=True):
+                    results[chosen[j]] = self._completion(prompts[j], sequence)
+        return [result for result in results if result is not None]
+
+    def _completion(self, prompt: list[int], sequence: Generated) -> Completion:
+        ended = bool(sequence.ids) and sequence.ids[-1] in self.end_ids
+        shown = sequence.ids[:-1] if ended else sequence.ids
+        return Completion(
+            text=self.tokenizer.decode(shown, clean_up_tokenization_spaces=False).strip(),
+            prompt_ids=tuple(prompt),
+            completion_ids=tuple(sequence.ids),
+            logprobs=None if sequence.logprobs is None else tuple(sequence.logprobs),
+            finish_reason="stop" if ended else "length",
+        )
+
+    def generate_here(
+        self, prompts: list[list[int]], max_tokens: int, temperature: float
+    ) -> list[Generated]:
+        """Generation by `model.generate` on the model's own device."""
+        import torch
+
+        pad = self.tokenizer.pad_token_id
+        pad = self.tokenizer.eos_token_id if pad is None else pad
+        width = max(map(len, prompts))
+        ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts])
+        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
+        sampling = {"temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature else {}
+        training = self.model.training
+        self.model.eval()
+        with torch.no_grad():
+            output = self.model.generate(
+                input_ids=ids.to(self.model.device),
+                attention_mask=mask.to(self.model.device),
+                do_sample=temperature > 0,
+                max_new_tokens=max_tokens,
+                pad_token_id=pad,
+                return_dict_in_generate=True,
+                output_logits=True,
+                **sampling,
+            )
+        self.model.train(training)
+        new = output.sequences[:, width:]
+        scaled = torch.stack(output.logits, dim=1).float() / (temperature or 1.0)
+        logps = scaled.log_softmax(-1).gather(-1, new.unsqueeze(-1)).squeeze(-1)
+        return [self._cut(row.tolist(), logp.tolist()) for row, logp in zip(new, logps, strict=True)]
+
+    def _cut(self, ids: list[int], logprobs: list[float]) -> Generated:
+        end = next((i + 1 for i, token in enumerate(ids) if token in self.end_ids), len(ids))
+        return Generated(ids[:end], logprobs[:end])

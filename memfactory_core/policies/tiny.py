@@ -1,0 +1,68 @@
+"""The policy that ships with the package: a causal LM of under a million parameters, made by
+`memfactory build-tiny`. It reads well and is ignorant of what to remember; see tiny/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from memfactory_core.errors import PolicyError
+from memfactory_core.policies import Policy
+from memfactory_core.policies.language_model import Generated, LanguageModelSampler
+from memfactory_core.tiny import WEIGHTS
+
+
+class TinySampler(LanguageModelSampler):
+    """The tiny model with its own fast sampler in place of `model.generate`."""
+
+    def __init__(self, *parts: object, seed: int | None, batch_size: int) -> None:
+        import torch
+
+        super().__init__(*parts, batch_size=batch_size)
+        self.random = torch.Generator()
+        if seed is None:
+            self.random.seed()
+        else:
+            self.random.manual_seed(seed)
+
+    def generate_here(
+        self, prompts: list[list[int]], max_tokens: int, temperature: float
+    ) -> list[Generated]:
+        """Generation by tiny/sampler.py."""
+        from memfactory_core.tiny.sampler import generate
+
+        sampled = generate(
+            self.model,
+            prompts,
+            max_new_tokens=max_tokens,
+            temperature=temperature,
+            eos_id=self.tokenizer.eos_token_id,
+            generator=self.random,
+        )
+        return [Generated(list(one.ids), list(one.logprobs)) for one in sampled]
+
+
+class Tiny(Policy, kind="tiny"):
+    """The shipped model of under a million parameters: learns on a laptop's CPU in minutes."""
+
+    trainable: ClassVar[bool] = True
+    seed: int | None = None
+    """Seed of the sampling; none means a different one each time."""
+    batch_size: int = Field(256, ge=1, le=4096)
+    """How many prompts are sampled together."""
+
+    def load(self, weights: Path | None = None) -> TinySampler:
+        """The model with the shipped weights, or with those that a run saved."""
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        folder = weights or WEIGHTS
+        if not (folder / "model.safetensors").is_file():
+            raise PolicyError(
+                f"no weights in {folder}: the file model.safetensors is missing; "
+                "train the run again, or remake the shipped weights with `memfactory build-tiny`"
+            )
+        model = AutoModelForCausalLM.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
+        return TinySampler(model, tokenizer, seed=self.seed, batch_size=self.batch_size)

@@ -1,0 +1,59 @@
+"""Stores keep memories. `Store` is the settings, `Bank` the live state; only `Context.apply` writes to it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+from memfactory_core.component import Component
+from memfactory_core.trace import Wrote
+from memfactory_core.types import Memory, Op
+
+
+class Refused(Exception):
+    """A bank will not carry out an operation; the message is the reason shown in the trace."""
+
+
+class Memories(Protocol):
+    """What parts may do with a bank: read it."""
+
+    @property
+    def budget(self) -> int:
+        """How many characters all memories may have together."""
+
+    def get(self, memory_id: str) -> Memory | None:
+        """One memory, or None."""
+
+    def all(self) -> list[Memory]:
+        """Every memory in the order of creation."""
+
+
+class Bank(ABC):
+    """The live memories of one episode or chat."""
+
+    budget: int
+    """How many characters all memories may have together."""
+
+    @abstractmethod
+    def get(self, memory_id: str) -> Memory | None:
+        """One memory, or None."""
+
+    @abstractmethod
+    def all(self) -> list[Memory]:
+        """Every memory in the order of creation."""
+
+    @abstractmethod
+    def apply(self, op: Op, seq: int, source: int | None) -> Wrote:
+        """Carries out one operation and returns its event (`seq` and `at` set, `turn` left to the caller).
+        Raises Refused, with nothing changed, where the operation cannot be carried out."""
+
+    def close(self) -> None:
+        """Gives back what the bank holds outside this process's memory."""
+
+
+class Store(Component, ABC, family="stores"):
+    """Where memories live."""
+
+    @abstractmethod
+    def open(self) -> Bank:
+        """A new, empty bank."""

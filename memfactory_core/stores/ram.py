@@ -1,0 +1,82 @@
+"""A plain dictionary of memories with short ids (`1`, `2`, ...), which a policy can write."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from memfactory_core.stores import Bank, Refused, Store
+from memfactory_core.trace import Wrote
+from memfactory_core.types import Memory, Op
+
+
+class RamBank(Bank):
+    """Memories in a dict; ids count up and are never used twice."""
+
+    def __init__(self, capacity: int, budget: int) -> None:
+        self.capacity = capacity
+        self.budget = budget
+        self.memories: dict[str, Memory] = {}
+        self.next_id = 1
+
+    def get(self, memory_id: str) -> Memory | None:
+        """One memory, or None."""
+        return self.memories.get(memory_id)
+
+    def all(self) -> list[Memory]:
+        """Every memory in the order of creation."""
+        return list(self.memories.values())
+
+    def apply(self, op: Op, seq: int, source: int | None) -> Wrote:
+        """Carries out one operation; see `Bank.apply`."""
+        text = (op.text or "").strip()
+        known = self.memories.get(op.memory_id or "")
+        if op.action in ("update", "delete") and known is None:
+            raise Refused(f"there is no memory {op.memory_id!r} to {op.action}")
+        if op.action in ("add", "update"):
+            self._check_text(text, replaced=known if op.action == "update" else None)
+        if op.action == "add":
+            if len(self.memories) >= self.capacity:
+                raise Refused(f"the bank is full: it holds {self.capacity} memories")
+            known = Memory(id=str(self.next_id), text=text, created=seq, updated=seq, source=source)
+            self.next_id += 1
+            self.memories[known.id] = known
+            return self._event(op, seq, source, known.id, None, text)
+        if op.action == "update" and known:
+            update = {"text": text, "updated": seq, "source": source}
+            self.memories[known.id] = known.model_copy(update=update)
+            return self._event(op, seq, source, known.id, known.text, text)
+        if op.action == "delete" and known:
+            del self.memories[known.id]
+            return self._event(op, seq, source, known.id, known.text, None)
+        return self._event(op, seq, source, op.memory_id, None, op.text)
+
+    def _check_text(self, text: str, replaced: Memory | None) -> None:
+        if not text:
+            raise Refused("an empty text cannot be remembered")
+        others = sum(len(m.text) for m in self.memories.values() if m is not replaced)
+        if others + len(text) > self.budget:
+            raise Refused(
+                f"over budget: {others + len(text)} characters, {self.budget} are allowed"
+            )
+
+    @staticmethod
+    def _event(
+        op: Op, seq: int, at: int | None, memory_id: str | None, before: str | None, after: str | None
+    ) -> Wrote:
+        return Wrote(
+            seq=seq, at=at, action=op.action, memory_id=memory_id, before=before, after=after,
+            reason=op.reason,
+        )  # fmt: skip
+
+
+class Ram(Store, kind="ram"):
+    """A bank of separate memories in this process: fast, gone when the episode ends."""
+
+    capacity: int = Field(1000, ge=1, le=1_000_000)
+    """How many memories it holds; adding one more is refused."""
+    budget: int = Field(1_000_000, ge=1, le=100_000_000)
+    """How many characters all memories may have together."""
+
+    def open(self) -> RamBank:
+        """A new, empty bank."""
+        return RamBank(self.capacity, self.budget)

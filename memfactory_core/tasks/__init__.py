@@ -1,0 +1,22 @@
+"""Tasks make examples: what is read, the question, the answers and, where known, the evidence."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from memfactory_core.component import Component
+from memfactory_core.language import Split
+from memfactory_core.types import Example
+
+
+class Task(Component, ABC, family="tasks"):
+    """What an agent has to remember, and for which questions."""
+
+    @abstractmethod
+    def examples(self, count: int, seed: int, split: Split = "train") -> list[Example]:
+        """`count` examples, the same for the same seed. Tasks that read a file give what it holds, at most
+        `count`, and ignore `split`: keep held-out examples in a file of their own."""
+
+    def files(self) -> list[str]:
+        """The data files that the task reads; their sha256 goes into the run's record."""
+        return []

@@ -1,0 +1,85 @@
+"""The nouns of the library, frozen and dumb. Words: an *example* is one item of a task, an *episode* one
+attempt at it, a *turn* one call of the policy inside an episode, a *group* the G episodes of one example."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Action = Literal["add", "update", "delete", "noop", "reject"]
+Message = dict[str, str]
+
+
+class Record(BaseModel):
+    """A frozen value that travels as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Evidence(Record):
+    """One thing that must be remembered to answer: its wording and the observation that states it."""
+
+    text: str
+    observation: int | None = None
+
+
+class Example(Record):
+    """One item of a task: what is read, in order, and the question asked at the end."""
+
+    id: str
+    observations: tuple[str, ...]
+    question: str
+    answers: tuple[str, ...]
+    evidence: tuple[Evidence, ...] = ()
+    meta: dict[str, Any] = Field(default_factory=dict)
+
+
+class Memory(Record):
+    """One entry of a bank. `created` and `updated` are event numbers, `source` an observation's index."""
+
+    id: str
+    text: str
+    created: int = 0
+    updated: int = 0
+    source: int | None = None
+    meta: dict[str, Any] = Field(default_factory=dict)
+
+
+class Hit(Record):
+    """A memory that a retriever returned, with the scores that explain its rank."""
+
+    memory: Memory
+    score: float = 0.0
+    scores: dict[str, float] = Field(default_factory=dict)
+
+
+class Op(Record):
+    """A change that an updater asks for. `reject` is an output that could not be carried out: nothing
+    changes, the reason is kept, the reward pays for it."""
+
+    action: Action
+    memory_id: str | None = None
+    text: str | None = None
+    reason: str = ""
+
+
+class Completion(Record):
+    """What a sampler returned. The ids are exactly those sampled (end token included if it was sampled);
+    they are None where the policy is not trainable."""
+
+    text: str
+    prompt_ids: tuple[int, ...] | None = None
+    completion_ids: tuple[int, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+    finish_reason: Literal["stop", "length"] = "stop"
+
+
+class Turn(Record):
+    """One call of the policy: its role, the messages it saw, what it wrote."""
+
+    role: str
+    messages: tuple[Message, ...]
+    completion: Completion
+    observation: int | None = None
+    trainable: bool = True

@@ -1,0 +1,19 @@
+"""Updaters decide what to do with each fact: they return operations and change nothing themselves."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from memfactory_core.component import Component
+from memfactory_core.episode import Context
+
+
+class Updater(Component, ABC, family="updaters"):
+    """How facts become changes of the memory."""
+
+    @abstractmethod
+    def update(self, facts: list[str], context: Context) -> Any:
+        """The operations for these facts, a list of `Op`; or a generator that asks the policy for them.
+        A generator may call `context.apply` between facts where a later decision rests on an earlier one;
+        it then returns what is still to be applied."""

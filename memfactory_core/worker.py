@@ -1,0 +1,244 @@
+"""The composition root: a run's configuration becomes objects; it trains or evaluates and writes what
+happens into the database. Runs as a process of its own (`python -m memfactory_core work RUN`)."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import threading
+import time
+import traceback
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from memfactory_core import db
+from memfactory_core.config import RunConfig, build
+from memfactory_core.db import Run
+from memfactory_core.errors import ConfigError, MemFactoryError, RunError
+from memfactory_core.evaluate import evaluate, flat
+from memfactory_core.trace import Episode
+from memfactory_core.types import Example
+
+HEARTBEAT = 2.0
+KEPT_PER_STEP = 64
+"""Episodes that are kept of one step at most; beyond that whole groups are left out of the database."""
+PACKAGES = ("torch", "transformers", "trl", "lancedb", "pydantic")
+
+
+class Stopped(Exception):
+    """The user asked the run to stop."""
+
+
+class Work:
+    """One run being carried out."""
+
+    def __init__(self, engine: Engine, run: Run) -> None:
+        self.engine = engine
+        self.run = run
+        self.folder = Path(run.folder)
+        self.config = build(run.settings, f"run {run.id}")
+        self.results: dict[str, Any] = {}
+        self.began = time.monotonic()
+
+    def carry_out(self) -> None:
+        """Does the whole run and records how it ended; errors of ours are raised again after that."""
+        finished = threading.Event()
+        heart = threading.Thread(target=self._beat, args=(finished,), daemon=True)
+        self._update(
+            state="running", pid=os.getpid(), born=_born(), heartbeat=db.now(), reason=""
+        )
+        heart.start()
+        state, reason = "finished", ""
+        try:
+            self._run()
+        except Stopped:
+            state = "stopped"
+        except MemFactoryError as error:
+            state, reason = "failed", str(error)
+            print(f"error: {error}", flush=True)
+        except BaseException as error:
+            state, reason = "failed", f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            finished.set()
+            heart.join()
+            with contextlib.suppress(FileNotFoundError):
+                (self.folder / "stop").unlink()
+            self._update(state=state, reason=reason, ended=db.now(), eta=None)
+
+    def _run(self) -> None:
+        from memfactory_core.policies.language_model import LanguageModelSampler
+
+        self._record()
+        self._phase("loading the policy")
+        checkpoint = _last_checkpoint(self.folder / "checkpoints")
+        sampler = self.config.policy.load()
+        held_out = self._held_out()
+        if self.config.mode == "evaluate":
+            self._evaluate("after", sampler, held_out, 0)
+            return
+        if not isinstance(sampler, LanguageModelSampler):
+            raise RunError(f"the policy {self.config.policy.kind!r} cannot be trained")
+        if checkpoint is None:
+            self._evaluate("before", sampler, held_out, 0)
+        else:
+            self.results = self.run.summary
+        self._train(sampler, checkpoint)
+        self._evaluate("after", sampler, held_out, self.config.training.steps)
+
+    def _train(self, sampler: Any, checkpoint: Path | None) -> None:
+        from memfactory_core.trainer import MemoryGRPOTrainer, grpo_config
+
+        config, settings = self.config, self.config.training
+        self._phase("training")
+        import torch
+
+        if hasattr(sampler, "random"):
+            sampler.random.manual_seed(config.seed)
+        examples = config.task.examples(settings.steps * settings.groups, config.seed, "train")
+        if not examples:
+            raise ConfigError("the training task has no examples")
+        args = grpo_config(
+            settings, str(self.folder / "checkpoints"), config.seed,
+            use_cpu=not torch.cuda.is_available(),
+        )  # fmt: skip
+        trainer = MemoryGRPOTrainer(
+            sampler, config.paradigm, examples, config.reward, settings, args,
+            on_episodes=self._keep_training_episodes,
+            callbacks=[_progress(self)],
+        )  # fmt: skip
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        policy = self.folder / "policy"
+        sampler.model.save_pretrained(policy)
+        sampler.tokenizer.save_pretrained(policy)
+
+    def _evaluate(self, when: str, sampler: Any, examples: list[Example], step: int) -> None:
+        self._phase(f"evaluating {when} training" if self.config.mode == "train" else "evaluating")
+
+        def keep(mode: str, episodes: list[Episode]) -> None:
+            self.check_stop()
+            db.save_episodes(self.engine, self.run.id, f"{when}/{mode}", step, episodes)
+
+        summary = evaluate(
+            self.config.paradigm, sampler, examples, self.config.reward,
+            self.config.evaluation.samples, keep,
+        )  # fmt: skip
+        self.results[when] = flat(summary)
+        self._update(results=json.dumps(self.results))
+
+    def _held_out(self) -> list[Example]:
+        settings = self.config.evaluation
+        examples = self.config.held_out.examples(settings.examples, settings.seed, "heldout")
+        if not examples:
+            raise ConfigError("the evaluation task has no examples")
+        return examples
+
+    def _keep_training_episodes(self, step: int, episodes: list[Episode]) -> None:
+        self.check_stop()
+        size = self.config.training.group_size
+        kept = episodes[: max(1, KEPT_PER_STEP // size) * size]
+        db.save_episodes(self.engine, self.run.id, "train", step, kept)
+
+    def keep_metrics(self, step: int, logs: dict[str, Any]) -> None:
+        """Writes a step's curves, the progress and the estimated time left."""
+        values = {k: float(v) for k, v in logs.items() if isinstance(v, int | float) and v == v}
+        db.save_metrics(self.engine, self.run.id, step, values)
+        self.check_stop()
+
+    def keep_progress(self, step: int, done: int, seconds: float) -> None:
+        """`done` steps of this process took `seconds`."""
+        left = (self.config.training.steps - step) * seconds / max(done, 1)
+        self._update(step=step, eta=left)
+
+    def check_stop(self) -> None:
+        """Raises Stopped where the user asked for it."""
+        if (self.folder / "stop").exists():
+            raise Stopped
+
+    def _record(self) -> None:
+        """Adds to run.json what makes the run repeatable: versions and the data files' sha256."""
+        record = json.loads((self.folder / "run.json").read_text())
+        files = {*self.config.task.files(), *self.config.held_out.files()}
+        record["versions"] = {name: version(name) for name in PACKAGES}
+        record["files"] = {name: _sha256(Path(name)) for name in sorted(files)}
+        (self.folder / "run.json").write_text(json.dumps(record, indent=2))
+
+    def _phase(self, phase: str) -> None:
+        self.check_stop()
+        print(f"[{time.monotonic() - self.began:6.1f}s] {phase}", flush=True)
+        self._update(phase=phase)
+
+    def _beat(self, finished: threading.Event) -> None:
+        while not finished.wait(HEARTBEAT):
+            self._update(heartbeat=db.now())
+
+    def _update(self, **changes: Any) -> None:
+        self.run = db.update_run(self.engine, self.run.id, **changes)
+
+
+def _progress(work: Work) -> Any:
+    """A trainer callback that writes curves and progress, and stops where it was asked."""
+    from transformers import TrainerCallback
+
+    class Progress(TrainerCallback):
+        first_step = 0
+        began = 0.0
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.first_step, self.began = state.global_step, time.monotonic()
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            done = state.global_step - self.first_step
+            work.keep_progress(state.global_step, done, time.monotonic() - self.began)
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            work.keep_metrics(state.global_step, logs or {})
+
+    return Progress()
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    return found[-1] if found else None
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _born() -> float:
+    import psutil
+
+    return psutil.Process().create_time()
+
+
+def work(engine: Engine, run_id: str) -> Run:
+    """Carries out one run in this process. A traceback of ours goes to the run's log."""
+    run = db.get_run(engine, run_id)
+    try:
+        Work(engine, run).carry_out()
+    except MemFactoryError as error:
+        db.update_run(engine, run.id, state="failed", reason=str(error), ended=db.now())
+    except Exception:
+        traceback.print_exc()
+    return db.get_run(engine, run_id)
+
+
+def trained_policy(run: Run, config: RunConfig) -> Path | None:
+    """The folder of the weights that a run ended with; None where it did not train. RunError where they
+    are missing."""
+    if config.mode != "train":
+        return None
+    folder = Path(run.folder) / "policy"
+    if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
+        raise RunError(
+            f"run {run.id} has no trained weights in {folder} (state: {run.state}); "
+            "let it finish, or resume it with `memfactory resume`"
+        )
+    return folder
