@@ -92,6 +92,8 @@ class RunConfig(Settings):
     """How the agent reads, remembers and answers."""
     policy: Part[Policy]
     """Who decides."""
+    weights: str | None = None
+    """The run whose trained weights the policy starts from; none means its own starting weights."""
     reward: dict[str, float] = {"exact_match": 1.0, "rejected": -0.2}
     """Weights of the reward's parts; a negative weight is a cost."""
     training: Training = Training()

@@ -77,7 +77,7 @@ class Work:
         self._record()
         self._phase("loading the policy")
         checkpoint = _last_checkpoint(self.folder / "checkpoints")
-        sampler = self.config.policy.load()
+        sampler = self.config.policy.load(self._start_weights())
         held_out = self._held_out()
         if self.config.mode == "evaluate":
             self._evaluate("after", sampler, held_out, 0)
@@ -90,6 +90,12 @@ class Work:
             self.results = self.run.summary
         self._train(sampler, checkpoint)
         self._evaluate("after", sampler, held_out, self.config.training.steps)
+
+    def _start_weights(self) -> Path | None:
+        if self.config.weights is None:
+            return None
+        other = db.get_run(self.engine, self.config.weights)
+        return trained_policy(other, build(other.settings, f"run {other.id}"))
 
     def _train(self, sampler: Any, checkpoint: Path | None) -> None:
         from memfactory_core.trainer import MemoryGRPOTrainer, grpo_config

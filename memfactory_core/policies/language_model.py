@@ -6,7 +6,7 @@ added that was not sampled. The trainer replaces `generate` where it has its own
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from memfactory_core.episode import Ask
@@ -23,10 +23,6 @@ class Generated(NamedTuple):
     logprobs: list[float] | None
 
 
-Generate = Callable[[list[list[int]], int, float], list[Generated]]
-"""(prompts as token ids, most new tokens, temperature) -> one sequence for each prompt."""
-
-
 class LanguageModelSampler:
     """A transformers model and its tokenizer behind the `Sampler` contract."""
 
@@ -36,7 +32,6 @@ class LanguageModelSampler:
         self.model = model
         self.tokenizer = tokenizer
         self.batch_size = batch_size
-        self.generate: Generate = self.generate_here
         ends = model.generation_config.eos_token_id
         ends = ends if isinstance(ends, list) else [ends]
         self.end_ids = {end for end in [*ends, tokenizer.eos_token_id] if end is not None}
@@ -73,10 +68,11 @@ class LanguageModelSampler:
             finish_reason="stop" if ended else "length",
         )
 
-    def generate_here(
+    def generate(
         self, prompts: list[list[int]], max_tokens: int, temperature: float
     ) -> list[Generated]:
-        """Generation by `model.generate` on the model's own device."""
+        """One sequence for each prompt (token ids), of at most `max_tokens` new tokens; here by
+        `model.generate` on the model's own device."""
         import torch
 
         pad = self.tokenizer.pad_token_id

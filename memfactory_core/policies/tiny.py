@@ -27,13 +27,13 @@ class TinySampler(LanguageModelSampler):
         else:
             self.random.manual_seed(seed)
 
-    def generate_here(
+    def generate(
         self, prompts: list[list[int]], max_tokens: int, temperature: float
     ) -> list[Generated]:
         """Generation by tiny/sampler.py."""
-        from memfactory_core.tiny.sampler import generate
+        from memfactory_core.tiny import sampler
 
-        sampled = generate(
+        sampled = sampler.generate(
             self.model,
             prompts,
             max_new_tokens=max_tokens,

@@ -1,0 +1,278 @@
+"""The command line: the same recipes and the same words as the browser. Exit codes: 0 done, 2 the user's
+input (one line on stderr), 1 a failure of ours (its traceback in the log or on stderr)."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Engine
+
+from memfactory_core import component, config, db, jobs
+from memfactory_core.errors import MemFactoryError, RunError
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+    help="Assemble an agent's memory, train its decisions, see why it forgot.",
+)  # fmt: skip
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="Override a setting: a.b=value. May be repeated.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+COLUMNS = ("exact_match", "f1", "stored", "kept", "read", "rejected", "reward")
+
+
+def main() -> None:
+    """Runs the command line; errors that a user can mend become one line and exit code 2."""
+    try:
+        app()
+    except MemFactoryError as error:
+        print(f"memfactory: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def engine() -> Engine:
+    """The database of runs, runs without a process corrected."""
+    connection = db.connect(jobs.database())
+    jobs.reap(connection)
+    return connection
+
+
+@app.command()
+def lab(
+    port: Annotated[int, typer.Option(help="The port on 127.0.0.1.")] = 8501,
+    host: Annotated[str, typer.Option(help="The address to bind to.")] = "127.0.0.1",
+) -> None:
+    """Open the lab in a browser."""
+    from app.server import serve
+
+    serve(host, port)
+
+
+@app.command()
+def train(
+    recipe: str,
+    set_: Set = None,
+    wait: Annotated[bool, typer.Option(help="Wait for the end and print the table.")] = False,
+    json_: Json = False,
+) -> None:
+    """Train a recipe (a name, a .toml or .json file, a run's run.json) in the background."""
+    settings = config.load(recipe, set_ or ())
+    run = _begin(settings)
+    if not (wait or json_):
+        print(run.id)
+        return
+    _finish(_wait(run.id, quiet=json_), json_)
+
+
+@app.command(name="eval")
+def evaluate(recipe: str, set_: Set = None, json_: Json = False) -> None:
+    """Measure a recipe, or a run's trained policy, on held-out examples."""
+    known = recipe in config.recipes() or Path(recipe).suffix in (".toml", ".json")
+    if known:
+        settings = config.load(recipe, ["mode=evaluate", *(set_ or ())])
+    else:
+        trained = db.get_run(engine(), recipe)
+        values = trained.settings | {"mode": "evaluate", "name": f"{trained.name} (evaluated)"}
+        values["weights"] = trained.id
+        for assignment in set_ or ():
+            config.set_value(values, assignment)
+        settings = config.build(values, f"run {trained.id}")
+    run = _begin(settings)
+    _finish(_wait(run.id, quiet=json_), json_)
+
+
+@app.command()
+def demo(
+    json_: Json = False,
+    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.")] = "0",
+    recipe: Annotated[str, typer.Option(help="The recipe to train.")] = "memagent-tiny",
+    set_: Set = None,
+) -> None:
+    """The main job without a browser: train the tiny preset, print before and after."""
+    runs = []
+    for seed in seeds.split(","):
+        settings = config.load(recipe, [f"seed={seed.strip()}", *(set_ or ())])
+        run = _wait(_begin(settings).id, quiet=json_)
+        runs.append(run)
+        if not json_:
+            _finish(run, False)
+        elif run.state != "finished":
+            _finish(run, True)
+    if json_:
+        print(json.dumps({"runs": [report(run) for run in runs]}, indent=2))
+
+
+@app.command(name="ls")
+def list_runs(json_: Json = False) -> None:
+    """List the runs, newest first."""
+    runs = db.list_runs(engine())
+    if json_:
+        print(json.dumps([report(run) for run in runs], indent=2))
+        return
+    for run in runs:
+        print(f"{run.id}  {run.state:9}  {run.step:>5}/{run.steps:<5}  {run.name}")
+    if not runs:
+        print("no runs yet; try: memfactory demo")
+
+
+@app.command()
+def show(run_id: str, json_: Json = False) -> None:
+    """Show a run: state, progress, results."""
+    _finish(db.get_run(engine(), run_id), json_, check=False)
+
+
+@app.command()
+def stop(run_id: str) -> None:
+    """Stop a run after its current step."""
+    run = jobs.stop(engine(), run_id)
+    print(f"{run.id}  {run.state}")
+
+
+@app.command()
+def resume(run_id: str, wait: Annotated[bool, typer.Option()] = False) -> None:
+    """Go on with a run that was stopped, lost or failed, from its last checkpoint."""
+    connection = engine()
+    run = db.get_run(connection, run_id)
+    if run.state in db.ACTIVE or run.state == "finished":
+        raise RunError(f"run {run.id} is {run.state}; only stopped, failed or lost runs are resumed")
+    run = jobs.start(connection, run)
+    if wait:
+        _finish(_wait(run.id), False)
+    else:
+        print(run.id)
+
+
+@app.command()
+def export(run_id: str, folder: Path) -> None:
+    """Copy a run, its episodes and its weights into a folder that `memfactory import` reads."""
+    from memfactory_core.archive import export_run
+
+    print(export_run(engine(), db.get_run(engine(), run_id), folder))
+
+
+@app.command(name="import")
+def import_(folder: Path) -> None:
+    """Bring in a run that was exported."""
+    from memfactory_core.archive import import_run
+
+    print(import_run(engine(), folder).id)
+
+
+@app.command()
+def kinds(family: Annotated[str, typer.Argument()] = "", json_: Json = False) -> None:
+    """List the parts that can be assembled."""
+    if family and family not in component.FAMILIES:
+        raise RunError(f"no family called {family!r}; known: {', '.join(component.FAMILIES)}")
+    found = {
+        name: {kind: part.summary() for kind, part in component.kinds(name).items()}
+        for name in ([family] if family else component.FAMILIES)
+    }
+    if json_:
+        print(json.dumps(found, indent=2))
+        return
+    for name, parts in found.items():
+        print(name)
+        for kind, summary in parts.items():
+            print(f"  {kind:20} {summary}")
+
+
+@app.command(name="build-tiny")
+def build_tiny(out: Annotated[Path | None, typer.Option()] = None, seed: int = 0) -> None:
+    """Remake the tiny policy's weights from nothing (minutes on two cores)."""
+    from memfactory_core.tiny import WEIGHTS
+    from memfactory_core.tiny.build import build
+
+    build(out or WEIGHTS, seed=seed, on_progress=lambda line: print(line, flush=True))
+
+
+@app.command(hidden=True)
+def work(run_id: str) -> None:
+    """Carry out a run in this process (what `train` starts in the background)."""
+    from memfactory_core.worker import work as carry_out
+
+    if carry_out(db.connect(jobs.database()), run_id).state == "failed":
+        sys.exit(1)
+
+
+def report(run: db.Run) -> dict[str, Any]:
+    """What `--json` prints of a run."""
+    record = Path(run.folder) / "run.json"
+    kept = json.loads(record.read_text()) if record.exists() else {}
+    return {
+        "id": run.id, "name": run.name, "state": run.state, "reason": run.reason,
+        "seconds": (run.ended or db.now()) - (run.started or run.created), "step": run.step,
+        "scores": run.summary, "files": kept.get("files", {}), "versions": kept.get("versions", {}),
+        "config": run.settings,
+    }  # fmt: skip
+
+
+def _begin(settings: config.RunConfig) -> db.Run:
+    connection = engine()
+    return jobs.start(connection, jobs.create(connection, settings))
+
+
+def _wait(run_id: str, quiet: bool = False) -> db.Run:
+    connection = engine()
+    shown = ""
+    try:
+        while (run := db.get_run(connection, run_id)).state in db.ACTIVE:
+            line = _progress(run)
+            if not quiet and line != shown:
+                print(line, file=sys.stderr, flush=True)
+                shown = line
+            time.sleep(0.5)
+            jobs.reap(connection)
+    except KeyboardInterrupt:
+        jobs.stop(connection, run_id)
+        raise RunError(f"stopped run {run_id}; `memfactory resume {run_id}` goes on with it") from None
+    return run
+
+
+def _progress(run: db.Run) -> str:
+    if run.phase != "training":
+        return f"{run.id}  {run.phase or run.state}"
+    step = run.step - run.step % 5
+    left = f", about {run.eta:.0f} s left" if run.eta and step else ""
+    return f"{run.id}  step {step}/{run.steps}" + (left if step == run.step else "")
+
+
+def _finish(run: db.Run, json_: bool, check: bool = True) -> None:
+    if json_:
+        print(json.dumps(report(run), indent=2))
+    else:
+        _print_table(run)
+    if check and run.state != "finished":
+        log = Path(run.folder) / "log.txt"
+        raise RunError(f"run {run.id} {run.state}: {run.reason or 'no reason given'}; log: {log}")
+
+
+def _print_table(run: db.Run) -> None:
+    seconds = (run.ended or db.now()) - (run.started or run.created)
+    print(f"\n{run.name}  [{run.id}]  {run.state}, {seconds:.0f} s, seed {run.settings['seed']}")
+    summary = run.summary
+    rows = [
+        (mode, name)
+        for mode in ("greedy", "sampled")
+        for name in COLUMNS
+        if any(f"{mode}/{name}" in scores for scores in summary.values())
+    ]
+    if not rows:
+        return
+    whens = [when for when in ("before", "after") if when in summary]
+    print(f"{'':26}" + "".join(f"{when:>26}" for when in whens))
+    samples = run.settings["evaluation"]["samples"]
+    for mode, name in rows:
+        label = f"{name} " + ("greedy" if mode == "greedy" else f"avg@{samples}")
+        cells = [_cell(summary[when].get(f"{mode}/{name}")) for when in whens]
+        print(f"{label:26}" + "".join(f"{cell:>26}" for cell in cells))
+
+
+def _cell(values: dict[str, float] | None) -> str:
+    if not values:
+        return "-"
+    return f"{values['mean']:.3f} [{values['low']:.3f}, {values['high']:.3f}] n={values['n']}"

@@ -1,0 +1,124 @@
+"""Registration by file, choice by name, refusals with the reason, and imports that stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memfactory_core import component
+from memfactory_core.component import FAMILIES, kinds
+from memfactory_core.config import load, recipes
+from memfactory_core.errors import ConfigError
+
+CORE = Path(component.__file__).parent
+RANK = [
+    {"types", "text", "errors", "language", "component"},
+    {"trace"},
+    {"episode", "stores", "records"},
+    {"extractors", "updaters", "retrievers", "embedders", "policies", "tasks", "tiny"},
+    {"paradigms"},
+    {"rewards"},
+    {"config", "evaluate"},
+    {"trainer", "db"},
+    {"jobs", "archive"},
+]
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_importing_the_library_and_listing_parts_loads_no_torch():
+    heavy = python(
+        "import sys, memfactory_core.config as c\n"
+        "from memfactory_core.component import FAMILIES, kinds\n"
+        "[kinds(f) for f in FAMILIES]; c.load('memagent-tiny')\n"
+        "print([m for m in ('torch', 'transformers', 'trl', 'lancedb', 'streamlit') if m in sys.modules])"
+    )
+    assert heavy == "[]"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_kind_has_a_summary_and_help_for_each_setting(family):
+    for kind, part in kinds(family).items():
+        assert part.summary(), kind
+        missing = [name for name, field in part.model_fields.items() if not field.description]
+        assert not missing, f"{kind}: no docstring under {missing}"
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_recipes_survive_toml(name, tmp_path):
+    values = ["task.path=x.json"] if "path" in recipes()[name].read_text() else []
+    config = load(name, values)
+    (tmp_path / "again.toml").write_text(config.to_toml())
+    assert load(str(tmp_path / "again.toml")) == config
+
+
+def test_a_new_file_is_a_new_part_everywhere():
+    path = CORE / "retrievers" / "x_test_only.py"
+    path.write_text(
+        '"""Test."""\nfrom memfactory_core.retrievers import Retriever\n\n\n'
+        'class X(Retriever, kind="x"):\n    """Reads nothing."""\n\n'
+        "    def retrieve(self, query, context):\n        return []\n"
+    )
+    try:
+        code = (
+            "from memfactory_core.config import load\n"
+            "from memfactory_core.cli import main\nimport sys\n"
+            "assert load('memagent-tiny', ['paradigm.retriever=x']).paradigm.retriever.kind == 'x'\n"
+            "sys.argv = ['memfactory', 'kinds', 'retrievers']\nmain()"
+        )
+        assert "Reads nothing." in python(code)
+    finally:
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("paradigm.retriever=bm26", "no retrievers called 'bm26'; known:"),
+        ("training.steps=0", "training.steps: Input should be greater than or equal to 1"),
+        ("paradigm.nonsense=1", "paradigm.nonsense: Extra inputs are not permitted"),
+        ("reward.niceness=1", "no score called 'niceness'; known:"),
+        ("paradigm.store={\"kind\": \"verbatim\"}", "no stores called 'verbatim'"),
+        ("policy=scripted", "cannot be trained"),
+        ("evaluation.seed=0", "choose another, examples must be held out"),
+        ("task", "--set wants a.b=value"),
+    ],
+)
+def test_bad_settings_are_refused_in_one_line(assignment, message):
+    with pytest.raises(ConfigError) as refusal:
+        load("memagent-tiny", [assignment])
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_unknown_and_broken_recipes_name_the_file(tmp_path):
+    with pytest.raises(ConfigError, match="no recipe called 'memagnet'; known: .*memagent-tiny"):
+        load("memagnet")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("name = \n")
+    with pytest.raises(ConfigError, match=r"broken\.toml: .*line 1"):
+        load(str(broken))
+
+
+def test_imports_go_downward():
+    ranks = {name: rank for rank, names in enumerate(RANK) for name in names}
+    for path in CORE.rglob("*.py"):
+        parts = path.relative_to(CORE).with_suffix("").parts
+        rank = ranks.get(parts[0], len(RANK))
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = (
+                [node.module] if isinstance(node, ast.ImportFrom) and node.module
+                else [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            )  # fmt: skip
+            for module in modules:
+                head, *rest = module.split(".")
+                assert head not in ("app", "streamlit", "gradio", "plotly") or parts == ("cli",), path
+                if head == "memfactory_core" and rest and rest[0] != parts[0]:
+                    target = ranks.get(rest[0], len(RANK))
+                    assert target <= rank, f"{path.name} imports {module}, which is above it"

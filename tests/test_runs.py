@@ -1,0 +1,147 @@
+"""Runs as processes: started, stopped, lost, repeated; and bad input that loses nothing."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from memfactory_core import db, jobs
+from memfactory_core.config import load
+from memfactory_core.errors import RunError
+from memfactory_core.worker import trained_policy, work
+
+SCRIPTED = ["mode=evaluate", "policy=scripted", "evaluation.examples=20", "evaluation.samples=0"]
+SMALL = [
+    "training.steps=400", "training.groups=2", "training.group_size=2", "evaluation.examples=2",
+    "evaluation.samples=0",
+]  # fmt: skip
+
+
+def memfactory(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "memfactory_core", *arguments],
+        capture_output=True, text=True, timeout=240, env=os.environ | environment,
+    )  # fmt: skip
+
+
+def until(condition, seconds=90.0):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return
+        time.sleep(0.2)
+    raise AssertionError("it did not happen in time")
+
+
+def test_an_evaluation_keeps_every_episode_and_event(lab):
+    run = work(lab, jobs.create(lab, load("memagent-tiny", SCRIPTED)).id)
+    assert (run.state, run.reason) == ("finished", "")
+    assert run.summary["after"]["greedy/exact_match"]["mean"] == 1.0
+    with db.Session(lab) as session:
+        rows = session.exec(db.select(db.EpisodeRow)).all()
+        events = session.exec(db.select(db.EventRow)).all()
+    assert len(rows) == 20
+    assert rows[0].episode.answer == rows[0].answer
+    assert len(events) == sum(len(row.episode.events) for row in rows)
+    record = json.loads((Path(run.folder) / "run.json").read_text())
+    assert set(record["versions"]) >= {"torch", "trl"}
+
+
+def test_the_record_of_a_run_repeats_it(lab):
+    first = work(lab, jobs.create(lab, load("memagent-tiny", SCRIPTED)).id)
+    again = work(lab, jobs.create(lab, load(f"{first.folder}/run.json")).id)
+    assert again.summary == first.summary
+
+
+def test_a_run_can_be_stopped_and_resumed_and_its_process_ends(lab):
+    run = jobs.start(lab, jobs.create(lab, load("memagent-tiny", [*SMALL, "training.save_every=2"])))
+    until(lambda: db.get_run(lab, run.id).step >= 3)
+    assert jobs.alive(run)
+    stopped = jobs.stop(lab, run.id)
+    assert stopped.state == "stopped" and not jobs.alive(run)
+    assert not (Path(run.folder) / "stop").exists()
+    with pytest.raises(RunError, match="no trained weights in .*resume"):
+        trained_policy(stopped, load("memagent-tiny"))
+    at = stopped.step
+    again = jobs.start(lab, stopped)
+    until(lambda: db.get_run(lab, run.id).step > at)
+    jobs.stop(lab, again.id)
+    log = (Path(run.folder) / "log.txt").read_text()
+    assert log.count("evaluating before training") == 1
+
+
+def test_a_killed_run_is_called_lost_with_its_last_words(lab):
+    run = jobs.start(lab, jobs.create(lab, load("memagent-tiny", SMALL)))
+    until(lambda: db.get_run(lab, run.id).phase)
+    os.killpg(run.pid, signal.SIGKILL)
+    until(lambda: (jobs.reap(lab), db.get_run(lab, run.id).state == "lost")[1])
+    assert "killed? out of memory?" in db.get_run(lab, run.id).reason
+
+
+def test_a_process_with_the_same_pid_is_not_the_run(lab):
+    run = jobs.create(lab, load("memagent-tiny", SCRIPTED))
+    db.update_run(lab, run.id, state="running", pid=os.getpid(), born=1.0)
+    jobs.reap(lab)
+    assert db.get_run(lab, run.id).state == "lost"
+
+
+def test_a_failing_run_says_why(lab):
+    config = load("memagent-tiny", [*SCRIPTED, "weights=nothing-like-this"])
+    run = work(lab, jobs.create(lab, config).id)
+    assert run.state == "failed"
+    assert run.reason.startswith("no run 'nothing-like-this'")
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    if os.geteuid() == 0:
+        place = tmp_path / "file"
+        place.write_text("in the way")
+    else:
+        place = tmp_path / "closed"
+        place.mkdir()
+        place.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    monkeypatch.setenv("MEMFACTORY_RUNS", str(place / "runs"))
+    with pytest.raises(RunError, match="cannot make the folder"):
+        db.connect(jobs.database())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "memagnet"), "no recipe called 'memagnet'"),
+        (("train", "memagent-tiny", "--set", "paradigm.retriever=bm26"), "no retrievers called 'bm26'"),
+        (("train", "memagent-tiny", "--set", "training.steps=-1"), "greater than or equal to 1"),
+        (("show", "nothing"), "no run 'nothing'"),
+        (("eval", "nothing"), "no run 'nothing'"),
+        (("kinds", "nothing"), "no family called 'nothing'"),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_code_2(arguments, message, tmp_path):
+    done = memfactory(*arguments, MEMFACTORY_RUNS=str(tmp_path))
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_runs_travel_as_folders(lab, tmp_path, monkeypatch):
+    from memfactory_core.archive import export_run, import_run
+
+    run = work(lab, jobs.create(lab, load("memagent-tiny", SCRIPTED)).id)
+    folder = export_run(lab, run, tmp_path / "out")
+    monkeypatch.setenv("MEMFACTORY_RUNS", str(tmp_path / "elsewhere"))
+    other = db.connect(jobs.database())
+    brought = import_run(other, folder)
+    assert brought.summary == run.summary
+    with db.Session(other) as session:
+        assert len(session.exec(db.select(db.EpisodeRow)).all()) == 20
+    assert import_run(other, folder).id == run.id
+    with pytest.raises(RunError, match="not empty"):
+        export_run(lab, run, folder)
+    with pytest.raises(RunError, match="holds no exported run"):
+        import_run(other, tmp_path)

@@ -1,0 +1,233 @@
+"""The tiny policy: tokenizer, template, sampler, curriculum, build, and what the shipped weights
+can do."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+
+from memfactory_core.language import parse_fact, split_of
+from memfactory_core.tiny import WEIGHTS, curriculum, prompts
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from memfactory_core.tiny.build import Plan, build, encode_turns  # noqa: E402
+from memfactory_core.tiny.gate import ask, measure  # noqa: E402
+from memfactory_core.tiny.model import load, make_model  # noqa: E402
+from memfactory_core.tiny.sampler import generate  # noqa: E402
+from memfactory_core.tiny.tokenizer import make_tokenizer  # noqa: E402
+
+shipped = pytest.mark.skipif(not (WEIGHTS / "model.safetensors").exists(), reason="no weights here")
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return make_tokenizer()
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return load()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "  two  spaces  ",
+        "\n\nlines\r\n\ttab",
+        "Bako's pet is Zimo. #12",
+        "Memory: No memory.\nQuestion: What is Felix's birthday?\nAnswer:",
+        "Zorblax petal isle 1974 x=1; <0x41> 's'",
+        "é ß 漢字 \u200b\u00a0 مرحبا 🙂🏽👨‍👩‍👧",
+        "<bos><sep><eos><pad>",
+    ],
+)
+def test_every_text_comes_back(tokenizer, text):
+    ids = tokenizer(text, split_special_tokens=True).input_ids
+    assert tokenizer.decode(ids) == text
+    assert not set(ids) & set(tokenizer.all_special_ids)
+
+
+def test_names_are_syllables_and_words_are_whole(tokenizer):
+    pieces = tokenizer.convert_ids_to_tokens(tokenizer("Bako's pet is Zorblax.").input_ids)
+    assert pieces == ["Ba", "ko", "'s", " pet", " is", " Zo", "r", "b", "la", "x", "."]
+    assert len(tokenizer) < 1000
+
+
+def test_template_frames_turns_and_leaves_system_out(tokenizer):
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "NOOP"},
+    ]
+    assert tokenizer.apply_chat_template(messages, tokenize=False) == "<bos>Hi<sep>NOOP<eos>"
+    asked = messages[:2]
+    plain = tokenizer.apply_chat_template(asked, tokenize=False)
+    assert plain == "<bos>Hi<sep>"
+    assert plain == tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+
+
+def test_a_typed_special_token_stays_text(tokenizer):
+    messages = [{"role": "user", "content": "a<eos>b<sep>c<bos><pad>"}]
+    ids = tokenizer.apply_chat_template(messages)["input_ids"]
+    assert ids[0] == tokenizer.bos_token_id and ids[-1] == tokenizer.sep_token_id
+    assert not set(ids[1:-1]) & set(tokenizer.all_special_ids)
+
+
+def test_training_tokens_are_those_of_the_template(tokenizer):
+    turn = curriculum.read(random.Random(0), 2, 4, turns=1)[0]
+    ((ids, learned),) = encode_turns(tokenizer, [[turn]])
+    messages = [
+        {"role": "user", "content": turn.prompt},
+        {"role": "assistant", "content": turn.completion},
+    ]
+    assert ids == tokenizer.apply_chat_template(messages)["input_ids"]
+    said = [token for token, learn in zip(ids, learned, strict=True) if learn]
+    assert tokenizer.decode(said) == turn.completion + "<eos>"
+
+
+def test_teachers_train_on_train_names_and_copy_whole_facts():
+    rng = random.Random(0)
+    for _ in range(200):
+        prompt, said = curriculum.remember(rng)[0]
+        context = prompt.split("\nQuestion:")[0]
+        kept = [] if said == prompts.NO_MEMORY else re.findall(r"[^.]+\.", said)
+        assert len(kept) <= 2 and all(sentence.strip() in context for sentence in kept)
+        facts = [fact for sentence in kept if (fact := parse_fact(sentence))]
+        assert all(split_of(name) == "train" for f in facts for name in (f.entity, f.value))
+
+
+def test_the_teacher_of_remember_ignores_the_question():
+    rng = random.Random(1)
+    needed = kept = total = 0
+    for prompt, said in (curriculum.remember(rng)[0] for _ in range(4000)):
+        key = re.search(r"Question: What is (.+)\?", prompt)[1]
+        known = [s for s in re.findall(r"[^.:]+'s \w+ is [^.]+\.", prompt.split("\nQ")[0])]
+        if len(known) == 5 and any(key in fact for fact in known):
+            total += 1
+            kept += len(re.findall(r"\.", said)) / 5
+            needed += f"{key} is" in said
+    assert total > 200 and abs(needed - kept) / total < 0.08
+
+
+@pytest.fixture(scope="module")
+def rough(tokenizer):
+    """An untrained model whose weights are large enough for distinct choices."""
+    model = make_model(tokenizer).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(1.5 if weight.ndim > 1 else 1.0)
+    return model
+
+
+@pytest.fixture(scope="module")
+def mixed(tokenizer):
+    """Prompts of many lengths, one of them twice."""
+    draw = torch.Generator().manual_seed(0)
+    lengths = (5, 1, 30, 17, 90, 3, 44)
+    lists = [torch.randint(4, len(tokenizer), (n,), generator=draw).tolist() for n in lengths]
+    return [*lists, lists[2]]
+
+
+def test_greedy_sampling_equals_transformers(rough, tokenizer, mixed):
+    width = max(map(len, mixed))
+    ids = torch.tensor([[0] * (width - len(p)) + p for p in mixed])
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in mixed])
+    free = rough.generate(input_ids=ids, attention_mask=mask, max_new_tokens=12, do_sample=False)
+    end = free[0, width + 4].item()
+    expected = rough.generate(
+        input_ids=ids, attention_mask=mask, max_new_tokens=12, do_sample=False, eos_token_id=end
+    )[:, width:].tolist()
+    sampled = generate(rough, mixed, max_new_tokens=12, temperature=0, eos_id=end)
+    assert any(one.finished for one in sampled)
+    for one, row in zip(sampled, expected, strict=True):
+        assert one.ids == row[: len(one.ids)]
+        assert one.finished == (end in row) == (one.ids[-1] == end)
+
+
+@pytest.mark.parametrize("temperature", [0, 0.7, 1.0])
+def test_logprobs_equal_a_forward_pass(rough, mixed, temperature):
+    draw = torch.Generator().manual_seed(1)
+    sampled = generate(
+        rough, mixed, max_new_tokens=10, temperature=temperature, eos_id=3, generator=draw
+    )
+    assert sampled[2].ids != sampled[-1].ids or temperature == 0
+    for prompt, one in zip(mixed, sampled, strict=True):
+        with torch.no_grad():
+            logits = rough(input_ids=torch.tensor([prompt + one.ids])).logits[0]
+        scores = (logits / (temperature or 1)).log_softmax(-1)[len(prompt) - 1 : -1]
+        expected = scores.gather(1, torch.tensor(one.ids)[:, None])[:, 0]
+        assert torch.allclose(expected, torch.tensor(one.logprobs), atol=1e-4)
+
+
+def test_sampling_repeats_under_a_seed_and_refuses_what_does_not_fit(rough, mixed):
+    runs = [
+        generate(
+            rough, mixed, max_new_tokens=5, eos_id=3, generator=torch.Generator().manual_seed(7)
+        )
+        for _ in range(2)
+    ]
+    assert runs[0] == runs[1]
+    assert generate(rough, [], max_new_tokens=5, eos_id=3) == []
+    with pytest.raises(ValueError, match="empty"):
+        generate(rough, [[]], max_new_tokens=5, eos_id=3)
+    with pytest.raises(ValueError, match="positions"):
+        generate(rough, [[5] * 1020], max_new_tokens=5, eos_id=3)
+
+
+def test_build_runs_and_repeats_under_a_seed(tmp_path):
+    events = []
+    plan = Plan(syllables=3, vocabulary=3, reading=3, teachers=3)
+    for name in ("a", "b"):
+        build(tmp_path / name, seed=5, on_progress=events.append, plan=plan)
+    assert {event["stage"] for event in events} == {
+        "syllables",
+        "vocabulary",
+        "reading",
+        "teachers",
+    }
+    first, second = (tmp_path / name / "model.safetensors" for name in ("a", "b"))
+    assert first.read_bytes() == second.read_bytes()
+    model, tokenizer = load(tmp_path / "a")
+    assert len(ask(model, tokenizer, ["Hi"], max_new_tokens=3)) == 1
+
+
+@shipped
+def test_weights_are_small(policy):
+    assert policy[0].num_parameters() <= 3_000_000
+    assert (WEIGHTS / "model.safetensors").stat().st_size <= 8_000_000
+
+
+@shipped
+def test_weights_pass_the_gate(policy):
+    figures = measure(*policy, items=200)
+    for name in ("answer_2", "answer_4", "answer_text_5", "quote_5"):
+        assert figures[name] >= 0.95, name
+    for name in ("unknown_0", "unknown_2", "unknown_4"):
+        assert figures[name] >= 0.9, name
+    assert min(figures["answer_free_2"], figures["answer_free_4"]) >= 0.8
+    assert figures["remember_sampled_valid"] >= 0.8
+    assert figures["select_sampled_valid"] >= 0.8
+    assert figures["manage_sampled_valid"] >= 0.85
+    assert abs(figures["remember_sampled_needed"] - 0.4) < 0.12
+    assert abs(figures["select_sampled_right"] - 0.26) < 0.12
+    for place in range(5):
+        assert abs(figures[f"remember_sampled_place_{place}"] - 0.4) < 0.15
+    assert figures["manage_sampled_hits"] >= 0.9
+    for kind, share in {"add": 0.3, "update": 0.3, "delete": 0.15, "noop": 0.25}.items():
+        assert abs(figures[f"manage_sampled_{kind}"] - share) < 0.12, kind
+
+
+@shipped
+def test_weights_read_a_persons_own_words(policy):
+    memory = "Maria's birthday is Tuesday. Felix's cat is Zorblax."
+    asked = [
+        prompts.ANSWER.format(memory=memory, question="What is Maria's birthday?"),
+        prompts.ANSWER.format(memory=memory, question="What is Felix's cat?"),
+    ]
+    assert ask(*policy, asked) == ["Maria's birthday is Tuesday.", "Felix's cat is Zorblax."]

@@ -1,0 +1,164 @@
+"""The trainer seam: every trap that the design names."""
+
+import copy
+import math
+
+import pytest
+import torch
+
+from memfactory_core.config import Training, load
+from memfactory_core.policies.language_model import LanguageModelSampler
+from memfactory_core.trace import Episode
+from memfactory_core.trainer import (
+    MemoryGRPOTrainer,
+    equal_groups,
+    grpo_config,
+    to_rows,
+    to_tensors,
+    with_advantages,
+)
+from memfactory_core.types import Completion, Example, Turn
+
+EXAMPLE = Example(id="e", observations=("o",), question="q", answers=("a",))
+
+
+def turn(prompt=(1, 2), completion=(3, 4, 5), trainable=True):
+    done = Completion(text="t", prompt_ids=prompt, completion_ids=completion)
+    return Turn(role="update", messages=(), completion=done, trainable=trainable)
+
+
+def episode(group, reward, turns=1):
+    return Episode(
+        id=f"{group}{reward}", group_id=group, example=EXAMPLE, reward=reward, turns=(turn(),) * turns
+    )
+
+
+def test_advantages_compare_episodes_and_not_their_turns():
+    episodes = [episode("g", 1.0, turns=9), episode("g", 0.0), episode("h", 1.0), episode("h", 1.0)]
+    done = with_advantages(episodes, "none")
+    assert [e.advantage for e in done] == [0.5, -0.5, 0.0, 0.0]
+    assert [e.advantage for e in with_advantages(episodes, "group")][:2] == pytest.approx([1, -1], abs=1e-3)
+    rows = to_rows(done)
+    assert len(rows) == 12 and sum(a == 0.5 for _, a in rows) == 9
+    assert equal_groups(done) == {"h"}
+    assert len(to_rows(done, {"h"})) == 10
+
+
+def test_untrained_turns_and_turns_without_ids_make_no_rows():
+    mixed = episode("g", 1.0).model_copy(
+        update={"turns": (turn(trainable=False), turn(completion=None), turn())}
+    )
+    assert len(to_rows([mixed])) == 1
+
+
+def test_rows_are_padded_with_masked_ones_and_ids_are_kept():
+    rows = [(turn(), 1.0), (turn((7,), (8,)), -1.0)]
+    batch = to_tensors(rows, 4, pad_id=0)
+    assert batch["prompt_ids"].tolist() == [[1, 2], [0, 7], [0, 0], [0, 0]]
+    assert batch["prompt_mask"].tolist() == [[1, 1], [0, 1], [0, 1], [0, 1]]
+    assert batch["completion_ids"].tolist() == [[3, 4, 5], [8, 0, 0], [0, 0, 0], [0, 0, 0]]
+    assert batch["completion_mask"].sum().item() == 4
+    assert batch["advantages"].tolist() == [1.0, -1.0, 0.0, 0.0]
+
+
+class Rewarded(MemoryGRPOTrainer):
+    """Gives fixed rewards in place of the measured ones, so that an untrained model has a gradient."""
+
+    def _check_groups(self, episodes):
+        super()._check_groups(episodes)
+        for index, one in enumerate(episodes):
+            episodes[index] = one.model_copy(update={"reward": float(index % 2)})
+
+
+def make(sampler, tmp_path, trainer=Rewarded, **settings):
+    config = load("memagent-tiny", ["paradigm.updater.max_tokens=6", "paradigm.answer_tokens=4"])
+    settings = Training(**({"steps": 2, "groups": 2, "group_size": 2, "warmup_steps": 0} | settings))
+    examples = config.task.examples(settings.steps * settings.groups, 0)
+    seen = []
+    args = grpo_config(settings, str(tmp_path), 0, use_cpu=True, save_strategy="no")
+    made = trainer(
+        sampler, config.paradigm, examples, config.reward, settings, args,
+        on_episodes=lambda step, episodes: seen.append((step, episodes)),
+    )  # fmt: skip
+    return made, seen
+
+
+def weights(sampler):
+    return {name: value.detach().clone() for name, value in sampler.model.named_parameters()}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"loss": "dapo"}, {"loss": "grpo"}, {"loss": "dr_grpo"}, {"loss": "bnpo"},
+        {"reuse": 2}, {"beta": 0.1}, {"entropy": 0.01}, {"micro_batches": 2},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_step_moves_the_parameters_and_loses_no_row(untrained, tmp_path, settings):
+    if settings.get("beta"):
+        untrained.model.save_pretrained(tmp_path / "start")
+        untrained.model.config._name_or_path = str(tmp_path / "start")
+    before = weights(untrained)
+    trainer, seen = make(untrained, tmp_path, **settings)
+    trained_rows = []
+    inner = trainer._compute_loss
+
+    def count(model, inputs):
+        trained_rows.append(int((inputs["completion_mask"].sum(-1) > 0).sum()))
+        return inner(model, inputs)
+
+    trainer._compute_loss = count
+    trainer.train()
+    moved = [name for name, value in weights(untrained).items() if not torch.equal(value, before[name])]
+    assert len(moved) == len(before)
+    generations = 1 if settings.get("reuse") == 2 else 2
+    assert [step for step, _ in seen] == [1, 2][:generations]
+    turns = sum(len(e.turns) for _, episodes in seen for e in episodes)
+    assert sum(trained_rows) == turns * settings.get("reuse", 1)
+    assert all(math.isfinite(log.get("loss", 0.0)) for log in trainer.state.log_history)
+
+
+def test_accumulated_pieces_give_the_same_step_as_one(untrained, tmp_path):
+    results = []
+    for pieces in (1, 4):
+        sampler = copy.copy(untrained)
+        sampler.model = copy.deepcopy(untrained.model)
+        sampler.random = torch.Generator().manual_seed(3)
+        trainer, _ = make(sampler, tmp_path / str(pieces), steps=1, micro_batches=pieces)
+        trainer.train()
+        results.append(weights(sampler))
+    for name, value in results[0].items():
+        torch.testing.assert_close(value, results[1][name], atol=2e-5, rtol=1e-3)
+
+
+def test_a_group_without_differences_leaves_the_policy_alone(untrained, tmp_path):
+    class Same(MemoryGRPOTrainer):
+        def _check_groups(self, episodes):
+            episodes[:] = [e.model_copy(update={"reward": 1.0}) for e in episodes]
+
+    before = weights(untrained)
+    trainer, _ = make(untrained, tmp_path, trainer=Same, steps=1)
+    trainer.train()
+    assert all(torch.equal(value, before[name]) for name, value in weights(untrained).items())
+    assert trainer.state.log_history[0]["equal_groups"] == 1.0
+
+
+def test_generation_through_trl_serves_any_model(untrained, tmp_path):
+    sampler = LanguageModelSampler(untrained.model, untrained.tokenizer)
+    trainer, seen = make(sampler, tmp_path, steps=1)
+    trainer.train()
+    done = [t.completion for _, episodes in seen for e in episodes for t in e.turns]
+    assert all(len(c.completion_ids) <= 6 for c in done)
+    assert {c.finish_reason for c in done} <= {"stop", "length"}
+
+
+def test_rewards_are_never_asked_of_trl(untrained, tmp_path):
+    trainer, _ = make(untrained, tmp_path)
+    with pytest.raises(RuntimeError, match="never by TRL"):
+        trainer.reward_funcs[0](prompts=[], completions=[])
+
+
+def test_pieces_must_divide_the_episodes():
+    with pytest.raises(ValueError, match="micro_batches"):
+        grpo_config(Training(groups=2, group_size=2, micro_batches=3), "x", 0)
