@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from memfactory_core.errors import RunError
 from memfactory_core.stores import Bank, Memories, Refused
 from memfactory_core.trace import Asked, Episode, Event, Failed, Recalled, Wrote
 from memfactory_core.types import Completion, Example, Hit, Memory, Message, Op, Turn
@@ -61,6 +62,10 @@ class ReadOnly:
     def all(self) -> list[Memory]:
         """Every memory in the order of creation."""
         return self._bank.all()
+
+    def search(self, by: str, query: Any, top_k: int) -> list[Hit] | None:
+        """The best memories by an index of the bank's own, or None where it has none."""
+        return self._bank.search(by, query, top_k)
 
 
 @dataclass
@@ -155,7 +160,7 @@ class Runnable(Protocol):
         """A context with an empty bank."""
 
     def play(self, context: Context) -> Steps:
-        """The episode's generator; returns the answer."""
+        """The episode's generator; returns an answer to each question of the example."""
 
 
 def run_episodes(
@@ -168,11 +173,11 @@ def run_episodes(
 ) -> list[Episode]:
     """Plays one episode for each example, all in lockstep: every round batches what all live episodes
     ask. A part that raises ends its own episode as failed; an error of the sampler itself is raised, for
-    it concerns all. Equal `group_ids` mark the attempts at one example."""
+    it concerns all, and so is RunError where every episode failed. Equal `group_ids` mark the attempts at one example."""
     contexts = [paradigm.start(example) for example in examples]
     plays: list[Steps | None] = [paradigm.play(context) for context in contexts]
     inbox: list[list[Completion] | None] = [None] * len(examples)
-    answers = [""] * len(examples)
+    answers: list[list[str]] = [[] for _ in examples]
     failed = [False] * len(examples)
     live = list(range(len(examples)))
     while live:
@@ -183,7 +188,7 @@ def run_episodes(
                 asks = next(play) if inbox[index] is None else play.send(inbox[index])
                 asked.append((index, asks))
             except StopIteration as end:
-                answers[index] = end.value or ""
+                answers[index] = list(end.value)
             except Exception as error:  # a bad episode is data: it is recorded and shown
                 context.fail(error)
                 failed[index] = True
@@ -196,14 +201,16 @@ def run_episodes(
         live = [index for index, _ in asked]
     for context in contexts:
         context._bank.close()
+    if examples and all(failed):
+        raise RunError(f"every episode failed; the first one: {contexts[0].events[-1].error}")
     groups = group_ids or [uuid.uuid4().hex[:12] for _ in examples]
     return [
         Episode(
             id=uuid.uuid4().hex[:12], group_id=group, example=example, turns=tuple(context.turns),
-            events=tuple(context.events), answer=answer,
+            events=tuple(context.events), answer=(given or [""])[0], other_answers=tuple(given[1:]),
             stop_reason="failed" if bad else "answered",
         )
-        for group, example, context, answer, bad in zip(
+        for group, example, context, given, bad in zip(
             groups, examples, contexts, answers, failed, strict=True
         )
     ]  # fmt: skip

@@ -29,6 +29,7 @@ CHATTER = (
 )
 Split = Literal["train", "heldout"]
 
+_RETRACTION = re.compile(r"^\s*(.+?) has no (\w+) now\.?\s*$", re.DOTALL)
 _FACT = re.compile(r"^\s*(.+?)'s (\w+) is (.+?)\.?\s*$", re.DOTALL)
 _END = re.compile(r"""[.!?]+["')\]\u2019\u201d]*(?=\s|$)|\n""")
 _ABBREVIATIONS = frozenset(
@@ -72,6 +73,17 @@ def parse_fact(sentence: str) -> Fact | None:
     """The fact that a sentence states, or None where it states none."""
     found = _FACT.match(sentence)
     return Fact(*found.groups()) if found else None
+
+
+def is_about_a_fact(question: str) -> bool:
+    """Whether a question has the form of `Fact.question`."""
+    return re.fullmatch(r"What is .+'s \w+\?", question.strip()) is not None
+
+
+def parse_retraction(sentence: str) -> tuple[str, str] | None:
+    """The key of the fact that a sentence takes back, or None where it takes none back."""
+    found = _RETRACTION.match(sentence)
+    return (found[1], found[2]) if found else None
 
 
 def split_sentences(text: str) -> list[str]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from memfactory_core.text import normalize_answer
-from memfactory_core.trace import Episode, Wrote, holds, snapshots
+from memfactory_core.trace import Episode, Recalled, Wrote, holds, replay, snapshots
 from memfactory_core.types import Evidence
 
 SCORES = {
@@ -20,7 +21,11 @@ SCORES = {
     "stored": "share of the needed facts that were in memory at some moment",
     "kept": "share of the needed facts that are in memory when the question is answered",
     "read": "the answer is right, counted only where all needed facts were kept",
-    "rejected": "share of memory writes that were malformed, too long or impossible",
+    "operations": "share of memory operations that were the right ones, where the task knows them",
+    "found": "share of the needed facts among the memories that an answer was read from",
+    "excess": "memories read beyond those needed, mean over questions",
+    "memories": "memories in the bank when the question is answered",
+    "rejected": "share of the policy's memory decisions that were malformed, too long or impossible",
     "length": "tokens the policy wrote, mean over turns",
 }
 _BOX = re.compile(r"\\boxed\{([^{}]*)\}")
@@ -57,34 +62,82 @@ def share_held(text: str, evidence: Sequence[Evidence]) -> float:
 
 
 def rejected(episode: Episode) -> float:
-    """The share of writes that were refused; 0 where nothing was written."""
-    writes = [event.action for event in episode.events if isinstance(event, Wrote)]
-    return writes.count("reject") / len(writes) if writes else 0.0
+    """The share of the policy's memory decisions that were refused; 0 where it made none."""
+    refused = sum(isinstance(e, Wrote) and e.action == "reject" for e in episode.events)
+    decisions = sum(turn.role != "answer" for turn in episode.turns)
+    return refused / decisions if decisions else 0.0
+
+
+def operations(episode: Episode) -> float | None:
+    """The share of writes that did what was right, where the task knows it (`meta["actions"]`, one for each
+    write); None elsewhere."""
+    right = episode.example.meta.get("actions")
+    done = [event.action for event in episode.events if isinstance(event, Wrote)]
+    if not right or len(right) != len(done):
+        return None
+    return sum(a == b for a, b in zip(right, done, strict=True)) / len(right)
 
 
 def measure(episode: Episode) -> dict[str, float]:
-    """Every score that applies, by name; see SCORES. A failed episode answers nothing."""
-    example = episode.example
+    """Every score that applies, by name; see SCORES. A failed episode answers nothing. Scores of answers
+    are means over the example's questions."""
+    questions = episode.example.questions
+    answers = [episode.answer, *episode.other_answers]
+    answers += [""] * (len(questions) - len(answers))
+    matches = [exact_match(a, q.answers) for a, q in zip(answers, questions, strict=True)]
     scores = {
-        "exact_match": exact_match(episode.answer, example.answers),
-        "f1": f1(episode.answer, example.answers),
+        "exact_match": fmean(matches),
+        "f1": fmean(f1(a, q.answers) for a, q in zip(answers, questions, strict=True)),
         "rejected": rejected(episode),
     }
-    if example.evidence:
-        texts = snapshots(episode)
-        ever = [any(holds(text, item) for text in texts) for item in example.evidence]
-        scores["stored"] = sum(ever) / len(ever)
-        scores["kept"] = share_held(texts[-1] if texts else "", example.evidence)
-        if scores["kept"] == 1.0:
-            scores["read"] = scores["exact_match"]
+    scores |= _memory_scores(episode, matches) | _recall_scores(episode)
+    accuracy = operations(episode)
+    if accuracy is not None:
+        scores["operations"] = accuracy
     lengths = [
         len(turn.completion.completion_ids)
         for turn in episode.turns
         if turn.completion.completion_ids is not None
     ]
     if lengths:
-        scores["length"] = sum(lengths) / len(lengths)
+        scores["length"] = fmean(lengths)
     return scores
+
+
+def _memory_scores(episode: Episode, matches: Sequence[float]) -> dict[str, float]:
+    scores = {"memories": float(len(replay(episode.events)))}
+    needed = episode.example.needed
+    if not needed:
+        return scores
+    texts = snapshots(episode)
+    final = texts[-1] if texts else ""
+    scores["stored"] = fmean(any(holds(text, item) for text in texts) for item in needed)
+    scores["kept"] = share_held(final, needed)
+    read = [
+        match
+        for match, question in zip(matches, episode.example.questions, strict=True)
+        if question.evidence and share_held(final, question.evidence) == 1.0
+    ]
+    if read:
+        scores["read"] = fmean(read)
+    return scores
+
+
+def _recall_scores(episode: Episode) -> dict[str, float]:
+    """Scores of what the answers were read from: the last recall before the end for each question."""
+    read = {
+        event.query: [hit.memory.text for hit in event.hits]
+        for event in episode.events
+        if isinstance(event, Recalled) and event.at is None
+    }
+    found, excess = [], []
+    for question in episode.example.questions:
+        texts = read.get(question.question)
+        if texts is None or not question.evidence:
+            continue
+        found.append(share_held("\n".join(texts), question.evidence))
+        excess.append(float(max(0, len(texts) - len(question.evidence))))
+    return {"found": fmean(found), "excess": fmean(excess)} if found else {}
 
 
 def total(scores: Mapping[str, float], weights: Mapping[str, float]) -> float:

@@ -6,7 +6,7 @@ index of the observation being read (None once the question is being answered).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -78,15 +78,19 @@ class Episode(Record):
     turns: tuple[Turn, ...] = ()
     events: tuple[Event, ...] = ()
     answer: str = ""
+    other_answers: tuple[str, ...] = ()
     scores: dict[str, float] = Field(default_factory=dict)
     reward: float = 0.0
     advantage: float = 0.0
     stop_reason: Literal["answered", "failed"] = "answered"
 
 
-def replay(events: Iterable[Event], count: int | None = None) -> dict[str, Memory]:
-    """The bank after the events with `seq` < `count` (all of them by default), by memory id."""
-    bank: dict[str, Memory] = {}
+def replay(
+    events: Iterable[Event], count: int | None = None, bank: Mapping[str, Memory] | None = None
+) -> dict[str, Memory]:
+    """The bank after the events with `seq` < `count` (all of them by default), by memory id; `bank` is what
+    was there before them."""
+    bank = dict(bank or {})
     for event in events:
         if count is not None and event.seq >= count:
             break
@@ -108,10 +112,11 @@ def replay(events: Iterable[Event], count: int | None = None) -> dict[str, Memor
 
 def snapshots(episode: Episode) -> list[str]:
     """The whole memory as one text after each observation of the example."""
-    texts = []
+    texts, bank = [], {}
+    writes = [event for event in episode.events if isinstance(event, Wrote)]
     for index in range(len(episode.example.observations)):
-        seen = [e for e in episode.events if e.at is not None and e.at <= index]
-        texts.append("\n".join(memory.text for memory in replay(seen).values()))
+        bank = replay([event for event in writes if event.at == index], bank=bank)
+        texts.append("\n".join(memory.text for memory in bank.values()))
     return texts
 
 

@@ -24,15 +24,36 @@ class Evidence(Record):
     observation: int | None = None
 
 
+class Question(Record):
+    """A question with its right answers and what must be remembered for it."""
+
+    question: str
+    answers: tuple[str, ...]
+    evidence: tuple[Evidence, ...] = ()
+
+
 class Example(Record):
-    """One item of a task: what is read, in order, and the question asked at the end."""
+    """One item of a task: what is read, in order, and the question asked at the end. `others` are further
+    questions asked of the same memory; they are scored like the first."""
 
     id: str
     observations: tuple[str, ...]
     question: str
     answers: tuple[str, ...]
     evidence: tuple[Evidence, ...] = ()
+    others: tuple[Question, ...] = ()
     meta: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def questions(self) -> list[Question]:
+        """Every question that is asked, the first one first."""
+        first = Question(question=self.question, answers=self.answers, evidence=self.evidence)
+        return [first, *self.others]
+
+    @property
+    def needed(self) -> list[Evidence]:
+        """Everything that must be remembered to answer all questions, each once."""
+        return list(dict.fromkeys(item for q in self.questions for item in q.evidence))
 
 
 class Memory(Record):

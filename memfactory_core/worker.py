@@ -111,17 +111,17 @@ class Work:
             raise ConfigError("the training task has no examples")
         args = grpo_config(
             settings, str(self.folder / "checkpoints"), config.seed,
-            use_cpu=not torch.cuda.is_available(),
+            use_cpu=not torch.cuda.is_available(), **config.policy.training_arguments(),
         )  # fmt: skip
         trainer = MemoryGRPOTrainer(
             sampler, config.paradigm, examples, config.reward, settings, args,
             on_episodes=self._keep_training_episodes,
-            callbacks=[_progress(self)],
+            callbacks=[_progress(self)], **config.policy.trainer_options(),
         )  # fmt: skip
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         policy = self.folder / "policy"
-        sampler.model.save_pretrained(policy)
-        sampler.tokenizer.save_pretrained(policy)
+        trainer.save_model(str(policy))
+        sampler.model = trainer.accelerator.unwrap_model(trainer.model)
 
     def _evaluate(self, when: str, sampler: Any, examples: list[Example], step: int) -> None:
         self._phase(f"evaluating {when} training" if self.config.mode == "train" else "evaluating")
@@ -242,7 +242,7 @@ def trained_policy(run: Run, config: RunConfig) -> Path | None:
     if config.mode != "train":
         return None
     folder = Path(run.folder) / "policy"
-    if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
+    if not any(folder.glob("*.safetensors")):
         raise RunError(
             f"run {run.id} has no trained weights in {folder} (state: {run.state}); "
             "let it finish, or resume it with `memfactory resume`"

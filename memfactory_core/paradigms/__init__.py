@@ -3,7 +3,7 @@ answer. A paradigm's file is its defaults and prompts; it overrides the loop onl
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -60,24 +60,21 @@ class Paradigm(Component, family="paradigms"):
         facts = yield from steps(self.extractor.extract(observation, context))
         context.apply((yield from steps(self.updater.update(facts, context))))
 
-    def answer(self, question: str, context: Context) -> Generator[Any, Any, str]:
-        """Answers a question from the memory."""
+    def answer(
+        self, questions: Sequence[str], context: Context
+    ) -> Generator[Any, Any, list[str]]:
+        """Answers questions from the memory: recalls for each, then asks all at once."""
         context.at = None
-        hits: list[Hit] = yield from context.recall(self.retriever, question)
-        memory = " ".join(hit.memory.text for hit in hits)
-        return (
-            yield from context.ask(
-                "answer",
-                answer_messages(memory, question),
-                self.answer_tokens,
-                memory=memory,
-                question=question,
-                memories=[hit.memory for hit in hits],
-            )
-        )
+        asks = []
+        for question in questions:
+            hits: list[Hit] = yield from context.recall(self.retriever, question)
+            memory = " ".join(hit.memory.text for hit in hits)
+            facts = {"memory": memory, "question": question, "memories": [h.memory for h in hits]}
+            asks.append((answer_messages(memory, question), facts))
+        return (yield from context.ask_all("answer", asks, self.answer_tokens))
 
-    def play(self, context: Context) -> Generator[Any, Any, str]:
-        """The whole episode; returns the answer."""
+    def play(self, context: Context) -> Generator[Any, Any, list[str]]:
+        """The whole episode; returns an answer to each question of the example."""
         for index in range(len(context.example.observations)):
             yield from self.read(index, context)
-        return (yield from self.answer(context.question, context))
+        return (yield from self.answer([q.question for q in context.example.questions], context))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from memfactory_core.component import Component
 from memfactory_core.episode import Sampler
@@ -19,3 +19,11 @@ class Policy(Component, ABC, family="policies"):
     def load(self, weights: Path | None = None) -> Sampler:
         """The live policy; `weights` is a folder that training wrote, None means the starting weights.
         Raises PolicyError where it cannot be loaded."""
+
+    def trainer_options(self) -> dict[str, Any]:
+        """What the trainer needs beside the model, such as adapters to add."""
+        return {}
+
+    def training_arguments(self) -> dict[str, Any]:
+        """What TRL's configuration needs to know of the model, such as its precision."""
+        return {}

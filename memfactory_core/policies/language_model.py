@@ -7,7 +7,7 @@ added that was not sampled. The trainer replaces `generate` where it has its own
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from memfactory_core.episode import Ask
 from memfactory_core.types import Completion
@@ -32,6 +32,7 @@ class LanguageModelSampler:
         self.model = model
         self.tokenizer = tokenizer
         self.batch_size = batch_size
+        self.template_options: dict[str, Any] = {}
         ends = model.generation_config.eos_token_id
         ends = ends if isinstance(ends, list) else [ends]
         self.end_ids = {end for end in [*ends, tokenizer.eos_token_id] if end is not None}
@@ -39,7 +40,7 @@ class LanguageModelSampler:
     def encode(self, messages: Sequence[dict[str, str]]) -> list[int]:
         """The prompt's ids through the chat template."""
         return self.tokenizer.apply_chat_template(
-            list(messages), add_generation_prompt=True, return_dict=True
+            list(messages), add_generation_prompt=True, return_dict=True, **self.template_options
         )["input_ids"]
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:

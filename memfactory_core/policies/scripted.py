@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from memfactory_core.episode import Ask
-from memfactory_core.language import parse_fact, split_sentences
+from memfactory_core.language import is_about_a_fact, parse_fact, parse_retraction, split_sentences
 from memfactory_core.policies import Policy
 from memfactory_core.text import words
 from memfactory_core.trace import holds
-from memfactory_core.types import Completion
+from memfactory_core.types import Completion, Memory
 
 Strategy = Literal["overlap", "everything", "nothing", "first", "last", "random", "clairvoyant"]
 _COMMON = frozenset(
@@ -38,14 +38,20 @@ class ScriptedSampler:
             return self._answer(ask)
         if ask.role == "update":
             return self._rewrite(ask)
+        if ask.role == "manage":
+            return self._manage(ask)
+        if ask.role == "rerank":
+            return self._choose(ask)
         raise ValueError(f"the scripted policy does not know the role {ask.role!r}")
 
     def _answer(self, ask: Ask) -> str:
         sentences = split_sentences(ask.facts["memory"])
-        for sentence in reversed(sentences):
+        for sentence in sentences:
             fact = parse_fact(sentence)
             if fact and fact.question == ask.facts["question"]:
                 return fact.sentence
+        if is_about_a_fact(ask.facts["question"]):
+            return "Unknown."
         best = rank_by_overlap(sentences, ask.facts["question"])
         return best[0] if best else "Unknown."
 
@@ -70,6 +76,51 @@ class ScriptedSampler:
             needed = [item.text for item in ask.example.evidence if holds(known, item)]
             return fill(list(dict.fromkeys([*needed, *sentences])), budget)
         return fill(rank_by_overlap(sentences, ask.facts["question"]), budget)
+
+    def _manage(self, ask: Ask) -> str:
+        """One operation: everything adds, nothing never does, first adds facts only, last also updates, random
+        takes any operation on any memory; the others do what the sentence says."""
+        text, related = ask.facts["fact"], ask.facts["related"]
+        if self.strategy in ("everything", "nothing"):
+            return f"ADD {text}" if self.strategy == "everything" else "NOOP"
+        if self.strategy == "random":
+            target = self.random.choice(related) if related else None
+            actions = ("add", "noop", "update", "delete") if target else ("add", "noop")
+            return _operation(self.random.choice(actions), target, text)
+        told, taken = parse_fact(text), parse_retraction(text)
+        about = told.key if told else taken
+        target = next(
+            (m for m in related if (known := parse_fact(m.text)) and known.key == about), None
+        )
+        if told:
+            changes = target is not None and self.strategy != "first"
+            return _operation("update" if changes else "add", target, text)
+        deletes = target is not None and self.strategy not in ("first", "last")
+        return _operation("delete" if deletes else "noop", target, text)
+
+    def _choose(self, ask: Ask) -> str:
+        """Quotes of the candidates to read: all, none, the first, the last, a random one, or the best."""
+        candidates: list[Memory] = ask.facts["candidates"]
+        if self.strategy in ("everything", "nothing"):
+            chosen = candidates if self.strategy == "everything" else []
+        elif self.strategy in ("first", "last"):
+            chosen = candidates[:1] if self.strategy == "first" else candidates[-1:]
+        elif self.strategy == "random":
+            chosen = [self.random.choice(candidates)]
+        elif self.strategy == "clairvoyant":
+            needed = ask.example.needed
+            chosen = [m for m in candidates if any(holds(m.text, item) for item in needed)]
+        else:
+            best = rank_by_overlap([m.text for m in candidates], ask.facts["question"])[0]
+            chosen = [m for m in candidates if m.text == best][:1]
+        return " ".join(f"{memory.text} #{memory.id}" for memory in chosen)
+
+
+def _operation(action: str, target: Memory | None, text: str) -> str:
+    if action == "add" or action == "noop" or target is None:
+        return f"ADD {text}" if action == "add" else "NOOP"
+    quoted = f"{target.text} #{target.id}"
+    return f"UPDATE {quoted} to {text}" if action == "update" else f"DELETE {quoted}"
 
 
 def rank_by_overlap(sentences: Sequence[str], question: str) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Any, Protocol
 
 from memfactory_core.component import Component
 from memfactory_core.trace import Wrote
-from memfactory_core.types import Memory, Op
+from memfactory_core.types import Hit, Memory, Op
 
 
 class Refused(Exception):
@@ -26,6 +26,9 @@ class Memories(Protocol):
 
     def all(self) -> list[Memory]:
         """Every memory in the order of creation."""
+
+    def search(self, by: str, query: Any, top_k: int) -> list[Hit] | None:
+        """The best memories by an index of the bank's own, or None where it has none."""
 
 
 class Bank(ABC):
@@ -46,6 +49,11 @@ class Bank(ABC):
     def apply(self, op: Op, seq: int, source: int | None) -> Wrote:
         """Carries out one operation and returns its event (`seq` and `at` set, `turn` left to the caller).
         Raises Refused, with nothing changed, where the operation cannot be carried out."""
+
+    def search(self, by: str, query: Any, top_k: int) -> list[Hit] | None:
+        """The best `top_k` memories by an index of the bank's own (`by` names it), with the scores of its
+        parts; None where it has none, and the retriever then scores by itself."""
+        return None
 
     def close(self) -> None:
         """Gives back what the bank holds outside this process's memory."""

@@ -1,0 +1,34 @@
+"""RMM's prospective reflection (arXiv 2503.08026), its first half: at the end of a session the policy writes the
+session's topics, for each a summary followed by what was said. Departure: 1. lines instead of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from pydantic import Field
+
+from memfactory_core.episode import Context
+from memfactory_core.extractors import Extractor
+from memfactory_core.extractors.facts import extract_messages, parse_lines
+
+SYSTEM = (
+    "The text is one session of a conversation. For each topic that tells something personal about a "
+    "speaker write one line: who and what in one sentence, then ' | ' and the words that were said. Write "
+    "NONE where there is no such topic."
+)
+
+
+class Topics(Extractor, kind="topics"):
+    """The policy sums up each session by topic, with the words that were said (RMM)."""
+
+    max_tokens: int = Field(1024, ge=4, le=32_000)
+    """The longest list of topics, in tokens; an unfinished last line is dropped."""
+
+    def extract(self, observation: str, context: Context) -> Generator[Any, Any, list[str]]:
+        """One topic for each line that the policy writes."""
+        text = yield from context.ask(
+            "extract", extract_messages(observation, SYSTEM), self.max_tokens, observation=observation
+        )
+        topics = parse_lines(text)
+        return topics[:-1] if context.cut_off else topics

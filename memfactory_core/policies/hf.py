@@ -1,0 +1,83 @@
+"""Any causal language model that transformers can load, whole or with LoRA adapters (PEFT)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from memfactory_core.errors import PolicyError
+from memfactory_core.policies import Policy
+from memfactory_core.policies.language_model import LanguageModelSampler
+
+
+class HF(Policy, kind="hf"):
+    """A causal language model by its hub name or folder: Qwen3, Llama and the like, whole or with LoRA."""
+
+    trainable: ClassVar[bool] = True
+    model: str = Field("Qwen/Qwen3-0.6B", min_length=1)
+    """The model's name on the hub, or the folder it lies in."""
+    lora_rank: int = Field(0, ge=0, le=1024)
+    """Rank of LoRA adapters on all linear layers; 0 trains every weight."""
+    lora_alpha: int = Field(32, ge=1, le=4096)
+    """Scale of the adapters."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Number format of the weights; auto is bfloat16 on a GPU that has it, float32 elsewhere."""
+    gradient_checkpointing: bool = False
+    """Trade time for memory in training."""
+    thinking: bool = False
+    """Whether chat templates that know it (Qwen3) let the model think first."""
+    batch_size: int = Field(32, ge=1, le=4096)
+    """How many prompts are sampled together."""
+
+    def load(self, weights: Path | None = None) -> LanguageModelSampler:
+        """The model on the GPU where there is one; `weights` may hold a whole model or LoRA adapters."""
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        whole = weights is not None and (weights / "config.json").is_file()
+        source = str(weights) if whole else self.model
+        try:
+            model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=self._dtype(device))
+            tokenizer = AutoTokenizer.from_pretrained(self.model)
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise PolicyError(f"cannot load the model {source!r}: {reason}") from error
+        if weights is not None and not whole:
+            from peft import PeftModel
+
+            model = PeftModel.from_pretrained(model, weights, is_trainable=True)
+        if tokenizer.chat_template is None:
+            raise PolicyError(f"the tokenizer of {self.model!r} has no chat template; choose a chat model")
+        sampler = LanguageModelSampler(model.to(device), tokenizer, self.batch_size)
+        sampler.template_options = {"enable_thinking": self.thinking}
+        return sampler
+
+    def _dtype(self, device: str) -> Any:
+        import torch
+
+        if self.dtype != "auto":
+            return getattr(torch, self.dtype)
+        fast = device == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if fast else torch.float32
+
+    def trainer_options(self) -> dict[str, Any]:
+        """What TRL's trainer needs to know: adapters to add."""
+        if not self.lora_rank:
+            return {}
+        from peft import LoraConfig
+
+        adapters = LoraConfig(
+            r=self.lora_rank, lora_alpha=self.lora_alpha, target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        )  # fmt: skip
+        return {"peft_config": adapters}
+
+    def training_arguments(self) -> dict[str, Any]:
+        """What TRL's configuration needs to know: precision and checkpointing."""
+        import torch
+
+        half = self._dtype("cuda" if torch.cuda.is_available() else "cpu") is torch.bfloat16
+        return {"bf16": half, "gradient_checkpointing": self.gradient_checkpointing}

@@ -1,0 +1,117 @@
+"""Evaluation of retrievers without a policy: every observation is one memory, the bank is built once for all
+questions about it, and what counts is how much of the evidence stands among the first k hits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from memfactory_core.episode import Context, steps
+from memfactory_core.errors import ConfigError
+from memfactory_core.evaluate import Summary, interval
+from memfactory_core.retrievers import Retriever
+from memfactory_core.stores import Bank, Store
+from memfactory_core.stores.ram import Ram
+from memfactory_core.types import Example, Hit, Op
+
+ALL = "all"
+"""The category under which all questions are summed up."""
+LARGE = Ram(capacity=1_000_000, budget=100_000_000)
+
+
+def compare_retrievers(
+    retrievers: Mapping[str, Retriever],
+    examples: Sequence[Example],
+    ks: Sequence[int] = (5, 10, 20),
+    store: Store = LARGE,
+    on_done: Callable[[str, dict[str, Summary]], None] | None = None,
+) -> dict[str, dict[str, Summary]]:
+    """{retriever: {category: {"recall@5": interval, ...}}} on the same questions."""
+    results = {}
+    for name, retriever in retrievers.items():
+        results[name] = evaluate_retriever(retriever, examples, ks, store)
+        if on_done:
+            on_done(name, results[name])
+    return results
+
+
+def evaluate_retriever(
+    retriever: Retriever,
+    examples: Sequence[Example],
+    ks: Sequence[int] = (5, 10, 20),
+    store: Store = LARGE,
+) -> dict[str, Summary]:
+    """Recall and NDCG of the evidence at each k, per category and for `all`, with intervals over questions.
+    A question whose evidence names no observation is left out; `n` says how many counted."""
+    scores: dict[str, dict[str, list[float]]] = {ALL: {}}
+    for example, hits in retrieve_all(retriever, examples, max(ks), store):
+        needed = needed_observations(example)
+        for category in (ALL, str(example.meta.get("category", ""))):
+            by_name = scores.setdefault(category, {})
+            for k in ks:
+                found = [hit.memory.source for hit in hits[:k]]
+                by_name.setdefault(f"recall@{k}", []).append(recall(found, needed))
+                by_name.setdefault(f"ndcg@{k}", []).append(ndcg(found, needed, k))
+    if not scores[ALL]:
+        raise ConfigError("no question has evidence that names an observation; nothing to retrieve")
+    return {
+        category: {name: interval(values) for name, values in by_name.items()}
+        for category, by_name in sorted(scores.items())
+        if category
+    }
+
+
+def retrieve_all(
+    retriever: Retriever, examples: Sequence[Example], top_k: int, store: Store = LARGE
+) -> list[tuple[Example, list[Hit]]]:
+    """The hits for every question that has evidence; examples that follow each other with the same observations
+    share a bank. ConfigError where the retriever needs a policy."""
+    if "top_k" in type(retriever).model_fields:
+        retriever = retriever.model_copy(update={"top_k": top_k})
+    results = []
+    observations: tuple[str, ...] | None = None
+    bank: Bank | None = None
+    for example in examples:
+        if not needed_observations(example):
+            continue
+        if bank is None or example.observations != observations:
+            if bank:
+                bank.close()
+            observations, bank = example.observations, fill(store, example.observations)
+        context = Context(example, bank)
+        try:
+            next(asked := steps(retriever.retrieve(example.question, context)))
+        except StopIteration as end:
+            results.append((example, list(end.value)[:top_k]))
+        else:
+            asked.close()
+            raise ConfigError(
+                f"the retriever {retriever.kind!r} asks a policy; evaluate it in a paradigm instead"
+            )
+    if bank:
+        bank.close()
+    return results
+
+
+def fill(store: Store, observations: Sequence[str]) -> Bank:
+    """A bank with one memory for each observation, its index as the source."""
+    bank = store.open()
+    for index, observation in enumerate(observations):
+        bank.apply(Op(action="add", text=observation), index, index)
+    return bank
+
+
+def needed_observations(example: Example) -> set[int]:
+    """The observations that state the evidence."""
+    return {item.observation for item in example.evidence if item.observation is not None}
+
+
+def recall(found: Sequence[int | None], needed: set[int]) -> float:
+    """The share of the needed that was found."""
+    return len(needed.intersection(found)) / len(needed)
+
+
+def ndcg(found: Sequence[int | None], needed: set[int], k: int) -> float:
+    """Discounted gain of the found, divided by that of a perfect order."""
+    gain = sum(1 / math.log2(rank + 2) for rank, one in enumerate(found[:k]) if one in needed)
+    return gain / sum(1 / math.log2(rank + 2) for rank in range(min(k, len(needed))))

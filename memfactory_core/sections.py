@@ -1,0 +1,43 @@
+"""Cuts long texts into the sections that an agent reads one after the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_PARAGRAPH = re.compile(r"\n\s*\n")
+
+
+def pack(pieces: Iterable[str], size: int, joint: str = "\n") -> list[str]:
+    """The pieces, whole and in order, as many in each section as fit into `size` characters; a piece that is
+    longer alone is a section of its own."""
+    sections: list[str] = []
+    for piece in pieces:
+        if sections and len(sections[-1]) + len(joint) + len(piece) <= size:
+            sections[-1] += joint + piece
+        else:
+            sections.append(piece)
+    return sections
+
+
+def cut(text: str, size: int) -> list[str]:
+    """The text in sections of at most `size` characters, cut between paragraphs where that is possible, else
+    between lines, else at white space."""
+    text = text.strip()
+    if len(text) <= size:
+        return [text] if text else []
+    for joint, pieces in (("\n\n", _PARAGRAPH.split(text)), ("\n", text.split("\n"))):
+        pieces = [piece.strip() for piece in pieces if piece.strip()]
+        if len(pieces) > 1:
+            return [
+                part
+                for section in pack(pieces, size, joint)
+                for part in (cut(section, size) if len(section) > size else [section])
+            ]
+    sections = []
+    while len(text) > size:
+        at = text.rfind(" ", 0, size + 1)
+        at = at if at > 0 else size
+        sections.append(text[:at].rstrip())
+        text = text[at:].lstrip()
+    return [*sections, text] if text else sections

@@ -1,0 +1,207 @@
+"""LanceDB, embedded: full-text, vector and hybrid search inside the bank, in memory or in a folder.
+
+The memories are also held as objects in this process, under the same rules as the plain bank; the table is brought
+up to date before it is searched, in one batch, for every single write leaves three files.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+from pydantic import Field
+
+from memfactory_core.component import Part
+from memfactory_core.embedders import Embedder
+from memfactory_core.embedders.hashing import Hashing
+from memfactory_core.errors import ConfigError
+from memfactory_core.stores import Store
+from memfactory_core.stores.ram import RamBank
+from memfactory_core.trace import Wrote
+from memfactory_core.types import Hit, Memory, Op
+
+MEMORY = "memory://"
+OPTIMIZE_EVERY = 100
+"""Batches after which a table that is kept merges its small files."""
+_OPEN: set[tuple[str, str]] = set()
+
+
+class LanceBank(RamBank):
+    """A bank whose memories are also rows of a LanceDB table."""
+
+    def __init__(self, settings: Lance, connection: Any) -> None:
+        super().__init__(settings.capacity, settings.budget)
+        self.settings = settings
+        self.connection = connection
+        self.name = settings.table or f"bank_{uuid.uuid4().hex[:12]}"
+        self.table: Any = None
+        self.is_indexed = False
+        self.changed: set[str] = set()
+        self.batches = 0
+        if settings.table:
+            self._load()
+
+    def apply(self, op: Op, seq: int, source: int | None) -> Wrote:
+        """Carries out one operation; see `Bank.apply`."""
+        event = super().apply(op, seq, source)
+        if op.action != "noop" and event.memory_id:
+            self.changed.add(event.memory_id)
+            if self.settings.table:
+                self.flush()
+        return event
+
+    def search(self, by: str, query: Any, top_k: int) -> list[Hit] | None:
+        """Full-text search by BM25 ("words", a text), exact vector search by cosine ("vectors", a text and an
+        embedder) or both fused by reciprocal rank ("both", likewise). None for an embedder that is not the
+        bank's."""
+        if by not in ("words", "vectors", "both"):
+            return None
+        text, embedder = (query, None) if by == "words" else query
+        if by != "words" and embedder != self.settings.embedder:
+            return None
+        self.flush()
+        if not self.memories:
+            return []
+        if by != "vectors" and not self.is_indexed:
+            from lancedb.index import FTS
+
+            self.table.create_index("text", config=FTS())
+            self.is_indexed = True
+        if by == "words":
+            found = self.table.search(text, query_type="fts").select(["id", "_score"])
+        elif by == "vectors":
+            found = self.table.search(self._vector(text)).distance_type("cosine")
+            found = found.select(["id", "_distance"])
+        else:
+            from lancedb.rerankers import RRFReranker
+
+            found = self.table.search(query_type="hybrid").vector(self._vector(text)).text(text)
+            found = found.distance_type("cosine").rerank(RRFReranker(return_score="all"))
+        rows = found.limit(top_k).to_list()
+        return [self._hit(row) for row in rows[:top_k]]
+
+    def flush(self) -> None:
+        """Brings the table up to date with the memories."""
+        if not self.changed:
+            return
+        changed = sorted(self.changed, key=int)
+        rows = self._rows([self.memories[i] for i in changed if i in self.memories])
+        gone = [i for i in changed if i not in self.memories]
+        if self.table is None:
+            self.table = self.connection.create_table(self.name, schema=self._schema())
+        if gone:
+            self.table.delete(f"id IN ({', '.join(repr(i) for i in gone)})")
+            self._keep_next_id()
+        if rows:
+            merge = self.table.merge_insert("id").when_matched_update_all()
+            merge.when_not_matched_insert_all().execute(rows)
+        self.changed.clear()
+        self.batches += 1
+        if self.batches % OPTIMIZE_EVERY == 0:
+            self.table.optimize()
+
+    def close(self) -> None:
+        """Writes what is not written yet to a table that is kept, and lets go of it."""
+        if self.settings.uri != MEMORY:
+            self.flush()
+        _OPEN.discard((self.settings.uri, self.settings.table))
+        self.table = self.connection = None
+
+    def _hit(self, row: dict[str, Any]) -> Hit:
+        scores = {}
+        if row.get("_score") is not None:
+            scores["bm25"] = row["_score"]
+        if row.get("_distance") is not None:
+            scores["dense"] = 1 - row["_distance"]
+        score = scores.get("bm25", scores.get("dense", 0.0))
+        if row.get("_relevance_score") is not None:
+            score = scores["rrf"] = row["_relevance_score"]
+        return Hit(memory=self.memories[row["id"]], score=score, scores=scores)
+
+    def _vector(self, text: str) -> Any:
+        return self.settings.embedder.embed([text])[0]
+
+    def _rows(self, memories: list[Memory]) -> list[dict[str, Any]]:
+        vectors = self.settings.embedder.embed([memory.text for memory in memories])
+        return [
+            {**memory.model_dump(exclude={"meta"}), "meta": json.dumps(memory.meta), "vector": vector}
+            for memory, vector in zip(memories, vectors, strict=True)
+        ]
+
+    def _schema(self) -> Any:
+        import pyarrow as pa
+
+        size = len(self._vector("size"))
+        return pa.schema(
+            [
+                ("id", pa.string()), ("text", pa.string()), ("created", pa.int64()),
+                ("updated", pa.int64()), ("source", pa.int64()), ("meta", pa.string()),
+                ("vector", pa.list_(pa.float32(), size)),
+            ]
+        )  # fmt: skip
+
+    def _load(self) -> None:
+        names = self.connection.list_tables().tables
+        if self.name not in names:
+            return
+        self.table = self.connection.open_table(self.name)
+        if self.table.schema != self._schema():
+            raise ConfigError(
+                f"the table {self.name!r} in {self.settings.uri} was made with another embedder or is no "
+                "bank; choose its embedder or another table"
+            )
+        columns = ["id", "text", "created", "updated", "source", "meta"]
+        rows = self.table.search().select(columns).limit(self.table.count_rows()).to_list()
+        for row in sorted(rows, key=lambda row: int(row["id"])):
+            self.memories[row["id"]] = Memory(**{**row, "meta": json.loads(row["meta"])})
+        self.is_indexed = bool(self.table.list_indices())
+        self.next_id = max((int(i) for i in self.memories), default=0) + 1
+        if self._counter in names:
+            kept = self.connection.open_table(self._counter).to_arrow()["next_id"][0].as_py()
+            self.next_id = max(self.next_id, kept)
+
+    def _keep_next_id(self) -> None:
+        """Ids are never used twice, not even that of a deleted last memory by a later process."""
+        if self.settings.table:
+            row = [{"next_id": self.next_id}]
+            self.connection.create_table(self._counter, row, mode="overwrite")
+
+    @property
+    def _counter(self) -> str:
+        return f"{self.name}_next_id"
+
+
+class Lance(Store, kind="lance"):
+    """A bank with full-text, vector and hybrid search of its own, in memory or on disk (LanceDB)."""
+
+    uri: str = MEMORY
+    """Where tables live: `memory://`, a folder, or an object store such as s3://bucket/folder."""
+    table: str = Field("", pattern=r"^\w*$")
+    """Name of a table that is kept and opened again, for a chat; empty means a new one for each episode.
+    It has one writer: it cannot be opened twice at a time, and not be trained on."""
+    capacity: int = Field(100_000, ge=1, le=100_000_000)
+    """How many memories it holds; adding one more is refused."""
+    budget: int = Field(100_000_000, ge=1, le=10_000_000_000)
+    """How many characters all memories may have together."""
+    embedder: Part[Embedder] = Hashing()
+    """How texts become vectors; a retriever with another embedder searches by itself."""
+
+    def open(self) -> LanceBank:
+        """A new, empty bank; or the kept one where `table` is set. ConfigError where it cannot be opened."""
+        import lancedb
+
+        place = (self.uri, self.table)
+        if self.table and place in _OPEN:
+            raise ConfigError(
+                f"the table {self.table!r} in {self.uri} is open already, and a bank has one writer; "
+                "leave `table` empty for training and evaluation"
+            )
+        try:
+            connection = lancedb.connect(self.uri)
+            bank = LanceBank(self, connection)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ConfigError(f"cannot open the LanceDB at {self.uri}: {error}") from error
+        if self.table:
+            _OPEN.add(place)
+        return bank

@@ -1,0 +1,63 @@
+"""RMM's prospective reflection (arXiv 2503.08026), its second half: each new topic is compared with the most
+similar memories and is either added or merged into one of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from typing import Any
+
+from pydantic import Field
+
+from memfactory_core.component import Part
+from memfactory_core.episode import Context
+from memfactory_core.retrievers import Retriever
+from memfactory_core.retrievers.bm25 import BM25
+from memfactory_core.types import Memory, Message, Op
+from memfactory_core.updaters import Updater
+from memfactory_core.updaters.crud import list_memories, parse_operation
+
+SYSTEM = (
+    "You keep memories by topic. You see the memories that are most similar to a new one, each followed by "
+    "its id, and the new one. Write one line and nothing else:\n"
+    "ADD <text> - it is a topic of its own;\n"
+    "MERGE <old memory> #<id> to <text> - it belongs to that memory; the text holds both."
+)
+
+
+def merge_messages(related: list[Memory], fact: str) -> list[Message]:
+    """The conversation of one decision."""
+    content = f"Memory: {list_memories(related)}\nFact: {fact}\nMerge:"
+    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}]
+
+
+def parse_merge(text: str, related: list[Memory]) -> Op:
+    """The operation that an output asks for; MERGE is an update that says why. Other forms are rejected."""
+    merged = re.sub(r"^\s*MERGE\b", "UPDATE", text)
+    op = parse_operation(merged, related)
+    if op.action in ("noop", "delete") or (op.action == "update" and merged == text):
+        return Op(action="reject", text=text, reason="not one of ADD, MERGE")
+    return op.model_copy(update={"reason": "merged"}) if op.action == "update" else op
+
+
+class Merge(Updater, kind="merge"):
+    """The policy adds each topic or merges it into a similar memory (RMM)."""
+
+    related: Part[Retriever] = BM25(top_k=5)
+    """Which memories the policy compares a topic with."""
+    max_tokens: int = Field(512, ge=4, le=32_000)
+    """The longest operation, in tokens; one that is cut off there is rejected."""
+
+    def update(self, facts: list[str], context: Context) -> Generator[Any, Any, list[Op]]:
+        """One decision for each topic, carried out before the next."""
+        for fact in facts:
+            hits = yield from context.recall(self.related, fact)
+            related = [hit.memory for hit in hits]
+            text = yield from context.ask(
+                "merge", merge_messages(related, fact), self.max_tokens, fact=fact, related=related
+            )
+            op = parse_merge(text, related)
+            if context.cut_off:
+                op = Op(action="reject", text=text, reason="cut off at the length limit")
+            context.apply([op])
+        return []

@@ -1,0 +1,97 @@
+"""A database as the lab finds it after some work: an evaluation that the worker did with a scripted policy,
+and a training run whose episodes are played by scripted policies that get better."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from typing import Any
+
+from sqlalchemy import Engine
+
+from memfactory_core import config, db, jobs, worker
+from memfactory_core.episode import run_episodes
+from memfactory_core.evaluate import evaluate, flat
+from memfactory_core.policies.scripted import ScriptedSampler
+from memfactory_core.rewards import score
+from memfactory_core.trace import Episode
+
+GROUPS, SIZE = 4, 4
+
+
+def fill(engine: Engine, steps: int = 12, examples: int = 12) -> dict[str, str]:
+    """Run ids by what they are: evaluated, trained, failed, empty."""
+    small = [f"evaluation.examples={examples}", "evaluation.samples=1"]
+    scripted = ["policy.kind=scripted", "mode=evaluate", "name=Overlap baseline", *small]
+    evaluated = jobs.create(engine, config.load("memagent-tiny", scripted))
+    worker.work(engine, evaluated.id)
+    return {
+        "evaluated": evaluated.id,
+        "failed": _failed(engine),
+        "empty": jobs.create(engine, config.load("memagent-tiny", ["name=Just created"])).id,
+        "trained": _trained(engine, steps, examples),
+    }
+
+
+def _failed(engine: Engine) -> str:
+    run = jobs.create(engine, config.load("memagent-tiny", ["name=A run that failed"]))
+    reason = "no weights: the file model.safetensors is missing; train the run again"
+    now = db.now()
+    db.update_run(engine, run.id, state="failed", reason=reason, started=now - 9, ended=now)
+    return run.id
+
+
+def _trained(engine: Engine, steps: int, examples: int) -> str:
+    chosen = config.load("memagent-tiny", [f"training.steps={steps}"])
+    run = jobs.create(engine, chosen)
+    held_out = chosen.held_out.examples(examples, 1000, "heldout")
+    results: dict[str, Any] = {}
+    for when, strategy, step in (("before", "random", 0), ("after", "overlap", steps)):
+
+        def keep(mode: str, episodes: list[Episode], when: str = when, step: int = step) -> None:
+            db.save_episodes(engine, run.id, f"{when}/{mode}", step, episodes)
+
+        sampler = ScriptedSampler(strategy, 0)
+        summary = evaluate(chosen.paradigm, sampler, held_out, chosen.reward, 2, keep)
+        results[when] = flat(summary)
+    for step in range(1, steps + 1):
+        _train_step(engine, run.id, chosen, step, steps)
+    now = db.now()
+    db.update_run(
+        engine, run.id, state="finished", started=now - 212, ended=now, step=steps,
+        results=json.dumps(results), phase="evaluating after training",
+    )  # fmt: skip
+    return run.id
+
+
+def _train_step(
+    engine: Engine, run_id: str, chosen: config.RunConfig, step: int, steps: int
+) -> None:
+    better = step * GROUPS * SIZE // (steps + 1)
+    examples = [e for e in chosen.task.examples(GROUPS, step) for _ in range(SIZE)]
+    names = [f"{step}-{example.id}" for example in examples]
+    played: list[Episode] = []
+    for strategy, chunk in (("random", slice(better, None)), ("overlap", slice(0, better))):
+        if examples[chunk]:
+            sampler = ScriptedSampler(strategy, step)
+            played += run_episodes(chosen.paradigm, sampler, examples[chunk], 1.0, names[chunk])
+    scored = [score(episode, chosen.reward) for episode in played]
+    groups = {e.group_id: [o.reward for o in scored if o.group_id == e.group_id] for e in scored}
+    scored = [
+        e.model_copy(
+            update={"advantage": (e.reward - statistics.fmean(rewards)) / (statistics.pstdev(rewards) + 1e-4)}
+        )
+        for e in scored
+        if (rewards := groups[e.group_id])
+    ]
+    db.save_episodes(engine, run_id, "train", step, scored)
+    scores = {
+        f"score/{name}": statistics.fmean(e.scores[name] for e in scored)
+        for name in ("exact_match", "kept", "stored", "rejected")
+    }
+    equal = sum(len(set(rewards)) == 1 for rewards in groups.values()) / len(groups)
+    more = {
+        "reward": statistics.fmean(e.reward for e in scored), "score/length": 11 + step / steps,
+        "equal_groups": equal, "entropy": 0.9 - 0.5 * step / steps, "loss": 0.01,
+    }  # fmt: skip
+    db.save_metrics(engine, run_id, step, scores | more)
