@@ -148,11 +148,15 @@ def resume(run_id: str, wait: Annotated[bool, typer.Option()] = False) -> None:
 
 
 @app.command()
-def export(run_id: str, folder: Path) -> None:
+def export(
+    run_id: str,
+    folder: Path,
+    every: Annotated[int, typer.Option(help="Of training, keep each N-th step's episodes.")] = 1,
+) -> None:
     """Copy a run, its episodes and its weights into a folder that `memfactory import` reads."""
     from memfactory_core.archive import export_run
 
-    print(export_run(engine(), db.get_run(engine(), run_id), folder))
+    print(export_run(engine(), db.get_run(engine(), run_id), folder, every))
 
 
 @app.command(name="import")

@@ -14,13 +14,13 @@ from memfactory_core.errors import ConfigError
 
 CORE = Path(component.__file__).parent
 RANK = [
-    {"types", "text", "errors", "language", "component"},
-    {"trace"},
-    {"episode", "stores", "records"},
-    {"extractors", "updaters", "retrievers", "embedders", "policies", "tasks", "tiny"},
+    {"types", "text", "errors", "language", "component", "sections"},
+    {"trace", "embedders"},
+    {"episode", "stores", "records", "sections", "embedders"},
+    {"extractors", "updaters", "retrievers", "policies", "tasks", "tiny"},
     {"paradigms"},
     {"rewards"},
-    {"config", "evaluate"},
+    {"config", "evaluate", "retrieval", "reranker"},
     {"trainer", "db"},
     {"jobs", "archive"},
 ]

@@ -1,0 +1,163 @@
+"""Policies: any transformers model whole or with LoRA, an OpenAI-compatible endpoint, the trained weights."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import torch
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+from memfactory_core.config import load
+from memfactory_core.episode import Ask
+from memfactory_core.errors import PolicyError
+from memfactory_core.policies.api import Api
+from memfactory_core.policies.hf import HF
+from memfactory_core.policies.tiny import Tiny
+from memfactory_core.tiny.tokenizer import make_tokenizer
+from memfactory_core.trainer import MemoryGRPOTrainer, grpo_config
+from memfactory_core.types import Example
+
+EXAMPLE = Example(id="e", observations=("o",), question="q", answers=("a",))
+SHAPE = {
+    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 512,
+}  # fmt: skip
+
+
+def ask(content, max_tokens=4):
+    messages = ({"role": "system", "content": "s"}, {"role": "user", "content": content})
+    return Ask("answer", messages, max_tokens, True, {}, EXAMPLE)
+
+
+def save_model(folder, kind):
+    config, model = {"qwen3": (Qwen3Config, Qwen3ForCausalLM), "llama": (LlamaConfig, LlamaForCausalLM)}[kind]
+    tokenizer = make_tokenizer()
+    torch.manual_seed(0)
+    special = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
+    made = model(config(vocab_size=len(tokenizer), bos_token_id=tokenizer.bos_token_id, **special, **SHAPE))
+    made.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "llama"])
+def test_any_causal_model_answers_with_its_own_ids(tmp_path, kind):
+    sampler = HF(model=save_model(tmp_path, kind), batch_size=2).load()
+    asks = [ask("Memory: a"), ask("Memory: a longer one"), ask("b", 2)]
+    greedy = sampler.complete(asks, 0.0)
+    assert greedy == sampler.complete(asks, 0.0)
+    for question, done in zip(asks, greedy, strict=True):
+        assert len(done.completion_ids) == len(done.logprobs) <= question.max_tokens
+        alone = torch.tensor([list(done.prompt_ids + done.completion_ids)])
+        logits = sampler.model(alone).logits[0, len(done.prompt_ids) - 1 : -1]
+        logps = logits.log_softmax(-1).gather(-1, torch.tensor(done.completion_ids)[:, None])
+        torch.testing.assert_close(logps[:, 0], torch.tensor(done.logprobs), atol=1e-4, rtol=1e-4)
+
+
+class Rewarded(MemoryGRPOTrainer):
+    """Fixed rewards, so that an untrained model has a gradient."""
+
+    def _check_groups(self, episodes):
+        for index, one in enumerate(episodes):
+            episodes[index] = one.model_copy(update={"reward": float(index % 2)})
+
+
+def train_a_step(policy, folder):
+    config = load(
+        "memagent-tiny",
+        ["paradigm.updater.max_tokens=4", "paradigm.answer_tokens=2", "training.groups=1",
+         "training.group_size=2", "training.steps=1", "training.warmup_steps=0"],
+    )  # fmt: skip
+    sampler = policy.load()
+    arguments = grpo_config(
+        config.training, str(folder), 0, use_cpu=True, save_strategy="no", **policy.training_arguments()
+    )
+    before = {name: value.clone() for name, value in sampler.model.state_dict().items()}
+    trainer = Rewarded(
+        sampler, config.paradigm, config.task.examples(1, 0), config.reward, config.training, arguments,
+        **policy.trainer_options(),
+    )  # fmt: skip
+    trainer.train()
+    return trainer, before
+
+
+def test_full_fine_tuning_changes_every_weight(tmp_path):
+    policy = HF(model=save_model(tmp_path / "m", "qwen3"), dtype="float32")
+    trainer, before = train_a_step(policy, tmp_path / "out")
+    after = trainer.model.state_dict()
+    assert all(not torch.equal(after[name], value) for name, value in before.items())
+
+
+def test_lora_changes_the_adapters_and_nothing_else_and_is_loaded_again(tmp_path):
+    policy = HF(model=save_model(tmp_path / "m", "qwen3"), dtype="float32", lora_rank=4)
+    trainer, before = train_a_step(policy, tmp_path / "out")
+    after = trainer.model.state_dict()
+    adapters = [name for name in after if "lora_B" in name]
+    assert adapters and any(after[name].abs().sum() > 0 for name in adapters)
+    base = {
+        name.removeprefix("base_model.model.").replace(".base_layer", ""): value
+        for name, value in after.items()
+        if "lora_" not in name
+    }
+    assert set(base) == set(before)
+    assert all(torch.equal(base[name], value) for name, value in before.items())
+    trainer.save_model(str(tmp_path / "policy"))
+    again = policy.load(tmp_path / "policy").model.state_dict()
+    assert all(torch.equal(again[name], after[name]) for name in adapters)
+
+
+def test_missing_models_and_weights_are_named(tmp_path):
+    with pytest.raises(PolicyError, match="cannot load the model"):
+        HF(model=str(tmp_path / "nothing")).load()
+    with pytest.raises(PolicyError, match="no weights in .*model.safetensors is missing"):
+        Tiny().load(tmp_path)
+
+
+class Endpoint(BaseHTTPRequestHandler):
+    """A chat endpoint that repeats the last message, or fails on demand."""
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        said = body["messages"][-1]["content"]
+        status = 500 if said == "break" else 200
+        message = {"content": f"{body['model']}|{said}|{self.headers.get('Authorization')}"}
+        reply = {"choices": [{"message": message, "finish_reason": "length"}]}
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps({} if said == "odd" else reply).encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def endpoint():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+
+
+def test_an_endpoint_is_asked_in_its_protocol(endpoint, monkeypatch):
+    monkeypatch.setenv("TEST_KEY", "k")
+    sampler = Api(url=endpoint, model="m", key_variable="TEST_KEY").load()
+    done = sampler.complete([ask("one"), ask("two")], 0.0)
+    assert [c.text for c in done] == ["m|one|Bearer k", "m|two|Bearer k"]
+    assert done[0].finish_reason == "length" and done[0].completion_ids is None
+
+
+@pytest.mark.parametrize(("content", "message"), [("break", "answered 500"), ("odd", "did not answer as")])
+def test_an_endpoint_that_fails_is_named(endpoint, content, message):
+    with pytest.raises(PolicyError, match=message):
+        Api(url=endpoint).load().complete([ask(content)], 0.0)
+
+
+def test_nobody_listening_is_named():
+    with pytest.raises(PolicyError, match="did not answer as a chat endpoint"):
+        Api(url="http://127.0.0.1:9/v1", timeout=2).load().complete([ask("x")], 0.0)
