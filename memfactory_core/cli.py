@@ -107,6 +107,51 @@ def demo(
         print(json.dumps({"runs": [report(run) for run in runs]}, indent=2))
 
 
+@app.command()
+def sweep(
+    recipe: str,
+    grid: Annotated[list[str], typer.Option(help="A setting and its values: a.b=x,y. Repeatable.")],
+    set_: Set = None,
+    json_: Json = False,
+) -> None:
+    """Run a recipe with every combination of settings, one after the other, and print one table."""
+    from memfactory_core.sweep import cells
+
+    rows = []
+    for cell in cells(recipe, grid, set_ or ()):
+        row: dict[str, Any] = {"settings": list(cell.assignments), "refused": cell.refusal}
+        if cell.config:
+            row |= report(_wait(_begin(cell.config).id, quiet=True))
+        rows.append(row)
+        if not json_:
+            print(_sweep_line(row), flush=True)
+    if json_:
+        print(json.dumps(rows, indent=2))
+
+
+@app.command()
+def compare(
+    first: str,
+    second: str,
+    phase: Annotated[str, typer.Option(help="Which attempts: after/greedy, after/sampled, ...")] = "after/greedy",
+    json_: Json = False,
+) -> None:
+    """Compare two runs on the examples that both attempted: differences with intervals."""
+    from memfactory_core.compare import paired
+
+    connection = engine()
+    result = paired(connection, db.get_run(connection, first), db.get_run(connection, second), phase)
+    if json_:
+        print(json.dumps(result, indent=2))
+        return
+    print(f"{phase:16}{'first':>10}{'second':>10}{'difference':>14}  95% interval")
+    for name, row in result.items():
+        print(
+            f"{name:16}{row['first']:10.3f}{row['second']:10.3f}{row['difference']:+14.3f}  "
+            f"[{row['low']:+.3f}, {row['high']:+.3f}] n={row['n']}"
+        )
+
+
 @app.command(name="ls")
 def list_runs(json_: Json = False) -> None:
     """List the runs, newest first."""
@@ -213,6 +258,15 @@ def report(run: db.Run) -> dict[str, Any]:
         "scores": run.summary, "files": kept.get("files", {}), "versions": kept.get("versions", {}),
         "config": run.settings,
     }  # fmt: skip
+
+
+def _sweep_line(row: dict[str, Any]) -> str:
+    label = "  ".join(row["settings"])
+    if row["refused"]:
+        return f"{label}  refused: {row['refused']}"
+    scores = row["scores"].get("after", {})
+    shown = [f"{n} {_cell(scores[f'greedy/{n}'])}" for n in COLUMNS if f"greedy/{n}" in scores]
+    return f"{label}  {row['state']}  " + "  ".join(shown)
 
 
 def _begin(settings: config.RunConfig) -> db.Run:

@@ -91,7 +91,9 @@ def split_sentences(text: str) -> list[str]:
     after an abbreviation, an initial or a leading number (`St. Louis`, `J. Kaiser`, `12. The ...`)."""
     sentences, start = [], 0
     for end in _END.finditer(text):
-        if end[0] == "\n" or _ends_sentence(text[start : end.start()], end[0], text[end.end() :][:2]):
+        if end[0] == "\n" or _ends_sentence(
+            text[start : end.start()], end[0], text[end.end() :][:2]
+        ):
             sentences.append(text[start : end.end()].strip())
             start = end.end()
     sentences.append(text[start:].strip())

@@ -14,9 +14,17 @@ from typing import Any, NoReturn, TypeVar
 from memfactory_core.errors import ConfigError
 
 FORMATS = (".json", ".jsonl", ".parquet", ".csv")
+LONGEST_CELL = 2**31 - 1
+"""Characters in a cell of a csv file; the csv module's own limit is 131,072."""
 _MISSING = object()
 Item = TypeVar("Item")
-_NAMES = {str: "text", list: "a list", dict: "a table", int: "a whole number", bool: "true or false"}
+_NAMES = {
+    str: "text",
+    list: "a list",
+    dict: "a table",
+    int: "a whole number",
+    bool: "true or false",
+}
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,12 @@ def read_entries(path: str) -> list[Entry]:
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise ConfigError(f"{path}: expected a file that ends in {', '.join(FORMATS)}")
-    read = {".json": _read_json, ".jsonl": _read_jsonl, ".parquet": _read_parquet, ".csv": _read_csv}
+    read = {
+        ".json": _read_json,
+        ".jsonl": _read_jsonl,
+        ".parquet": _read_parquet,
+        ".csv": _read_csv,
+    }
     try:
         entries = read[suffix](path)
     except OSError as error:
@@ -159,18 +172,21 @@ def _read_parquet(path: str) -> list[Entry]:
 
 
 def _read_csv(path: str) -> list[Entry]:
-    entries = []
+    entries, line = [], 2
+    csv.field_size_limit(LONGEST_CELL)
     with open(path, encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True)
         try:
             for row in reader:
-                place = f"line {reader.line_num}"
                 if None in row or None in row.values():
                     wanted = len(reader.fieldnames or ())
-                    raise ConfigError(f"{path}, {place}: expected {wanted} columns, as in the header")
-                entries.append(Entry(row, path, place))
+                    raise ConfigError(
+                        f"{path}, line {line}: expected {wanted} columns, as in the header"
+                    )
+                entries.append(Entry(row, path, f"line {line}"))
+                line = reader.line_num + 1
         except csv.Error as error:
-            raise ConfigError(f"{path}, line {reader.line_num}: is not CSV: {error}") from error
+            raise ConfigError(f"{path}, line {line}: is not CSV: {error}") from error
     return entries
 
 

@@ -92,7 +92,11 @@ def test_bm25_is_okapi_by_hand():
 def test_random_is_seeded_and_differs_by_question(context):
     draw = [hit.memory.id for hit in RandomDraw(seed=1).retrieve("a", context)]
     assert draw == [hit.memory.id for hit in RandomDraw(seed=1).retrieve("a", context)]
-    others = {tuple(h.memory.id for h in RandomDraw(seed=s).retrieve(q, context)) for s in (1, 2) for q in "ab"}
+    others = {
+        tuple(h.memory.id for h in RandomDraw(seed=s).retrieve(q, context))
+        for s in (1, 2)
+        for q in "ab"
+    }
     assert len(others) > 1
 
 
@@ -111,11 +115,14 @@ def test_hashed_vectors_have_unit_length_and_are_the_same_in_every_process():
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3))
     code = (
         "from memfactory_core.embedders.hashing import Hashing; "
-        "print(Hashing(dimensions=64).embed([\"Bako's pet is Zimo.\"]).tobytes().hex())"
+        'print(Hashing(dimensions=64).embed(["Bako\'s pet is Zimo."]).tobytes().hex())'
     )
     for seed in ("1", "2"):
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONHASHSEED": seed}
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            env={"PYTHONHASHSEED": seed},
         )
         assert done.stdout.strip() == vectors[:1].tobytes().hex(), done.stderr
 
@@ -127,12 +134,19 @@ def test_sentence_transformers_is_a_clear_error_where_it_is_missing(monkeypatch)
 
 
 def test_sentence_transformers_with_a_tiny_model(tmp_path):
-    package = pytest.importorskip("sentence_transformers", reason="the extra [embeddings] is not installed")
+    package = pytest.importorskip(
+        "sentence_transformers", reason="the extra [embeddings] is not installed"
+    )
     from transformers import BertConfig, BertModel, BertTokenizer
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "puppy", "weather", "melanie"]
     (tmp_path / "vocab.txt").write_text("\n".join(words))
-    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    sizes = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+    }
     BertModel(BertConfig(vocab_size=len(words), **sizes)).save_pretrained(tmp_path / "bert")
     BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path / "bert")
     word = package.models.Transformer(str(tmp_path / "bert"))

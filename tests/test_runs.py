@@ -145,3 +145,31 @@ def test_runs_travel_as_folders(lab, tmp_path, monkeypatch):
         export_run(lab, run, folder)
     with pytest.raises(RunError, match="holds no exported run"):
         import_run(other, tmp_path)
+
+
+def test_two_runs_are_compared_on_the_same_examples(lab):
+    from memfactory_core.compare import paired
+
+    last, best = (
+        work(lab, jobs.create(lab, load("memagent-tiny", [*SCRIPTED, f"policy.strategy={name}"])).id)
+        for name in ("last", "overlap")
+    )
+    row = paired(lab, last, best)["exact_match"]
+    assert row["n"] == 20 and row["second"] == 1.0
+    assert 0 < row["low"] <= row["difference"] == 1.0 - row["first"]
+    other = work(lab, jobs.create(lab, load("memagent-tiny", [*SCRIPTED, "evaluation.seed=5"])).id)
+    with pytest.raises(RunError, match="share no examples"):
+        paired(lab, last, other)
+
+
+def test_a_sweep_runs_the_legal_cells_and_says_why_others_are_refused(tmp_path):
+    done = memfactory(
+        "sweep", "memagent-tiny", "--json", "--grid", "policy.strategy=last,overlap",
+        "--grid", "paradigm.retriever=everything,nonsense",
+        *(word for setting in SCRIPTED for word in ("--set", setting)),
+        MEMFACTORY_RUNS=str(tmp_path),
+    )  # fmt: skip
+    rows = json.loads(done.stdout)
+    assert [row["refused"] == "" for row in rows] == [True, False, True, False]
+    assert "no retrievers called 'nonsense'" in rows[1]["refused"]
+    assert rows[2]["scores"]["after"]["greedy/exact_match"]["mean"] == 1.0

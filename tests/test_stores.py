@@ -152,10 +152,13 @@ def test_a_kept_table_is_opened_again_with_ids_that_go_on(tmp_path):
     bank = store.open()
     add(bank, "it's 'quoted'", 0, 5), add(bank, "second"), add(bank, "third")
     bank.apply(Op(action="delete", memory_id="3"), 3, None)
-    bank.apply(Op(action="update", memory_id="1", text="it's \"new\""), 4, 6)
+    bank.apply(Op(action="update", memory_id="1", text='it\'s "new"'), 4, 6)
     bank.close()
     again = store.open()
-    assert [(m.id, m.text, m.source) for m in again.all()] == [("1", "it's \"new\"", 6), ("2", "second", None)]
+    assert [(m.id, m.text, m.source) for m in again.all()] == [
+        ("1", 'it\'s "new"', 6),
+        ("2", "second", None),
+    ]
     assert [hit.memory.id for hit in again.search("words", "second", 5)] == ["2"]
     assert add(again, "fourth") == "4", "the deleted 3 is not used again"
     again.close()

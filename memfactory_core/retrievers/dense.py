@@ -42,7 +42,9 @@ def cosines(embedder: Embedder, query: str, memories: Sequence[Memory]) -> np.nd
     """The cosine of the query with each memory, shape (memories,)."""
     if not memories:
         return np.zeros(0)
-    return matrix(embedder, tuple(memory.text for memory in memories)) @ vectors(embedder, [query])[0]
+    return (
+        matrix(embedder, tuple(memory.text for memory in memories)) @ vectors(embedder, [query])[0]
+    )
 
 
 def vectors(embedder: Embedder, texts: Sequence[str]) -> list[np.ndarray]:

@@ -76,7 +76,9 @@ class LanceBank(RamBank):
         else:
             from lancedb.rerankers import RRFReranker
 
-            found = self.table.search(query_type="hybrid").vector(self._vector(text)).text(text)
+            found = (
+                self.table.search(query_type="hybrid").vector(self._vector(text)).text(text or " ")
+            )
             found = found.distance_type("cosine").rerank(RRFReranker(return_score="all"))
         rows = found.limit(top_k).to_list()
         return [self._hit(row) for row in rows[:top_k]]
@@ -125,7 +127,11 @@ class LanceBank(RamBank):
     def _rows(self, memories: list[Memory]) -> list[dict[str, Any]]:
         vectors = self.settings.embedder.embed([memory.text for memory in memories])
         return [
-            {**memory.model_dump(exclude={"meta"}), "meta": json.dumps(memory.meta), "vector": vector}
+            {
+                **memory.model_dump(exclude={"meta"}),
+                "meta": json.dumps(memory.meta),
+                "vector": vector,
+            }
             for memory, vector in zip(memories, vectors, strict=True)
         ]
 

@@ -32,7 +32,8 @@ class FactConsolidation(Task, kind="factconsolidation"):
         examples = [
             example
             for entry in read_entries(self.path)
-            if self.source in (entry.text("metadata.source") if entry.has("metadata.source") else "")
+            if self.source
+            in (entry.text("metadata.source") if entry.has("metadata.source") else "")
             for example in self._record(entry)
         ]
         return take(examples, count, seed)
@@ -44,7 +45,9 @@ class FactConsolidation(Task, kind="factconsolidation"):
     def _record(self, entry: Entry) -> list[Example]:
         facts = _FACT.findall(entry.text("context"))
         if not facts:
-            entry.fail("context", "holds no numbered facts, a line each, such as '0. Paris is in France.'")
+            entry.fail(
+                "context", "holds no numbered facts, a line each, such as '0. Paris is in France.'"
+            )
         lines = [f"{number}. {fact}" if self.numbers else fact for number, fact in facts]
         size = self.facts_per_section
         observations = tuple(

@@ -69,7 +69,9 @@ class HotpotQA(Task, kind="hotpotqa"):
         place = {document.title: index for index, document in enumerate(documents)}
         size = self.documents_per_section
         evidence = tuple(
-            Evidence(text=documents[place[title]].sentences[sentence], observation=place[title] // size)
+            Evidence(
+                text=documents[place[title]].sentences[sentence], observation=place[title] // size
+            )
             for title, sentence in question.needed
         )
         entry = question.entry
@@ -98,7 +100,8 @@ class HotpotQA(Task, kind="hotpotqa"):
         own = [document for document in question.documents if document.title not in titles]
         if len(needed) > self.documents:
             question.entry.fail(
-                "supporting_facts", f"needs {len(needed)} documents, more than documents = {self.documents}"
+                "supporting_facts",
+                f"needs {len(needed)} documents, more than documents = {self.documents}",
             )
         if self.documents < len(question.documents):
             return [*needed, *rng.sample(own, self.documents - len(needed))]
@@ -156,7 +159,9 @@ def _needed(entry: Entry) -> list[tuple[str, int]]:
     titles = entry.texts("supporting_facts.title")
     sentences = entry.items("supporting_facts.sent_id", int)
     if len(titles) != len(sentences):
-        entry.fail("supporting_facts", f"{len(titles)} titles but {len(sentences)} sentence numbers")
+        entry.fail(
+            "supporting_facts", f"{len(titles)} titles but {len(sentences)} sentence numbers"
+        )
     return list(zip(titles, sentences, strict=True))
 
 
@@ -164,5 +169,7 @@ def _pair(entry: Entry, field: str, item: object, first: type, second: type) -> 
     if not isinstance(item, list) or len(item) != 2:
         entry.fail(field, f"expected pairs, got {str(item)[:60]}")
     if not isinstance(item[0], first) or not isinstance(item[1], second):
-        entry.fail(field, f"expected pairs of {first.__name__} and {second.__name__}, got {str(item)[:60]}")
+        entry.fail(
+            field, f"expected pairs of {first.__name__} and {second.__name__}, got {str(item)[:60]}"
+        )
     return item[0], item[1]

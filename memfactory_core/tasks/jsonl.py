@@ -47,7 +47,9 @@ class AnyFile(Task, kind="jsonl"):
         if not observations:
             entry.fail(self.context, "is empty")
         name = entry.answers(self.name)[0] if self.name else entry.place.replace(" ", "-")
-        evidence = _texts(entry, self.evidence) if self.evidence and entry.has(self.evidence) else []
+        evidence = (
+            _texts(entry, self.evidence) if self.evidence and entry.has(self.evidence) else []
+        )
         return Example(
             id=name,
             observations=observations,
@@ -67,4 +69,6 @@ def _locate(entry: Entry, field: str, text: str, observations: tuple[str, ...]) 
     for index, observation in enumerate(observations):
         if contains_words(observation, text):
             return Evidence(text=text, observation=index)
-    return entry.fail(field, f"no section states {text[:60]!r}; evidence must be a part of the context")
+    return entry.fail(
+        field, f"no section states {text[:60]!r}; evidence must be a part of the context"
+    )

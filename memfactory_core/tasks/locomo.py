@@ -72,12 +72,16 @@ class LoCoMo(Task, kind="locomo"):
         examples = []
         for number, asked in enumerate(entry.entries("qa", "question")):
             if asked.value("category", int) in self.categories:
-                examples.append(self._question(asked, f"{name}-{number}", name, said, tuple(observations)))
+                examples.append(
+                    self._question(asked, f"{name}-{number}", name, said, tuple(observations))
+                )
         return examples
 
     def _turns(self, entry: Entry) -> dict[str, Said]:
         conversation = entry.value("conversation", dict)
-        numbers = sorted(int(found[1]) for key in conversation if (found := _SESSION.fullmatch(key)))
+        numbers = sorted(
+            int(found[1]) for key in conversation if (found := _SESSION.fullmatch(key))
+        )
         if not numbers:
             entry.fail("conversation", "holds no session_1, session_2, ...")
         said: dict[str, Said] = {}
@@ -97,7 +101,12 @@ class LoCoMo(Task, kind="locomo"):
         return said
 
     def _question(
-        self, asked: Entry, number: str, conversation: str, said: dict[str, Said], observations: tuple
+        self,
+        asked: Entry,
+        number: str,
+        conversation: str,
+        said: dict[str, Said],
+        observations: tuple,
     ) -> Example:
         category = asked.value("category", int)
         raw = " ".join(asked.texts("evidence")) if asked.has("evidence") else ""

@@ -39,7 +39,12 @@ class MemAgentFile(Task, kind="memagent_file"):
     def _example(self, entry: Entry, seed: int) -> Example:
         number = entry.place.split()[-1]
         name = next(
-            (str(entry.value(f, (int, str))) for f in ("index", "extra_info.index") if entry.has(f)), number
+            (
+                str(entry.value(f, (int, str)))
+                for f in ("index", "extra_info.index")
+                if entry.has(f)
+            ),
+            number,
         )
         context = entry.text("context")
         if self.shuffle:
@@ -74,6 +79,8 @@ def _reorder(context: str, rng: random.Random) -> str:
     if len(starts) < 2:
         return context
     ends = [*starts[1:], len(context)]
-    documents = [_DOCUMENT.sub("", context[a:b], count=1).strip() for a, b in zip(starts, ends, strict=True)]
+    documents = [
+        _DOCUMENT.sub("", context[a:b], count=1).strip() for a, b in zip(starts, ends, strict=True)
+    ]
     rng.shuffle(documents)
     return "\n\n".join(f"Document {n}:\n{document}" for n, document in enumerate(documents, 1))

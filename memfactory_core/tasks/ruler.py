@@ -75,7 +75,8 @@ class Ruler(Task, kind="ruler"):
             question=question,
             answers=(", ".join(golds),),
             evidence=tuple(
-                Evidence(text=needle, observation=pieces.index(needle) // size) for needle in needles
+                Evidence(text=needle, observation=pieces.index(needle) // size)
+                for needle in needles
             ),
             meta={"category": self.test, "all_of": golds},
         )
@@ -95,7 +96,10 @@ class Ruler(Task, kind="ruler"):
 
     def _needles(self, rng: random.Random, speaker: Speaker) -> tuple:
         multivalue = self.test == "niah_multivalue"
-        keys = [speaker.name() for _ in range(1 if multivalue or self.test == "niah_single" else self.items)]
+        keys = [
+            speaker.name()
+            for _ in range(1 if multivalue or self.test == "niah_single" else self.items)
+        ]
         numbers = rng.sample(range(1_000_000, 10_000_000), self.items if multivalue else len(keys))
         owners = keys * len(numbers) if multivalue else keys
         facts = [[f"A secret number of {k} is {n}."] for k, n in zip(owners, numbers, strict=True)]
@@ -117,7 +121,9 @@ class Ruler(Task, kind="ruler"):
         question = f"Which variables are assigned the value {values[asked]}?"
         return chains, question, names[asked], chains[asked]
 
-    def _frequent_words(self, rng: random.Random, speaker: Speaker) -> tuple[list[str], str, list[str]]:
+    def _frequent_words(
+        self, rng: random.Random, speaker: Speaker
+    ) -> tuple[list[str], str, list[str]]:
         """Counts fall like rank ** -alpha; the first rank is noise, written `...`, the next three are asked."""
         total = self.sections * self.sentences * 10
         weights = [rank**-self.alpha for rank in range(1, 51)]
@@ -133,7 +139,9 @@ class Ruler(Task, kind="ruler"):
         question = f"What are the {TOP} most frequent coded words, the dots left out?"
         return text, question, coded[:TOP]
 
-    def _common_words(self, rng: random.Random, speaker: Speaker) -> tuple[list[str], str, list[str]]:
+    def _common_words(
+        self, rng: random.Random, speaker: Speaker
+    ) -> tuple[list[str], str, list[str]]:
         """Common words stand ten times as often as the others, RULER's 30 to 3."""
         total = self.sections * self.sentences * 10
         rare = max(3 if total >= 60 * self.common else 1, -(-total // DISTINCT))
