@@ -14,7 +14,9 @@ from sqlalchemy import Engine, Index, LargeBinary, event, insert
 from sqlalchemy.orm import registry
 from sqlmodel import Field, Session, SQLModel, create_engine, select
 
+from memfactory_core.attribution import explain, primary
 from memfactory_core.errors import RunError
+from memfactory_core.fate import memory_fates, need_fates
 from memfactory_core.trace import Episode, Recalled, Scored, Wrote
 
 ACTIVE = ("queued", "starting", "running", "stopping")
@@ -95,6 +97,8 @@ class EpisodeRow(Table, table=True):
     rejected: float
     turns: int
     stop_reason: str
+    cause: str | None = Field(default=None, index=True)
+    cause_seq: int | None = None
     body: bytes = Field(sa_type=LargeBinary)
 
     @property
@@ -117,6 +121,42 @@ class EventRow(Table, table=True):
     action: str | None = None
     memory_id: str | None = None
     text: str | None = None
+
+
+class Need(Table, table=True):
+    """What became of one needed fact of an episode; see fate.NeedFate."""
+
+    __table_args__ = (Index("need_by_step", "run_id", "phase", "step"),)
+    run_id: str = Field(primary_key=True)
+    episode_id: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    phase: str
+    step: int
+    text: str
+    told: int
+    stored: int | None
+    lost: int | None
+    observations: int
+    cause: str | None
+    cause_seq: int | None
+
+
+class Fate(Table, table=True):
+    """What became of one memory of an episode; see fate.MemoryFate."""
+
+    __table_args__ = (Index("fate_by_run", "run_id", "phase", "reads"),)
+    run_id: str = Field(primary_key=True)
+    episode_id: str = Field(primary_key=True)
+    memory_id: str = Field(primary_key=True)
+    phase: str
+    step: int
+    text: str
+    written: int
+    updates: int
+    reads: int
+    last_read: int | None
+    ended: int | None
+    needed_later: bool
 
 
 def connect(url: str) -> Engine:
@@ -158,24 +198,43 @@ def unpack(body: bytes) -> Episode:
 def save_episodes(
     engine: Engine, run_id: str, phase: str, step: int, episodes: Sequence[Episode]
 ) -> None:
-    """Writes episodes and their events in one transaction."""
+    """Writes episodes, their events, the fates of their memories and the causes of wrong answers in one
+    transaction."""
+    findings = {e.id: explain(e) for e in episodes}
+    causes = {e.id: primary(findings[e.id]) for e in episodes}
+    place = {"run_id": run_id, "phase": phase, "step": step}
     rows = [
         {
-            "run_id": run_id, "id": e.id, "phase": phase, "step": step, "group_id": e.group_id,
+            **place, "id": e.id, "group_id": e.group_id,
             "example_id": e.example.id, "question": e.example.question, "answer": e.answer,
             "gold": e.example.answers[0] if e.example.answers else "",
             "reward": e.reward, "advantage": e.advantage,
             "exact_match": e.scores.get("exact_match", 0.0), "stored": e.scores.get("stored"),
             "kept": e.scores.get("kept"), "rejected": e.scores.get("rejected", 0.0),
-            "turns": len(e.turns), "stop_reason": e.stop_reason, "body": pack(e),
+            "turns": len(e.turns), "stop_reason": e.stop_reason,
+            "cause": found.cause if (found := causes[e.id]) else None,
+            "cause_seq": found.seq if found else None, "body": pack(e),
         }
         for e in episodes
     ]  # fmt: skip
-    events = [row for e in episodes for row in _event_rows(run_id, e)]
+    tables = {
+        EpisodeRow: rows,
+        EventRow: [row for e in episodes for row in _event_rows(run_id, e)],
+        Need: [
+            {**place, "episode_id": e.id, "number": number, **need.model_dump()}
+            for e in episodes
+            for number, need in enumerate(need_fates(e, findings[e.id]))
+        ],
+        Fate: [
+            {**place, "episode_id": e.id, **fate.model_dump()}
+            for e in episodes
+            for fate in memory_fates(e)
+        ],
+    }
     with engine.begin() as connection:
-        connection.execute(insert(EpisodeRow), rows)
-        if events:
-            connection.execute(insert(EventRow), events)
+        for table, values in tables.items():
+            if values:
+                connection.execute(insert(table), values)
 
 
 def _event_rows(run_id: str, episode: Episode) -> Iterable[dict[str, Any]]:

@@ -16,13 +16,15 @@ CORE = Path(component.__file__).parent
 RANK = [
     {"types", "text", "errors", "language", "component", "sections"},
     {"trace", "embedders"},
-    {"episode", "stores", "records", "sections", "embedders"},
+    {"episode", "stores", "records"},
     {"extractors", "updaters", "retrievers", "policies", "tasks", "tiny"},
     {"paradigms"},
     {"rewards"},
-    {"config", "evaluate", "retrieval", "reranker"},
-    {"trainer", "db"},
-    {"jobs", "archive"},
+    {"config", "evaluate", "retrieval", "reranker", "attribution"},
+    {"fate"},
+    {"trainer", "db", "sweep"},
+    {"jobs", "compare"},
+    {"archive"},
 ]
 
 

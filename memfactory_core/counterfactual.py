@@ -1,0 +1,117 @@
+"""What if: one decision of a recorded episode is undone, edited or replaced, and the rest is played again with
+the same policy. The recorded episode is never changed.
+
+Up to the chosen event the episode is played from the record: the policy's own words are given back to the
+parts, so that the memory is the recorded one. From there on the policy is asked anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from memfactory_core.episode import Ask, Sampler, run_episodes
+from memfactory_core.errors import RunError
+from memfactory_core.evaluate import interval
+from memfactory_core.paradigms import Paradigm
+from memfactory_core.rewards import score
+from memfactory_core.trace import Asked, Episode, Wrote
+from memfactory_core.types import Completion, Record
+
+
+class Change(Record):
+    """What is done differently: the turn number `turn` says `text` instead of what it said. None for `text`
+    asks the policy again from there on."""
+
+    turn: int
+    text: str | None = None
+
+
+class Outcome(Record):
+    """The rewards of k replays beside the recorded one, with the 95% interval of their mean."""
+
+    before: float
+    after: float
+    low: float
+    high: float
+    samples: int
+    exact_match_before: float
+    exact_match_after: float
+    episodes: tuple[Episode, ...]
+
+
+class Replaying:
+    """A sampler that repeats the recorded turns of one episode up to a change, and then asks the policy. Each
+    of the k replays is told apart by its example's id."""
+
+    def __init__(self, episode: Episode, change: Change, policy: Sampler) -> None:
+        self.episode = episode
+        self.change = change
+        self.policy = policy
+        self.given: dict[str, int] = {}
+
+    def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
+        """Recorded words where there are some, the policy's own for the rest, in one batch."""
+        results: list[Completion | None] = [self._recorded(ask) for ask in asks]
+        open_asks = [ask for ask, result in zip(asks, results, strict=True) if result is None]
+        fresh = iter(self.policy.complete(open_asks, temperature) if open_asks else [])
+        return [next(fresh) if result is None else result for result in results]
+
+    def _recorded(self, ask: Ask) -> Completion | None:
+        number = self.given.get(ask.example.id, 0)
+        self.given[ask.example.id] = number + 1
+        if number < self.change.turn:
+            return self.episode.turns[number].completion
+        if number == self.change.turn and self.change.text is not None:
+            return Completion(text=self.change.text)
+        return None
+
+
+def turn_of(episode: Episode, seq: int) -> int:
+    """The turn whose words led to the write with this number. RunError where no turn did (an untrained part
+    wrote it)."""
+    asked = [
+        event.index for event in episode.events if isinstance(event, Asked) and event.seq < seq
+    ]
+    event = episode.events[seq] if 0 <= seq < len(episode.events) else None
+    if not isinstance(event, Wrote) or not asked:
+        raise RunError(f"event {seq} is not a write that the policy asked for; choose a write")
+    return asked[-1]
+
+
+def undo(episode: Episode, seq: int) -> Change:
+    """The change that undoes one write: the overwrite says the old memory again, an operation says NOOP."""
+    turn = turn_of(episode, seq)
+    event = episode.events[seq]
+    if episode.turns[turn].role == "update":
+        return Change(turn=turn, text=event.before or "")
+    return Change(turn=turn, text="NOOP")
+
+
+def play_again(
+    episode: Episode,
+    paradigm: Paradigm,
+    policy: Sampler,
+    change: Change,
+    weights: Mapping[str, float],
+    samples: int = 8,
+    temperature: float = 1.0,
+) -> Outcome:
+    """Plays the episode `samples` times with the change and compares the rewards. The paradigm may differ
+    from the recorded one, for instance by its retriever; what was recorded before the change is then
+    repeated all the same. RunError where the episode has no such turn."""
+    if not 0 <= change.turn <= len(episode.turns):
+        raise RunError(f"episode {episode.id} has {len(episode.turns)} turns, there is no {change.turn}")
+    copies = [
+        episode.example.model_copy(update={"id": f"{episode.example.id}~{number}"})
+        for number in range(samples)
+    ]
+    played = run_episodes(paradigm, Replaying(episode, change, policy), copies, temperature)
+    scored = [score(one, weights) for one in played]
+    rewards: dict[str, Any] = interval([one.reward for one in scored])
+    return Outcome(
+        before=episode.reward, after=rewards["mean"], low=rewards["low"], high=rewards["high"],
+        samples=samples, exact_match_before=episode.scores.get("exact_match", 0.0),
+        exact_match_after=sum(one.scores["exact_match"] for one in scored) / len(scored),
+        episodes=tuple(scored),
+    )  # fmt: skip
