@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from memfactory_core.episode import Sampler, run_episodes
 from memfactory_core.paradigms import Paradigm
-from memfactory_core.rewards import score
+from memfactory_core.rewards import exact_match, f1, score
 from memfactory_core.trace import Episode
 from memfactory_core.types import Example
 
@@ -46,15 +46,30 @@ def evaluate(
 
 def summarize(episodes: Sequence[Episode]) -> Summary:
     """Each score's mean over examples with its interval; episodes of one example are averaged first, and
-    an example counts for a score only where the score applies."""
+    an example counts for a score only where the score applies. Where an example asks several questions,
+    exact match and F1 count each of them."""
     by_score: dict[str, dict[str, list[float]]] = {}
     for episode in episodes:
-        for name, value in {**episode.scores, "reward": episode.reward}.items():
-            by_score.setdefault(name, {}).setdefault(episode.example.id, []).append(value)
+        values = [(name, episode.example.id, value) for name, value in episode.scores.items()]
+        if episode.example.others:
+            values = [entry for entry in values if entry[0] not in ("exact_match", "f1")]
+            values += _by_question(episode)
+        values.append(("reward", episode.example.id, episode.reward))
+        for name, unit, value in values:
+            by_score.setdefault(name, {}).setdefault(unit, []).append(value)
     return {
         name: interval([sum(values) / len(values) for values in per_example.values()])
         for name, per_example in by_score.items()
     }
+
+
+def _by_question(episode: Episode) -> Iterator[tuple[str, str, float]]:
+    answers = [episode.answer, *episode.other_answers]
+    for number, question in enumerate(episode.example.questions):
+        answer = answers[number] if number < len(answers) else ""
+        unit = f"{episode.example.id}?{number}"
+        yield "exact_match", unit, exact_match(answer, question.answers)
+        yield "f1", unit, f1(answer, question.answers)
 
 
 def interval(values: Sequence[float], resamples: int = 2000, seed: int = 0) -> dict[str, float]:

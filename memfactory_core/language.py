@@ -1,8 +1,9 @@
 """The small language of the synthetic tasks: facts in short plain sentences about invented names.
 
-A fact reads `Bako's pet is Zimo.`, its question `What is Bako's pet?`. Names are two or three random
-consonant-vowel syllables, drawn anew for every example, so that reading them is copying and nothing can
-be memorised. A fixed fifth of all names is held out: training never sees them, evaluation sees only them.
+A fact reads `Bako's pet is Zimo.`, its question `What is Bako's pet?`. Names are two or three
+random consonant-vowel syllables, drawn anew for every example, so that reading them is copying and
+nothing can be memorised. A fixed fifth of all names is held out: training never sees them,
+evaluation sees only them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ CHATTER = (
     "It was a long day for {name}.",
     "{name} went home.",
     "{name} thanked {other}.",
+)
+_SMALL_TALK = re.compile(
+    "|".join(
+        re.escape(line).replace(r"\{name\}", r"\w+").replace(r"\{other\}", r"\w+")
+        for line in CHATTER
+    )
 )
 Split = Literal["train", "heldout"]
 
@@ -75,6 +82,12 @@ def parse_fact(sentence: str) -> Fact | None:
     return Fact(*found.groups()) if found else None
 
 
+def is_small_talk(sentence: str) -> bool:
+    """Whether a sentence is one of the language's chatter or takes a fact back: nothing to add."""
+    told = sentence.strip()
+    return bool(_SMALL_TALK.fullmatch(told) or parse_retraction(told))
+
+
 def is_about_a_fact(question: str) -> bool:
     """Whether a question has the form of `Fact.question`."""
     return re.fullmatch(r"What is .+'s \w+\?", question.strip()) is not None
@@ -87,8 +100,9 @@ def parse_retraction(sentence: str) -> tuple[str, str] | None:
 
 
 def split_sentences(text: str) -> list[str]:
-    """The sentences of a text, stripped; the mark that ends a sentence stays with it. A point ends none
-    after an abbreviation, an initial or a leading number (`St. Louis`, `J. Kaiser`, `12. The ...`)."""
+    """The sentences of a text, stripped; the mark that ends a sentence stays with it. A point ends
+    none after an abbreviation, an initial or a leading number (`St. Louis`, `J. Kaiser`, `12. The
+    ...`)."""
     sentences, start = [], 0
     for end in _END.finditer(text):
         if end[0] == "\n" or _ends_sentence(

@@ -1,5 +1,5 @@
-"""Reads data files (json, jsonl, parquet, csv) as entries that know their file and place, so that a task's
-error names the file, the record and the field."""
+"""Reads data files (json, jsonl, parquet, csv) as entries that know their file and place, so that a
+task's error names the file, the record and the field."""
 
 from __future__ import annotations
 
@@ -105,7 +105,8 @@ class Entry:
 
 
 def read_entries(path: str) -> list[Entry]:
-    """The records of a file. ConfigError where it is missing, empty, of an unknown format or broken."""
+    """The records of a file. ConfigError where it is missing, empty, of an unknown format or
+    broken."""
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise ConfigError(f"{path}: expected a file that ends in {', '.join(FORMATS)}")

@@ -1,10 +1,11 @@
-"""Evaluation of retrievers without a policy: every observation is one memory, the bank is built once for all
-questions about it, and what counts is how much of the evidence stands among the first k hits."""
+"""Evaluation of retrievers without a policy: every observation is one memory, the bank is built
+once for all questions about it, and what counts is how much of the evidence stands among the first
+k hits."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from memfactory_core.episode import Context, steps
 from memfactory_core.errors import ConfigError
@@ -41,8 +42,9 @@ def evaluate_retriever(
     ks: Sequence[int] = (5, 10, 20),
     store: Store = LARGE,
 ) -> dict[str, Summary]:
-    """Recall and NDCG of the evidence at each k, per category and for `all`, with intervals over questions.
-    A question whose evidence names no observation is left out; `n` says how many counted."""
+    """Recall and NDCG of the evidence at each k, per category and for `all`, with intervals over
+    questions. A question whose evidence names no observation is left out; `n` says how many
+    counted."""
     scores: dict[str, dict[str, list[float]]] = {ALL: {}}
     for example, hits in retrieve_all(retriever, examples, max(ks), store):
         needed = needed_observations(example)
@@ -64,11 +66,27 @@ def evaluate_retriever(
 def retrieve_all(
     retriever: Retriever, examples: Sequence[Example], top_k: int, store: Store = LARGE
 ) -> list[tuple[Example, list[Hit]]]:
-    """The hits for every question that has evidence; examples that follow each other with the same observations
-    share a bank. ConfigError where the retriever needs a policy."""
+    """The hits for every question that has evidence; examples that follow each other with the same
+    observations share a bank. ConfigError where the retriever needs a policy."""
     if "top_k" in type(retriever).model_fields:
         retriever = retriever.model_copy(update={"top_k": top_k})
     results = []
+    for example, bank in banks(examples, store):
+        try:
+            next(asked := steps(retriever.retrieve(example.question, Context(example, bank))))
+        except StopIteration as end:
+            results.append((example, list(end.value)[:top_k]))
+        else:
+            asked.close()
+            raise ConfigError(
+                f"the retriever {retriever.kind!r} asks a policy; evaluate it in a paradigm instead"
+            )
+    return results
+
+
+def banks(examples: Sequence[Example], store: Store) -> Iterator[tuple[Example, Bank]]:
+    """Each example with evidence and a bank of its observations; those that follow each other with
+    the same observations share it."""
     observations: tuple[str, ...] | None = None
     bank: Bank | None = None
     for example in examples:
@@ -78,19 +96,9 @@ def retrieve_all(
             if bank:
                 bank.close()
             observations, bank = example.observations, fill(store, example.observations)
-        context = Context(example, bank)
-        try:
-            next(asked := steps(retriever.retrieve(example.question, context)))
-        except StopIteration as end:
-            results.append((example, list(end.value)[:top_k]))
-        else:
-            asked.close()
-            raise ConfigError(
-                f"the retriever {retriever.kind!r} asks a policy; evaluate it in a paradigm instead"
-            )
+        yield example, bank
     if bank:
         bank.close()
-    return results
 
 
 def fill(store: Store, observations: Sequence[str]) -> Bank:

@@ -9,8 +9,8 @@ _PARAGRAPH = re.compile(r"\n\s*\n")
 
 
 def pack(pieces: Iterable[str], size: int, joint: str = "\n") -> list[str]:
-    """The pieces, whole and in order, as many in each section as fit into `size` characters; a piece that is
-    longer alone is a section of its own."""
+    """The pieces, whole and in order, as many in each section as fit into `size` characters; a
+    piece that is longer alone is a section of its own."""
     sections: list[str] = []
     for piece in pieces:
         if sections and len(sections[-1]) + len(joint) + len(piece) <= size:
@@ -21,8 +21,8 @@ def pack(pieces: Iterable[str], size: int, joint: str = "\n") -> list[str]:
 
 
 def cut(text: str, size: int) -> list[str]:
-    """The text in sections of at most `size` characters, cut between paragraphs where that is possible, else
-    between lines, else at white space."""
+    """The text in sections of at most `size` characters, cut between paragraphs where that is
+    possible, else between lines, else at white space."""
     text = text.strip()
     if len(text) <= size:
         return [text] if text else []

@@ -1,4 +1,5 @@
-"""Words of a text: SQuAD's answer normalisation and whole-word containment, used by every measure."""
+"""Words of a text: SQuAD's answer normalisation and whole-word containment, used by every
+measure."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def words(text: str) -> list[str]:
 
 
 def contains_words(text: str, part: str) -> bool:
-    """Whether the words of `part` stand in `text` one after the other. An empty part is not contained."""
+    """Whether the words of `part` stand in `text` one after the other. An empty part is not
+    contained."""
     needle = " ".join(words(part))
     return bool(needle) and f" {needle} " in f" {' '.join(words(text))} "
 

@@ -21,7 +21,7 @@ RANK = [
     {"paradigms"},
     {"rewards"},
     {"config", "evaluate", "retrieval", "reranker", "attribution"},
-    {"fate"},
+    {"fate", "group", "honesty", "tokens", "counterfactual"},
     {"trainer", "db", "sweep"},
     {"jobs", "compare"},
     {"archive"},

@@ -1,4 +1,5 @@
-"""Retrievers find what they should on every store, explain why, and beat known figures on LoCoMo."""
+"""Retrievers find what they should on every store, explain why, and beat known figures on
+LoCoMo."""
 
 from __future__ import annotations
 

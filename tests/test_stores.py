@@ -1,4 +1,5 @@
-"""One contract for every store; then what LanceDB adds: a table that is kept, and searches of its own."""
+"""One contract for every store; then what LanceDB adds: a table that is kept, and searches of its
+own."""
 
 from __future__ import annotations
 

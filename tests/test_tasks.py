@@ -1,4 +1,5 @@
-"""Tasks that read files or make texts: what an example holds, and errors that name file, record and field."""
+"""Tasks that read files or make texts: what an example holds, and errors that name file, record and
+field."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Vectors from hashed words and parts of words: nothing to download, the same in every process.
 
-Each word adds its stem and its character n-grams at hashed places with hashed signs (feature hashing), so that
-`adopted` and `adoption` are near each other. There is no meaning in it: `dog` and `puppy` are strangers.
+Each word adds its stem and its character n-grams at hashed places with hashed signs (feature
+hashing), so that `adopted` and `adoption` are near each other. There is no meaning in it: `dog` and
+`puppy` are strangers.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class Hashing(Embedder, kind="hashing"):
     shortest: int = Field(3, ge=1, le=10)
     """The shortest part of a word that counts, in characters."""
     longest: int = Field(4, ge=1, le=10)
-    """The longest part of a word that counts, in characters; below `shortest` means whole words only."""
+    """The longest part of a word that counts, in characters; below `shortest` means whole words
+    only."""
     parts: float = Field(0.5, ge=0, le=10)
     """The weight of all parts of a word together, beside 1 for the word itself."""
     common: float = Field(0.05, ge=0, le=1)

@@ -24,8 +24,8 @@ class SentenceTransformer(Embedder, kind="sentence_transformer"):
     """How many texts pass through the model at once."""
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Vectors of unit length, float32, shape (texts, dimensions). ConfigError where the package or the
-        model cannot be loaded."""
+        """Vectors of unit length, float32, shape (texts, dimensions). ConfigError where the package
+        or the model cannot be loaded."""
         vectors = _load(self.model).encode(
             [self.prompt + text for text in texts], batch_size=self.batch_size,
             normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False,

@@ -9,8 +9,15 @@ from pathlib import Path
 from typing import Literal
 
 from memfactory_core.episode import Ask
-from memfactory_core.language import is_about_a_fact, parse_fact, parse_retraction, split_sentences
+from memfactory_core.language import (
+    is_about_a_fact,
+    is_small_talk,
+    parse_fact,
+    parse_retraction,
+    split_sentences,
+)
 from memfactory_core.policies import Policy
+from memfactory_core.statement import same_subject, value_of
 from memfactory_core.text import words
 from memfactory_core.trace import holds
 from memfactory_core.types import Completion, Memory
@@ -52,6 +59,8 @@ class ScriptedSampler:
                 return fact.sentence
         if is_about_a_fact(ask.facts["question"]):
             return "Unknown."
+        if len(ask.facts["memories"]) == 1:
+            return value_of(ask.facts["memories"][0].text)
         best = rank_by_overlap(sentences, ask.facts["question"])
         return best[0] if best else "Unknown."
 
@@ -90,9 +99,14 @@ class ScriptedSampler:
         told, taken = parse_fact(text), parse_retraction(text)
         about = told.key if told else taken
         target = next(
-            (m for m in related if (known := parse_fact(m.text)) and known.key == about), None
+            (
+                m
+                for m in related
+                if same_subject(m.text, text) or ((f := parse_fact(m.text)) and f.key == about)
+            ),
+            None,
         )
-        if told:
+        if told or not is_small_talk(text):
             changes = target is not None and self.strategy != "first"
             return _operation("update" if changes else "add", target, text)
         deletes = target is not None and self.strategy not in ("first", "last")

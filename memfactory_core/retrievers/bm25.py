@@ -1,4 +1,5 @@
-"""Okapi BM25 over the memories' words; where the bank has a full-text index of its own, that is used."""
+"""Okapi BM25 over the memories' words; where the bank has a full-text index of its own, that is
+used."""
 
 from __future__ import annotations
 
@@ -79,7 +80,8 @@ def terms(text: str) -> Counter[str]:
 
 
 def top_hits(memories: list[Memory], scores: np.ndarray, top_k: int, name: str) -> list[Hit]:
-    """The `top_k` best memories, ties in the bank's order; those that score 0 or less are left out."""
+    """The `top_k` best memories, ties in the bank's order; those that score 0 or less are left
+    out."""
     best = np.argsort(-scores, kind="stable")[:top_k]
     return [
         Hit(memory=memories[i], score=float(scores[i]), scores={name: float(scores[i])})

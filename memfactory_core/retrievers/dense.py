@@ -1,4 +1,5 @@
-"""Nearest neighbours of the question among the memories' vectors; the bank's own search where it has one."""
+"""Nearest neighbours of the question among the memories' vectors; the bank's own search where it
+has one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""BM25 and vectors, fused by reciprocal rank (Cormack et al., SIGIR 2009); the bank's own where it has one."""
+"""BM25 and vectors, fused by reciprocal rank (Cormack et al., SIGIR 2009); the bank's own where it
+has one."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ class Hybrid(Retriever, kind="hybrid"):
     """How texts become vectors."""
 
     def retrieve(self, query: str, context: Context) -> list[Hit]:
-        """The `top_k` memories with the highest sum of 1 / (60 + rank); scores `bm25`, `dense`, `rrf`."""
+        """The `top_k` memories with the highest sum of 1 / (60 + rank); scores `bm25`, `dense`,
+        `rrf`."""
         pool = max(self.pool, self.top_k)
         found = context.bank.search("both", (query, self.embedder), pool)
         if found is not None:

@@ -1,7 +1,8 @@
 """LanceDB, embedded: full-text, vector and hybrid search inside the bank, in memory or in a folder.
 
-The memories are also held as objects in this process, under the same rules as the plain bank; the table is brought
-up to date before it is searched, in one batch, for every single write leaves three files.
+The memories are also held as objects in this process, under the same rules as the plain bank; the
+table is brought up to date before it is searched, in one batch, for every single write leaves three
+files.
 """
 
 from __future__ import annotations
@@ -52,9 +53,9 @@ class LanceBank(RamBank):
         return event
 
     def search(self, by: str, query: Any, top_k: int) -> list[Hit] | None:
-        """Full-text search by BM25 ("words", a text), exact vector search by cosine ("vectors", a text and an
-        embedder) or both fused by reciprocal rank ("both", likewise). None for an embedder that is not the
-        bank's."""
+        """Full-text search by BM25 ("words", a text), exact vector search by cosine ("vectors", a
+        text and an embedder) or both fused by reciprocal rank ("both", likewise). None for an
+        embedder that is not the bank's."""
         if by not in ("words", "vectors", "both"):
             return None
         text, embedder = (query, None) if by == "words" else query
@@ -179,13 +180,14 @@ class LanceBank(RamBank):
 
 
 class Lance(Store, kind="lance"):
-    """A bank with full-text, vector and hybrid search of its own, in memory or on disk (LanceDB)."""
+    """A bank with full-text, vector and hybrid search of its own, in memory or on disk
+    (LanceDB)."""
 
     uri: str = MEMORY
     """Where tables live: `memory://`, a folder, or an object store such as s3://bucket/folder."""
     table: str = Field("", pattern=r"^\w*$")
-    """Name of a table that is kept and opened again, for a chat; empty means a new one for each episode.
-    It has one writer: it cannot be opened twice at a time, and not be trained on."""
+    """Name of a table that is kept and opened again, for a chat; empty means a new one for each
+    episode. It has one writer: it cannot be opened twice at a time, and not be trained on."""
     capacity: int = Field(100_000, ge=1, le=100_000_000)
     """How many memories it holds; adding one more is refused."""
     budget: int = Field(100_000_000, ge=1, le=10_000_000_000)
@@ -194,7 +196,8 @@ class Lance(Store, kind="lance"):
     """How texts become vectors; a retriever with another embedder searches by itself."""
 
     def open(self) -> LanceBank:
-        """A new, empty bank; or the kept one where `table` is set. ConfigError where it cannot be opened."""
+        """A new, empty bank; or the kept one where `table` is set. ConfigError where it cannot be
+        opened."""
         import lancedb
 
         place = (self.uri, self.table)

@@ -1,5 +1,6 @@
-"""FactConsolidation of MemoryAgentBench (arXiv 2507.05257): numbered facts of which later ones overrule earlier
-ones that contradict them. The file names no evidence, so only answers are scored."""
+"""FactConsolidation of MemoryAgentBench (arXiv 2507.05257): numbered facts of which later ones
+overrule earlier ones that contradict them. The file names no evidence, so only answers are
+scored."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from pydantic import Field
 from memfactory_core.language import Split
 from memfactory_core.records import Entry, read_entries, take
 from memfactory_core.tasks import Task
-from memfactory_core.types import Example
+from memfactory_core.types import Example, Question
 
 _FACT = re.compile(r"^\s*(\d+)\.\s+(\S.*?)\s*$", re.MULTILINE)
 
@@ -21,14 +22,18 @@ class FactConsolidation(Task, kind="factconsolidation"):
     path: str
     """The data file: json or parquet with context, questions, answers and metadata."""
     source: str = ""
-    """Only records whose metadata.source contains this, such as sh_6k (one hop, 6k tokens) or mh_32k."""
+    """Only records whose metadata.source contains this, such as sh_6k (one hop, 6k tokens) or
+    mh_32k."""
     facts_per_section: int = Field(50, ge=1, le=100_000)
     """How many facts form one section."""
+    together: bool = True
+    """Ask all questions of a record of one memory, instead of reading the facts anew for each."""
     numbers: bool = True
     """Whether the facts keep their numbers; the order of reading tells the same."""
 
     def examples(self, count: int, seed: int, split: Split = "train") -> list[Example]:
-        """The questions in the file's order; a seeded draw of them where there are more than `count`."""
+        """The questions in the file's order; a seeded draw of them where there are more than
+        `count`."""
         examples = [
             example
             for entry in read_entries(self.path)
@@ -43,6 +48,7 @@ class FactConsolidation(Task, kind="factconsolidation"):
         return [self.path]
 
     def _record(self, entry: Entry) -> list[Example]:
+        """The examples of one record: one, or one for each question."""
         facts = _FACT.findall(entry.text("context"))
         if not facts:
             entry.fail(
@@ -57,15 +63,24 @@ class FactConsolidation(Task, kind="factconsolidation"):
         if len(questions) != len(answers):
             entry.fail("answers", f"{len(answers)} answers for {len(questions)} questions")
         source = entry.text("metadata.source") if entry.has("metadata.source") else entry.place
-        return [
-            Example(
-                id=f"{source.replace(' ', '-')}-{number}",
-                observations=observations,
+        asked = [
+            Question(
                 question=question,
                 answers=Entry(
                     {"answers": answer}, entry.file, f"{entry.place}, question {number + 1}"
                 ).answers("answers"),
-                meta={"category": source, "facts": len(facts)},
             )
             for number, (question, answer) in enumerate(zip(questions, answers, strict=True))
+        ]
+        together = [asked] if self.together else [[question] for question in asked]
+        return [
+            Example(
+                id=f"{source.replace(' ', '-')}-{number}",
+                observations=observations,
+                question=first.question,
+                answers=first.answers,
+                others=tuple(others),
+                meta={"category": source, "facts": len(facts)},
+            )
+            for number, (first, *others) in enumerate(together)
         ]

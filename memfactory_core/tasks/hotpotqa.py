@@ -1,8 +1,8 @@
 """HotpotQA (arXiv 1809.09600, distractor setting): questions that need two documents out of many.
 
 Reads the Hugging Face layout (tables of lists) and the original one (lists of pairs). Contexts of N
-documents are filled up with the documents of other records; the order is drawn anew for every example
-(MemAgent's own sets put the needed documents at the same positions in each).
+documents are filled up with the documents of other records; the order is drawn anew for every
+example (MemAgent's own sets put the needed documents at the same positions in each).
 """
 
 from __future__ import annotations

@@ -24,16 +24,19 @@ class AnyFile(Task, kind="jsonl"):
     answers: str = "answer"
     """Column of the right answer, or of a list of them that are all right."""
     evidence: str = ""
-    """Column of the sentences that must be remembered, a text or a list; empty where there is none."""
+    """Column of the sentences that must be remembered, a text or a list; empty where there is
+    none."""
     category: str = ""
     """Column by which results are grouped; empty where there is none."""
     name: str = ""
     """Column of the record's id; empty means its number."""
     section: int = Field(20_000, ge=20, le=10_000_000)
-    """The longest section, in characters; longer texts are cut between paragraphs, lines or words."""
+    """The longest section, in characters; longer texts are cut between paragraphs, lines or
+    words."""
 
     def examples(self, count: int, seed: int, split: Split = "train") -> list[Example]:
-        """The records in the file's order; a seeded draw of them where there are more than `count`."""
+        """The records in the file's order; a seeded draw of them where there are more than
+        `count`."""
         return [self._example(entry) for entry in take(read_entries(self.path), count, seed)]
 
     def files(self) -> list[str]:

@@ -1,8 +1,10 @@
-"""LoCoMo (arXiv 2402.17753): questions about very long conversations of two friends, session by session.
+"""LoCoMo (arXiv 2402.17753): questions about very long conversations of two friends, session by
+session.
 
-Category ids: 1 multi-hop, 2 temporal, 3 open-domain, 4 single-hop, 5 adversarial; papers permute the names, so
-the id is what is stored. A question of category 5 has no answer in the conversation: the gold is to say so, the
-file's `adversarial_answer` is the trap. Evidence ids that name no turn are left out and listed in `meta`.
+Category ids: 1 multi-hop, 2 temporal, 3 open-domain, 4 single-hop, 5 adversarial; papers permute
+the names, so the id is what is stored. A question of category 5 has no answer in the conversation:
+the gold is to say so, the file's `adversarial_answer` is the trap. Evidence ids that name no turn
+are left out and listed in `meta`.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ _TURN_ID = re.compile(r"D\s*:?\s*(\d+)\s*:\s*(\d+)")
 
 @dataclass(frozen=True)
 class Said:
-    """One turn of a conversation: its id, its wording, its date and the observation that holds it."""
+    """One turn of a conversation: its id, its wording, its date and the observation that holds
+    it."""
 
     id: str
     text: str
@@ -48,7 +51,8 @@ class LoCoMo(Task, kind="locomo"):
     """Whether a session's date stands before it, or before each turn."""
 
     def examples(self, count: int, seed: int, split: Split = "train") -> list[Example]:
-        """The questions in the file's order; a seeded draw of them where there are more than `count`."""
+        """The questions in the file's order; a seeded draw of them where there are more than
+        `count`."""
         examples = [
             example for entry in read_entries(self.path) for example in self._conversation(entry)
         ]

@@ -1,7 +1,7 @@
 """LongMemEval (arXiv 2410.10813): questions about a user's many chat sessions with an assistant.
 
-Evidence is the turns that the file marks with `has_answer`; an answer session without a mark is evidence whole.
-Questions whose id ends in `_abs` have no answer in the sessions and no evidence.
+Evidence is the turns that the file marks with `has_answer`; an answer session without a mark is
+evidence whole. Questions whose id ends in `_abs` have no answer in the sessions and no evidence.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class LongMemEval(Task, kind="longmemeval"):
     """Whether the date stands before each session and before the question."""
 
     def examples(self, count: int, seed: int, split: Split = "train") -> list[Example]:
-        """The questions in the file's order; a seeded draw of them where there are more than `count`."""
+        """The questions in the file's order; a seeded draw of them where there are more than
+        `count`."""
         entries = read_entries(self.path)
         if self.types:
             entries = [entry for entry in entries if entry.text("question_type") in self.types]

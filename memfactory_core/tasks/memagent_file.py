@@ -1,6 +1,6 @@
-"""MemAgent's own files (arXiv 2507.02259): eval_N.json and eval_fwe with {context, input, answers}, and the training
-parquet with {context, prompt, reward_model}. They name no evidence. Their documents lie at the same places in
-every sample; `shuffle` draws the order anew."""
+"""MemAgent's own files (arXiv 2507.02259): eval_N.json and eval_fwe with {context, input, answers},
+and the training parquet with {context, prompt, reward_model}. They name no evidence. Their
+documents lie at the same places in every sample; `shuffle` draws the order anew."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ class MemAgentFile(Task, kind="memagent_file"):
     section: int = Field(20_000, ge=100, le=10_000_000)
     """The longest section, in characters; MemAgent's 5,000 tokens are about 20,000."""
     shuffle: bool = False
-    """Whether the documents are put into a new order, drawn for each sample; false reads the file as it is."""
+    """Whether the documents are put into a new order, drawn for each sample; false reads the file
+    as it is."""
 
     def examples(self, count: int, seed: int, split: Split = "train") -> list[Example]:
-        """The samples in the file's order; a seeded draw of them where there are more than `count`."""
+        """The samples in the file's order; a seeded draw of them where there are more than
+        `count`."""
         return [self._example(entry, seed) for entry in take(read_entries(self.path), count, seed)]
 
     def files(self) -> list[str]:

@@ -1,9 +1,11 @@
-"""RULER's synthetic tests of long contexts (arXiv 2404.06654), by its recipes, in our words and seeded.
+"""RULER's synthetic tests of long contexts (arXiv 2404.06654), by its recipes, in our words and
+seeded.
 
-All golds must be in the answer, so `answers` is one text that lists them and `meta["all_of"]` has them one by one for
-RULER's measure, the share that is contained. Departures: 1. names, words and noise are invented syllables instead of
-an English word list and essays, so that nothing can be known beforehand and held-out words exist; 2. lengths are
-counted in sections and sentences, not in a model's tokens; 3. no sentence of the noise is a fact.
+All golds must be in the answer, so `answers` is one text that lists them and `meta["all_of"]` has
+them one by one for RULER's measure, the share that is contained. Departures: 1. names, words and
+noise are invented syllables instead of an English word list and essays, so that nothing can be
+known beforehand and held-out words exist; 2. lengths are counted in sections and sentences, not in
+a model's tokens; 3. no sentence of the noise is a fact.
 """
 
 from __future__ import annotations
@@ -41,8 +43,8 @@ class Ruler(Task, kind="ruler"):
     sentences: int = Field(20, ge=1, le=10_000)
     """Sentences in each section, or words divided by ten where words are counted."""
     items: int = Field(4, ge=1, le=1000)
-    """Keys with a value of their own (multikey), values of one key (multivalue), keys that are asked for
-    (multiquery) or assignments after the first in a chain (variable tracking)."""
+    """Keys with a value of their own (multikey), values of one key (multivalue), keys that are
+    asked for (multiquery) or assignments after the first in a chain (variable tracking)."""
     chains: int = Field(1, ge=1, le=100)
     """Chains of variables, of which one is asked for (variable tracking)."""
     common: int = Field(10, ge=1, le=100)
@@ -124,7 +126,8 @@ class Ruler(Task, kind="ruler"):
     def _frequent_words(
         self, rng: random.Random, speaker: Speaker
     ) -> tuple[list[str], str, list[str]]:
-        """Counts fall like rank ** -alpha; the first rank is noise, written `...`, the next three are asked."""
+        """Counts fall like rank ** -alpha; the first rank is noise, written `...`, the next three
+        are asked."""
         total = self.sections * self.sentences * 10
         weights = [rank**-self.alpha for rank in range(1, 51)]
         counts = [int(total * weight / sum(weights)) for weight in weights]

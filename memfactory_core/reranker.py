@@ -1,0 +1,169 @@
+"""Trains `rerank_linear` on line (RMM, arXiv 2503.08026): M of K candidates are drawn, each drawn
+one earns +1 where it was useful (it was cited, or it is evidence) and -1 where it was not, and the
+maps follow eta (R - b) grad log P(M | question, K). Nothing is learned about candidates that were
+not drawn.
+
+Departures, each a setting: 1. `likelihood="drawn"` takes the probability of the draw itself,
+without replacement (Plackett-Luce); the paper's softmax over scores with their noise diverged on
+hashed vectors; 2. `baseline=None` is the running mean of R; the paper's 0.5 makes nearly every step
+a punishment where one in ten candidates is useful.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from memfactory_core.episode import Context, steps
+from memfactory_core.errors import ConfigError
+from memfactory_core.retrieval import LARGE, banks, needed_observations
+from memfactory_core.retrievers.rerank_linear import Candidates, RerankLinear, Weights
+from memfactory_core.types import Example
+
+
+class Reranking(BaseModel):
+    """How a linear reranker is trained."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    steps: int = Field(1000, ge=1, le=1_000_000)
+    """Updates; each sees a batch of questions."""
+    batch: int = Field(4, ge=1, le=1024)
+    """Questions in each update."""
+    learning_rate: float = Field(1e-3, gt=0, le=10)
+    """Step size (eta)."""
+    temperature: float = Field(0.5, gt=0, le=100)
+    """Divides the scores before the draw (tau); smaller draws the best more often."""
+    baseline: float | None = 0.5
+    """What is subtracted from +1 and -1 (b); none means the running mean of what was earned."""
+    likelihood: Literal["noisy", "drawn"] = "noisy"
+    """The probability whose logarithm is followed: the paper's softmax with noise, or the draw's
+    own."""
+
+
+class Learner:
+    """A reranker that learns from each answer."""
+
+    def __init__(self, weights: Weights, settings: Reranking, seed: int) -> None:
+        self.weights = weights
+        self.settings = settings
+        self.rng = np.random.default_rng(seed)
+        self.mean = 0.0
+        self.earned = 0
+
+    def draw(self, candidates: Candidates, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The `count` candidates drawn by Gumbel noise, best first, and the noise of all (K,)."""
+        noise = self.rng.gumbel(size=len(candidates.memories))
+        scores = self.weights.scores(candidates)
+        if self.settings.likelihood == "noisy":
+            order = np.argsort(-(scores + noise))
+        else:
+            order = np.argsort(-(scores / self.settings.temperature + noise))
+        return order[:count], noise
+
+    def learn(
+        self,
+        batch: Sequence[tuple[Candidates, np.ndarray, np.ndarray, np.ndarray]],
+        with_features: bool,
+    ) -> None:
+        """One update from questions with what was drawn, the noise, and what each drawn one earned
+        (M,)."""
+        weights, rate = self.weights, self.settings.learning_rate / len(batch)
+        pushes = []
+        for candidates, drawn, noise, rewards in batch:
+            query, memories = weights.map(candidates)
+            push = self._push(weights.scores(candidates), drawn, noise, rewards - self._baseline)
+            pushes.append(
+                (push @ memories, query, push @ candidates.memories, push @ candidates.features)
+            )
+        queries = np.stack([candidates.query for candidates, *_ in batch])
+        to_query, mapped, to_memory, to_features = (
+            np.stack(part) for part in zip(*pushes, strict=True)
+        )
+        weights.query += (rate * to_query.T @ queries).astype(np.float32)
+        weights.memory += (rate * mapped.T @ to_memory).astype(np.float32)
+        if with_features:
+            weights.features += (rate * to_features.sum(axis=0)).astype(np.float32)
+        for *_, rewards in batch:
+            self.earned += 1
+            self.mean += (rewards.mean() - self.mean) / min(self.earned, 100)
+
+    @property
+    def _baseline(self) -> float:
+        return self.mean if self.settings.baseline is None else self.settings.baseline
+
+    def _push(
+        self, scores: np.ndarray, drawn: np.ndarray, noise: np.ndarray, gains: np.ndarray
+    ) -> np.ndarray:
+        """d/d scores of the sum over the drawn of gain x log probability, (K,)."""
+        tau = self.settings.temperature
+        push = np.zeros(len(scores))
+        logits = (scores + noise if self.settings.likelihood == "noisy" else scores) / tau
+        left = np.ones(len(scores), dtype=bool)
+        for place, gain in zip(drawn, gains, strict=True):
+            chances = np.where(left, np.exp(logits - logits[left].max()), 0)
+            push -= gain * chances / chances.sum()
+            push[place] += gain
+            left[place] = self.settings.likelihood == "noisy"
+        return push / tau
+
+
+def prepare(
+    retriever: RerankLinear, examples: Sequence[Example]
+) -> list[tuple[Candidates, np.ndarray]]:
+    """For each question with evidence and candidates: these as numbers, and which are evidence
+    (K,)."""
+    prepared = []
+    for example, bank in banks(examples, LARGE):
+        context = Context(example, bank)
+        try:
+            next(steps(retriever.candidates.retrieve(example.question, context)))
+        except StopIteration as end:
+            if end.value:
+                needed = needed_observations(example)
+                useful = np.array([hit.memory.source in needed for hit in end.value])
+                described = retriever.describe(example.question, end.value, context)
+                prepared.append((described, useful))
+        else:
+            raise ConfigError(
+                "a linear reranker cannot be trained on candidates that a policy chooses"
+            )
+    return prepared
+
+
+def train_reranker(
+    retriever: RerankLinear,
+    examples: Sequence[Example],
+    settings: Reranking,
+    seed: int,
+    on_step: Callable[[int, dict[str, float]], None] | None = None,
+) -> Weights:
+    """Learns from the evidence of these examples; starts from the retriever's weights. `on_step`
+    receives the share of the drawn memories that were useful. ConfigError where no question has
+    evidence."""
+    questions = prepare(retriever, examples)
+    if not questions:
+        raise ConfigError(
+            "no question has evidence that names an observation; nothing to learn from"
+        )
+    start = retriever.learned()
+    weights = Weights(start.query.copy(), start.memory.copy(), start.features.copy())
+    learner = Learner(weights, settings, seed)
+    order: list[int] = []
+    for step in range(1, settings.steps + 1):
+        batch = []
+        for _ in range(settings.batch):
+            order = order or learner.rng.permutation(len(questions)).tolist()
+            candidates, useful = questions[order.pop()]
+            drawn, noise = learner.draw(candidates, retriever.top_k)
+            batch.append((candidates, drawn, noise, np.where(useful[drawn], 1.0, -1.0)))
+        learner.learn(batch, retriever.features)
+        if on_step:
+            share = float(np.mean([np.mean(rewards > 0) for *_, rewards in batch]))
+            on_step(step, {"useful": share})
+    if not np.isfinite(weights.features).all() or not np.isfinite(weights.query).all():
+        raise ConfigError("the reranker diverged; lower its learning rate")
+    return weights

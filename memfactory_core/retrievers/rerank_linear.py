@@ -1,0 +1,192 @@
+"""RMM's reranker (arXiv 2503.08026): residual linear maps of question and memory vectors, q' = q +
+Wq q, m' = m + Wm m, score q'.m'; the best M of K candidates are read. It is trained by
+`memfactory_core.reranker`, in seconds and without a language model.
+
+Departure: 1. with `features`, weighed facts about question and memory are added to the score (rank
+by words, the neighbours' words, who speaks, ...), for hashed vectors know no meaning; off is the
+paper's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from memfactory_core.component import Part
+from memfactory_core.embedders import Embedder
+from memfactory_core.embedders.hashing import Hashing
+from memfactory_core.episode import Context
+from memfactory_core.errors import ConfigError
+from memfactory_core.retrievers import Retriever
+from memfactory_core.retrievers.bm25 import BM25, terms
+from memfactory_core.retrievers.dense import vectors
+from memfactory_core.text import words
+from memfactory_core.types import Hit
+
+FEATURES = (
+    "words", "before", "after", "near", "length", "asks", "speaker", "covered",
+)  # fmt: skip
+"""BM25 of the memory, the one before and the one after it, as parts of the best; the plain cosine;
+the logarithm of its length; whether it asks; whether the question names its speaker; the share of
+the question's words in it."""
+START = (4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+"""Weights of the features before training: the order by words."""
+_SPEAKER = re.compile(r"^(?:\[[^\]\n]*\]\s*)?([^:\n]{1,40}):")
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """K candidates for one question as numbers: query (D,), memories (K, D), features (K, F)."""
+
+    query: np.ndarray
+    memories: np.ndarray
+    features: np.ndarray
+
+
+@dataclass
+class Weights:
+    """What is learned: Wq and Wm, both (D, D), and a weight for each feature (F,)."""
+
+    query: np.ndarray
+    memory: np.ndarray
+    features: np.ndarray
+
+    @classmethod
+    def untrained(cls, dimensions: int, features: bool) -> Weights:
+        """Maps that change nothing."""
+        maps = [np.zeros((dimensions, dimensions), dtype=np.float32) for _ in range(2)]
+        start = np.array(START if features else (0.0,) * len(FEATURES), dtype=np.float32)
+        return cls(*maps, start)
+
+    def map(self, candidates: Candidates) -> tuple[np.ndarray, np.ndarray]:
+        """q' (D,) and m' (K, D)."""
+        query = candidates.query + self.query @ candidates.query
+        return query, candidates.memories + candidates.memories @ self.memory.T
+
+    def scores(self, candidates: Candidates) -> np.ndarray:
+        """The score of each candidate, (K,)."""
+        query, memories = self.map(candidates)
+        return memories @ query + candidates.features @ self.features
+
+    def save(self, path: Path) -> None:
+        """Writes the weights as safetensors."""
+        from safetensors.numpy import save_file
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {"query": self.query, "memory": self.memory, "features": self.features}
+        save_file(tensors, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Weights:
+        """Reads the weights. ConfigError where the file is missing or holds something else."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            tensors = load_file(path)
+            weights = cls(*(tensors[name] for name in ("query", "memory", "features")))
+        except (OSError, KeyError, SafetensorError) as error:
+            raise ConfigError(f"{path}: holds no weights of a linear reranker: {error}") from error
+        if weights.features.shape != (len(FEATURES),):
+            raise ConfigError(f"{path}: was made for other features than {', '.join(FEATURES)}")
+        return weights
+
+
+class RerankLinear(Retriever, kind="rerank_linear"):
+    """Learned linear maps choose among candidates which memories are read (RMM)."""
+
+    candidates: Part[Retriever] = BM25(top_k=20)
+    """Where the candidates come from; the paper takes 20 (K)."""
+    top_k: int = Field(5, ge=1, le=1000)
+    """How many memories are read (M)."""
+    embedder: Part[Embedder] = Hashing(dimensions=512, common=0.5)
+    """How question and memories become vectors."""
+    features: bool = False
+    """Whether facts about question and memory are weighed too; off is the paper's score."""
+    weights: str = ""
+    """File of trained weights; empty means untrained: the order by vectors, or by words with
+    `features`."""
+
+    def retrieve(self, query: str, context: Context) -> Generator[Any, Any, list[Hit]]:
+        """The best `top_k` candidates; their scores say what the maps and each feature
+        contribute."""
+        hits: list[Hit] = yield from context.recall(self.candidates, query)
+        if not hits:
+            return []
+        candidates = self.describe(query, hits, context)
+        weights = self.learned()
+        total = weights.scores(candidates)
+        given = candidates.features * weights.features
+        parts = ("vectors", *FEATURES) if self.features else ("vectors",)
+        table = np.column_stack([total - given.sum(axis=1), given])
+        return [
+            hits[i].model_copy(
+                update={
+                    "score": float(total[i]),
+                    "scores": {
+                        **hits[i].scores,
+                        **{f"rerank {part}": float(table[i, n]) for n, part in enumerate(parts)},
+                    },
+                }
+            )
+            for i in np.argsort(-total, kind="stable")[: self.top_k]
+        ]
+
+    def learned(self) -> Weights:
+        """The weights that are used. ConfigError where they do not fit the embedder."""
+        dimensions = len(vectors(self.embedder, ["size"])[0])
+        if not self.weights:
+            return Weights.untrained(dimensions, self.features)
+        path = Path(self.weights)
+        weights = _load(path, path.stat().st_mtime_ns if path.is_file() else 0)
+        if weights.query.shape != (dimensions, dimensions):
+            raise ConfigError(
+                f"{path}: has {len(weights.query)} dimensions, the embedder {dimensions}; choose the "
+                "embedder that the weights were trained with"
+            )
+        return weights
+
+    def describe(self, query: str, hits: Sequence[Hit], context: Context) -> Candidates:
+        """The candidates as numbers; features are 0 where they are off."""
+        texts = [hit.memory.text for hit in hits]
+        asked, *memories = vectors(self.embedder, [query, *texts])
+        matrix = np.stack(memories)
+        features = np.zeros((len(hits), len(FEATURES)), dtype=np.float32)
+        if self.features:
+            features[:] = _features(query, hits, context, matrix @ asked)
+        return Candidates(asked, matrix, features)
+
+
+def _features(query: str, hits: Sequence[Hit], context: Context, near: np.ndarray) -> np.ndarray:
+    bank = context.bank.all()
+    place = {memory.id: index for index, memory in enumerate(bank)}
+    scores = np.pad(BM25().scores(query, bank), 1)
+    at = np.array([place[hit.memory.id] for hit in hits]) + 1
+    best = max(scores.max(), 1e-9)
+    asked, telling = set(words(query)), set(terms(query))
+    rows = []
+    for hit in hits:
+        text = hit.memory.text
+        speaker = _SPEAKER.match(text)
+        rows.append(
+            (
+                np.log(max(len(text), 1)) - 4.5,
+                "?" in text,
+                bool(speaker) and set(words(speaker[1])) <= asked,
+                len(telling & set(terms(text))) / max(1, len(telling)),
+            )
+        )
+    around = np.column_stack([scores[at], scores[at - 1], scores[at + 1]]) / best
+    return np.column_stack([around, near, np.array(rows, dtype=float)])
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, changed: int) -> Weights:
+    return Weights.load(path)
