@@ -74,7 +74,9 @@ def evaluate(recipe: str, set_: Set = None, json_: Json = False) -> None:
     """Measure a recipe, or a run's trained policy, on held-out examples."""
     known = recipe in config.recipes() or Path(recipe).suffix in (".toml", ".json")
     if known:
-        settings = config.load(recipe, ["mode=evaluate", *(set_ or ())])
+        settings = config.load(recipe, set_ or ())
+        if settings.mode == "train":
+            settings = config.load(recipe, ["mode=evaluate", *(set_ or ())])
     else:
         trained = db.get_run(engine(), recipe)
         values = trained.settings | {"mode": "evaluate", "name": f"{trained.name} (evaluated)"}
@@ -320,6 +322,7 @@ def _print_table(run: db.Run) -> None:
         if any(f"{mode}/{name}" in scores for scores in summary.values())
     ]
     if not rows:
+        _print_retrieval(summary)
         return
     whens = [when for when in ("before", "after") if when in summary]
     print(f"{'':26}" + "".join(f"{when:>26}" for when in whens))
@@ -328,6 +331,19 @@ def _print_table(run: db.Run) -> None:
         label = f"{name} " + ("greedy" if mode == "greedy" else f"avg@{samples}")
         cells = [_cell(summary[when].get(f"{mode}/{name}")) for when in whens]
         print(f"{label:26}" + "".join(f"{cell:>26}" for cell in cells))
+
+
+def _print_retrieval(summary: dict[str, dict[str, dict[str, float]]]) -> None:
+    """The tables of the modes `retrieve` and `rerank`: a row for each retriever and category."""
+    for when, scores in summary.items():
+        rows: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+        for path, values in scores.items():
+            retriever, category, name = path.split("/")
+            rows.setdefault((retriever, category), {})[name] = values
+        names = [name for name in next(iter(rows.values())) if name.startswith("recall")]
+        print(f"{when:16}{'category':10}" + "".join(f"{name:>30}" for name in names))
+        for (retriever, category), row in rows.items():
+            print(f"{retriever:16}{category:10}" + "".join(f"{_cell(row[n]):>30}" for n in names))
 
 
 def _cell(values: dict[str, float] | None) -> str:

@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -16,7 +16,10 @@ from memfactory_core.component import Part
 from memfactory_core.errors import ConfigError
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies import Policy
+from memfactory_core.retrievers import Retriever
 from memfactory_core.rewards import SCORES
+from memfactory_core.stores import Store
+from memfactory_core.stores.ram import Ram
 from memfactory_core.tasks import Task
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -77,6 +80,36 @@ class Evaluation(Settings):
     """Seed of the held-out examples; must differ from the run's."""
 
 
+class Retrieval(Settings):
+    """Which retrievers are compared, in the modes `retrieve` and `rerank`."""
+
+    retrievers: tuple[Part[Retriever], ...] = ()
+    """The retrievers to compare, each kind once."""
+    ks: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = (5, 10, 20)
+    """Cut-offs of recall and NDCG."""
+    store: Part[Store] = Ram(capacity=1_000_000, budget=100_000_000)
+    """Where the memories lie while they are searched."""
+
+
+class Reranking(Settings):
+    """How the linear reranker is trained, in the mode `rerank` (RMM, arXiv 2503.08026)."""
+
+    examples: int = Field(100_000, ge=1, le=10_000_000)
+    """Questions to learn from, at most."""
+    steps: int = Field(1000, ge=1, le=1_000_000)
+    """Updates; each sees a batch of questions."""
+    batch: int = Field(4, ge=1, le=1024)
+    """Questions in each update."""
+    learning_rate: float = Field(1e-3, gt=0, le=10)
+    """Step size (eta)."""
+    temperature: float = Field(0.5, gt=0, le=100)
+    """Divides the scores before the draw (tau); smaller draws the best more often."""
+    baseline: float | Literal["mean"] = 0.5
+    """What is subtracted from +1 and -1 (b); "mean" is the running mean of what was earned."""
+    likelihood: Literal["noisy", "drawn"] = "noisy"
+    """The probability that is followed: the paper's softmax with noise, or that of the draw itself."""
+
+
 class RunConfig(Settings):
     """Everything that decides a run's outcome."""
 
@@ -84,8 +117,9 @@ class RunConfig(Settings):
     """What the run is called in lists."""
     about: str = ""
     """One or two sentences on what this recipe shows."""
-    mode: Literal["train", "evaluate"] = "train"
-    """Train and measure before and after, or only measure."""
+    mode: Literal["train", "evaluate", "retrieve", "rerank"] = "train"
+    """Train a policy and measure before and after; only measure; compare retrievers; or train the linear
+    reranker."""
     task: Part[Task]
     """What has to be remembered, and for which questions."""
     paradigm: Part[Paradigm]
@@ -100,6 +134,10 @@ class RunConfig(Settings):
     """How it is trained."""
     evaluation: Evaluation = Evaluation()
     """How it is measured."""
+    retrieval: Retrieval = Retrieval()
+    """Which retrievers are compared."""
+    reranking: Reranking = Reranking()
+    """How the linear reranker is trained."""
     seed: int = Field(0, ge=0)
     """Seed of the examples, the sampling and the optimizer."""
 
@@ -118,6 +156,8 @@ class RunConfig(Settings):
                 f"the policy {self.policy.kind!r} cannot be trained; set mode to 'evaluate' "
                 "or choose a trainable policy"
             )
+        if self.mode == "retrieve" and not self.retrieval.retrievers:
+            raise ValueError("mode 'retrieve' needs retrieval.retrievers, a list of kinds")
         if self.evaluation.task is None and self.evaluation.seed == self.seed:
             raise ValueError("evaluation.seed equals seed: choose another, examples must be held out")
         return self

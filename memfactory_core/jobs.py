@@ -51,7 +51,7 @@ def create(engine: Engine, config: RunConfig) -> Run:
     run = Run(
         id=run_id, name=config.name, mode=config.mode, state="queued", folder=str(folder),
         config=json.dumps(record["config"]), created=record["created"], token=secrets.token_hex(8),
-        steps=config.training.steps if config.mode == "train" else 0,
+        steps={"train": config.training.steps, "rerank": config.reranking.steps}.get(config.mode, 0),
     )  # fmt: skip
     with db.Session(engine, expire_on_commit=False) as session:
         session.add(run)

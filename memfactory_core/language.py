@@ -1,6 +1,6 @@
 """The small language of the synthetic tasks: facts in short plain sentences about invented names.
 
-A fact reads `Bako's pet is Zimo.`, its question `What is Bako's pet?`. Names are two or three
+A fact reads `The pet of Bako is Zimo.`, its question `What is the pet of Bako?`. Names are two or three
 random consonant-vowel syllables, drawn anew for every example, so that reading them is copying and
 nothing can be memorised. A fixed fifth of all names is held out: training never sees them,
 evaluation sees only them.
@@ -18,7 +18,8 @@ CONSONANTS = "bdfghjklmnprstvz"
 VOWELS = "aeiou"
 ATTRIBUTES = (
     "pet", "city", "car", "job", "boat", "song", "book", "tree", "game", "food", "drink", "sport",
-    "friend", "boss", "hero", "team", "club", "shop", "horse", "river", "street", "colour", "school", "doctor",
+    "friend", "boss", "hero", "team", "club", "shop", "horse", "river", "street", "colour",
+    "school", "doctor",
 )  # fmt: skip
 CHATTER = (
     "{name} said hello.",
@@ -36,12 +37,12 @@ _SMALL_TALK = re.compile(
 )
 Split = Literal["train", "heldout"]
 
-_RETRACTION = re.compile(r"^\s*(.+?) has no (\w+) now\.?\s*$", re.DOTALL)
-_FACT = re.compile(r"^\s*(.+?)'s (\w+) is (.+?)\.?\s*$", re.DOTALL)
+_RETRACTION = re.compile(r"^\s*The (\w+) of (.+?) is gone\.?\s*$", re.DOTALL)
+_FACT = re.compile(r"^\s*The (\w+) of (.+?) is (?!gone\b)(.+?)\.?\s*$", re.DOTALL)
 _END = re.compile(r"""[.!?]+["')\]\u2019\u201d]*(?=\s|$)|\n""")
 _ABBREVIATIONS = frozenset(
-    "approx apr aug ave bros ca capt cf col corp dec dept dr est etc ex feat feb fr ft gen gov inc jr lt ltd maj "
-    "mr mrs ms mt mts nov oct prof pt rep rev sep sept sgt sr st ste univ vs".split()
+    "approx apr aug ave bros ca capt cf col corp dec dept dr est etc ex feat feb fr ft gen gov inc "
+    "jr lt ltd maj mr mrs ms mt mts nov oct prof pt rep rev sep sept sgt sr st ste univ vs".split()
 )
 _NUMBERED = frozenset("art fig jan mar no nos op p pp sen vol".split())
 """Abbreviations only where a number follows; they are words too."""
@@ -58,17 +59,17 @@ class Fact:
     @property
     def sentence(self) -> str:
         """The fact as it is said and as it is remembered."""
-        return f"{self.entity}'s {self.attribute} is {self.value}."
+        return f"The {self.attribute} of {self.entity} is {self.value}."
 
     @property
     def question(self) -> str:
         """The question that this fact answers."""
-        return f"What is {self.entity}'s {self.attribute}?"
+        return f"What is the {self.attribute} of {self.entity}?"
 
     @property
     def retraction(self) -> str:
         """The sentence that takes the fact back."""
-        return f"{self.entity} has no {self.attribute} now."
+        return f"The {self.attribute} of {self.entity} is gone."
 
     @property
     def key(self) -> tuple[str, str]:
@@ -79,7 +80,7 @@ class Fact:
 def parse_fact(sentence: str) -> Fact | None:
     """The fact that a sentence states, or None where it states none."""
     found = _FACT.match(sentence)
-    return Fact(*found.groups()) if found else None
+    return Fact(found[2], found[1], found[3]) if found else None
 
 
 def is_small_talk(sentence: str) -> bool:
@@ -90,13 +91,13 @@ def is_small_talk(sentence: str) -> bool:
 
 def is_about_a_fact(question: str) -> bool:
     """Whether a question has the form of `Fact.question`."""
-    return re.fullmatch(r"What is .+'s \w+\?", question.strip()) is not None
+    return re.fullmatch(r"What is the \w+ of .+\?", question.strip()) is not None
 
 
 def parse_retraction(sentence: str) -> tuple[str, str] | None:
     """The key of the fact that a sentence takes back, or None where it takes none back."""
     found = _RETRACTION.match(sentence)
-    return (found[1], found[2]) if found else None
+    return (found[2], found[1]) if found else None
 
 
 def split_sentences(text: str) -> list[str]:

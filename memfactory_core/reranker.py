@@ -1,47 +1,25 @@
 """Trains `rerank_linear` on line (RMM, arXiv 2503.08026): M of K candidates are drawn, each drawn
 one earns +1 where it was useful (it was cited, or it is evidence) and -1 where it was not, and the
-maps follow eta (R - b) grad log P(M | question, K). Nothing is learned about candidates that were
-not drawn.
+maps follow eta (R - b) grad log P(M | question, K). Candidates that were not drawn earn nothing.
 
 Departures, each a setting: 1. `likelihood="drawn"` takes the probability of the draw itself,
 without replacement (Plackett-Luce); the paper's softmax over scores with their noise diverged on
-hashed vectors; 2. `baseline=None` is the running mean of R; the paper's 0.5 makes nearly every step
+hashed vectors; 2. `baseline="mean"` is the running mean of R; the paper's 0.5 makes nearly every step
 a punishment where one in ten candidates is useful.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
+from memfactory_core.config import Reranking
 from memfactory_core.episode import Context, steps
 from memfactory_core.errors import ConfigError
 from memfactory_core.retrieval import LARGE, banks, needed_observations
 from memfactory_core.retrievers.rerank_linear import Candidates, RerankLinear, Weights
 from memfactory_core.types import Example
-
-
-class Reranking(BaseModel):
-    """How a linear reranker is trained."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    steps: int = Field(1000, ge=1, le=1_000_000)
-    """Updates; each sees a batch of questions."""
-    batch: int = Field(4, ge=1, le=1024)
-    """Questions in each update."""
-    learning_rate: float = Field(1e-3, gt=0, le=10)
-    """Step size (eta)."""
-    temperature: float = Field(0.5, gt=0, le=100)
-    """Divides the scores before the draw (tau); smaller draws the best more often."""
-    baseline: float | None = 0.5
-    """What is subtracted from +1 and -1 (b); none means the running mean of what was earned."""
-    likelihood: Literal["noisy", "drawn"] = "noisy"
-    """The probability whose logarithm is followed: the paper's softmax with noise, or the draw's
-    own."""
 
 
 class Learner:
@@ -93,7 +71,7 @@ class Learner:
 
     @property
     def _baseline(self) -> float:
-        return self.mean if self.settings.baseline is None else self.settings.baseline
+        return self.mean if self.settings.baseline == "mean" else self.settings.baseline
 
     def _push(
         self, scores: np.ndarray, drawn: np.ndarray, noise: np.ndarray, gains: np.ndarray

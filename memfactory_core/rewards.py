@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import exp
 from statistics import fmean
 
 from memfactory_core.text import normalize_answer
@@ -18,6 +19,8 @@ from memfactory_core.types import Evidence
 SCORES = {
     "exact_match": "the answer is one of the gold answers",
     "f1": "overlap of the answer's words with the gold answer's",
+    "contained": "share of the gold strings that the answer contains (RULER's string match)",
+    "bleu1": "share of the answer's words that are in the gold answer, short answers held back",
     "stored": "share of the needed facts that were in memory at some moment",
     "kept": "share of the needed facts that are in memory when the question is answered",
     "read": "the answer is right, counted only where all needed facts were kept",
@@ -56,6 +59,25 @@ def _f1(given: list[str], gold: str) -> float:
     return 2 * common / (len(given) + len(wanted))
 
 
+def bleu1(answer: str, golds: Sequence[str]) -> float:
+    """The best BLEU-1 over the gold answers: clipped unigram precision with the brevity penalty."""
+    given = normalize_answer(extract_answer(answer)).split()
+    return max((_bleu1(given, normalize_answer(gold).split()) for gold in golds), default=0.0)
+
+
+def _bleu1(given: list[str], wanted: list[str]) -> float:
+    if not given:
+        return float(not wanted)
+    precision = sum((Counter(given) & Counter(wanted)).values()) / len(given)
+    return precision * min(1.0, exp(1 - len(wanted) / len(given)))
+
+
+def contained(answer: str, golds: Sequence[str]) -> float:
+    """The share of gold strings that stand in the answer, case and spacing aside (RULER's recipe)."""
+    text = " ".join(answer.lower().split())
+    return fmean(" ".join(gold.lower().split()) in text for gold in golds)
+
+
 def share_held(text: str, evidence: Sequence[Evidence]) -> float:
     """The share of the evidence that a text states."""
     return sum(holds(text, item) for item in evidence) / len(evidence)
@@ -88,8 +110,11 @@ def measure(episode: Episode) -> dict[str, float]:
     scores = {
         "exact_match": fmean(matches),
         "f1": fmean(f1(a, q.answers) for a, q in zip(answers, questions, strict=True)),
+        "bleu1": fmean(bleu1(a, q.answers) for a, q in zip(answers, questions, strict=True)),
         "rejected": rejected(episode),
     }
+    if golds := episode.example.meta.get("all_of"):
+        scores["contained"] = contained(episode.answer, golds)
     scores |= _memory_scores(episode, matches) | _recall_scores(episode)
     accuracy = operations(episode)
     if accuracy is not None:

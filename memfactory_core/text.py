@@ -10,8 +10,9 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _WORD = re.compile(r"\w+")
 STOP_WORDS = frozenset(
-    "a an and are as at be been by did do does for from had has have he her his how i in is it its of on or she "
-    "that the their they this to was were what when where which who whom whose why will with would you".split()
+    "a an and are as at be been by did do does for from had has have he her his how i in is it its "
+    "of on or she that the their they this to was were what when where which who whom whose why "
+    "will with would you".split()
 )
 _ENDINGS = (("ies", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", ""))
 

@@ -75,6 +75,9 @@ class Work:
         from memfactory_core.policies.language_model import LanguageModelSampler
 
         self._record()
+        if self.config.mode in ("retrieve", "rerank"):
+            self._retrieve()
+            return
         self._phase("loading the policy")
         checkpoint = _last_checkpoint(self.folder / "checkpoints")
         sampler = self.config.policy.load(self._start_weights())
@@ -90,6 +93,28 @@ class Work:
             self.results = self.run.summary
         self._train(sampler, checkpoint)
         self._evaluate("after", sampler, held_out, self.config.training.steps)
+
+    def _retrieve(self) -> None:
+        from memfactory_core import retrieval_work
+
+        self._phase("comparing retrievers" if self.config.mode == "retrieve" else "training")
+        held_out = self._held_out()
+        if self.config.mode == "retrieve":
+            self.results["after"] = retrieval_work.compare(self.config, held_out)
+        else:
+            every = max(1, self.config.reranking.steps // 200)
+            recent: list[float] = []
+
+            def on_step(step: int, values: dict[str, float]) -> None:
+                recent.append(values["useful"])
+                if step % every == 0:
+                    self.keep_metrics(step, {"useful": sum(recent) / len(recent)})
+                    self._update(step=step)
+                    recent.clear()
+
+            before, after = retrieval_work.rerank(self.config, held_out, self.folder, on_step)
+            self.results |= {"before": before, "after": after}
+        self._update(results=json.dumps(self.results))
 
     def _start_weights(self) -> Path | None:
         if self.config.weights is None:

@@ -1,5 +1,5 @@
-"""A database as the lab finds it after some work: an evaluation that the worker did with a scripted policy,
-and a training run whose episodes are played by scripted policies that get better."""
+"""A database as the lab finds it after some work: an evaluation that the worker did with a scripted
+policy, and a training run whose episodes are played by scripted policies that get better."""
 
 from __future__ import annotations
 
@@ -79,7 +79,10 @@ def _train_step(
     groups = {e.group_id: [o.reward for o in scored if o.group_id == e.group_id] for e in scored}
     scored = [
         e.model_copy(
-            update={"advantage": (e.reward - statistics.fmean(rewards)) / (statistics.pstdev(rewards) + 1e-4)}
+            update={
+                "advantage": (e.reward - statistics.fmean(rewards))
+                / (statistics.pstdev(rewards) + 1e-4)
+            }
         )
         for e in scored
         if (rewards := groups[e.group_id])

@@ -150,11 +150,11 @@ def test_what_cannot_be_known_is_said():
 
 
 def test_a_rewording_that_keeps_every_word_cannot_be_judged():
-    fact = Evidence(text="Bako's pet is Zimo.", observation=0)
+    fact = Evidence(text="The pet of Bako is Zimo.", observation=0)
     example = Example(
-        id="e", observations=(fact.text,), question="What is Bako's pet?", answers=("Zimo",), evidence=(fact,)
+        id="e", observations=(fact.text,), question="What is the pet of Bako?", answers=("Zimo",), evidence=(fact,)
     )
-    wrote = Wrote(seq=0, at=0, action="add", memory_id="1", after="Zimo is the pet Bako's family has.")
+    wrote = Wrote(seq=0, at=0, action="add", memory_id="1", after="Zimo is the name of the pet that Bako has.")
     episode = Episode(id="e", group_id="g", example=example, events=(wrote,), answer="Unknown.")
     assert explain(episode)[0].cause == "cannot_tell"
 

@@ -14,15 +14,15 @@ from memfactory_core.errors import ConfigError
 
 CORE = Path(component.__file__).parent
 RANK = [
-    {"types", "text", "errors", "language", "component", "sections"},
+    {"types", "text", "errors", "language", "component", "sections", "statement"},
     {"trace", "embedders"},
     {"episode", "stores", "records"},
     {"extractors", "updaters", "retrievers", "policies", "tasks", "tiny"},
     {"paradigms"},
     {"rewards"},
-    {"config", "evaluate", "retrieval", "reranker", "attribution"},
-    {"fate", "group", "honesty", "tokens", "counterfactual"},
-    {"trainer", "db", "sweep"},
+    {"config", "evaluate", "retrieval", "attribution"},
+    {"reranker", "fate", "group", "honesty", "tokens", "counterfactual"},
+    {"trainer", "db", "sweep", "retrieval_work"},
     {"jobs", "compare"},
     {"archive"},
 ]

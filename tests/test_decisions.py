@@ -15,7 +15,7 @@ from memfactory_core.types import Completion, Evidence, Example, Hit, Memory
 from memfactory_core.updaters.crud import parse_operation
 from memfactory_core.updaters.merge import parse_merge
 
-BANK = [Memory(id="3", text="Bako's pet is Zimo."), Memory(id="5", text="Gose's car is Nari.")]
+BANK = [Memory(id="3", text="The pet of Bako is Zimo."), Memory(id="5", text="The car of Gose is Nari.")]
 
 
 class Saying:
@@ -31,10 +31,10 @@ class Saying:
 @pytest.mark.parametrize(
     ("text", "action", "memory_id", "new"),
     [
-        ("ADD Rilo's job is Tamu.", "add", None, "Rilo's job is Tamu."),
-        ("UPDATE Bako's pet is Zimo. #3 to Bako's pet is Rilo.", "update", "3", "Bako's pet is Rilo."),
-        ("UPDATE #3 to Bako's pet is Rilo.", "update", "3", "Bako's pet is Rilo."),
-        ("DELETE Gose's car is Nari. #5", "delete", "5", None),
+        ("ADD The job of Rilo is Tamu.", "add", None, "The job of Rilo is Tamu."),
+        ("UPDATE The pet of Bako is Zimo. #3 to The pet of Bako is Rilo.", "update", "3", "The pet of Bako is Rilo."),
+        ("UPDATE #3 to The pet of Bako is Rilo.", "update", "3", "The pet of Bako is Rilo."),
+        ("DELETE The car of Gose is Nari. #5", "delete", "5", None),
         (" NOOP ", "noop", None, "NOOP"),
     ],
 )
@@ -46,9 +46,9 @@ def test_operations_are_understood(text, action, memory_id, new):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("UPDATE Bako's pet is Zimo. #5 to x", "the quote is not memory #5"),
-        ("DELETE Bako's pet is Zimo. #9", "no memory #9 was shown"),
-        ("DELETE Bako's pet is Zimo.", "not one of"), ("add x", "not one of"), ("", "not one of"),
+        ("UPDATE The pet of Bako is Zimo. #5 to x", "the quote is not memory #5"),
+        ("DELETE The pet of Bako is Zimo. #9", "no memory #9 was shown"),
+        ("DELETE The pet of Bako is Zimo.", "not one of"), ("add x", "not one of"), ("", "not one of"),
         ("NOOP NOOP", "not one of"), ("ADD ", "not one of"),
     ],
 )  # fmt: skip
@@ -58,7 +58,7 @@ def test_malformed_operations_are_rejected_with_the_reason(text, reason):
 
 
 def test_merge_is_an_update_and_has_no_other_words():
-    op = parse_merge("MERGE Bako's pet is Zimo. #3 to Bako's pets are Zimo and Rilo.", BANK)
+    op = parse_merge("MERGE The pet of Bako is Zimo. #3 to Bako's pets are Zimo and Rilo.", BANK)
     assert (op.action, op.memory_id, op.reason) == ("update", "3", "merged")
     assert parse_merge("ADD x", BANK).action == "add"
     for text in ("UPDATE #3 to x", "DELETE #3", "NOOP"):
@@ -67,9 +67,9 @@ def test_merge_is_an_update_and_has_no_other_words():
 
 def test_choices_are_quotes_with_ids():
     hits = [Hit(memory=memory) for memory in BANK]
-    assert parse_choice("Gose's car is Nari. #5 Bako's pet is Zimo. #3", hits) == (hits[::-1], "")
+    assert parse_choice("The car of Gose is Nari. #5 The pet of Bako is Zimo. #3", hits) == (hits[::-1], "")
     assert parse_choice("#3 #3", hits) == (hits[:1], "")
-    assert parse_choice("Gose's car is Nari. #3", hits)[1] == "the quote is not memory #3"
+    assert parse_choice("The car of Gose is Nari. #3", hits)[1] == "the quote is not memory #3"
     assert parse_choice("#8", hits) == ([], "no memory #8 was shown")
     assert parse_choice("none", hits) == ([], "no memory was chosen")
 

@@ -14,7 +14,7 @@ from memfactory_core.statement import same_subject, value_of
         ("The capital of France is Paris.", "The capital of Spain is Madrid.", False),
         ("Ann Lee is married to Bo.", "Ann Lee is famous for It.", False),
         ("Chanel was founded by Coco.", "Chanel was founded by Coco.", False),
-        ("Bako's pet is Zimo.", "Bako's city is Zimo.", False),
+        ("The pet of Bako is Zimo.", "The city of Bako is Zimo.", False),
     ],
 )
 def test_contradictions(first, second, same):

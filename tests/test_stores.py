@@ -28,9 +28,9 @@ def add(bank, text: str, seq: int = 0, source: int | None = None) -> str:
 def test_a_new_bank_is_empty_and_the_first_id_is_short(kind):
     bank = open_store(kind)
     assert bank.all() == [] and bank.get("1") is None
-    event = bank.apply(Op(action="add", text=" Bako's pet is Zimo. "), 4, 2)
+    event = bank.apply(Op(action="add", text=" The pet of Bako is Zimo. "), 4, 2)
     assert (event.seq, event.at, event.action, event.memory_id) == (4, 2, "add", "1")
-    assert (event.before, event.after) == (None, "Bako's pet is Zimo.")
+    assert (event.before, event.after) == (None, "The pet of Bako is Zimo.")
     [memory] = bank.all()
     assert (memory.id, memory.created, memory.updated, memory.source) == ("1", 4, 4, 2)
     bank.close()

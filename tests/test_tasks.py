@@ -189,8 +189,8 @@ def test_sentences_end_where_people_end_them():
         "my cat is tom.",
         "line",
     ]
-    assert split_sentences("Bako's pet is Zimo. Bako met Rilo.") == [
-        "Bako's pet is Zimo.",
+    assert split_sentences("The pet of Bako is Zimo. Bako met Rilo.") == [
+        "The pet of Bako is Zimo.",
         "Bako met Rilo.",
     ]
     assert split_sentences("It began in World War I. He died in 1918. ") == [
@@ -203,10 +203,11 @@ def test_sentences_end_where_people_end_them():
 
 def locomo(**changes) -> dict:
     turn = {"speaker": "Ann", "dia_id": "D1:1", "text": "I got a dog."}
+    picture = {"blip_caption": "a dog"}
     conversation = {
         "speaker_a": "Ann", "speaker_b": "Ben",
         "session_1_date_time": "1 May 2023",
-        "session_1": [turn, {"speaker": "Ben", "dia_id": "D1:2", "text": "Nice!", "blip_caption": "a dog"}],
+        "session_1": [turn, turn | {"speaker": "Ben", "dia_id": "D1:2", "text": "Nice!"} | picture],
         "session_2_date_time": "2 May 2023", "session_2": [],
         "session_10_date_time": "9 May 2023",
         "session_10": [{"speaker": "Ann", "dia_id": "D10:1", "text": "He is called Rex."}],
@@ -371,17 +372,19 @@ def test_a_broken_longmemeval_record_is_named(record, message, tmp_path):
 def facts(**changes) -> dict:
     return {
         "context": "Here is a list of facts:\n0. A is in B.\n1. C is D.\n2. A is in E.\n",
-        "questions": ["Where is A?", "What is C?"], "answers": [["E"], "D"], "metadata": {"source": "x_sh_6k"},
+        "questions": ["Where is A?", "What is C?"], "answers": [["E"], "D"],
+        "metadata": {"source": "x_sh_6k"},
     } | changes  # fmt: skip
 
 
 def test_factconsolidation_batches_numbered_facts(tmp_path):
     path = write(tmp_path, "a.json", [facts(), facts(metadata={"source": "x_mh_6k"})])
-    first, second = FactConsolidation(path=path, facts_per_section=2, source="sh_6k").examples(
-        ALL, 0
-    )
+    task = FactConsolidation(path=path, facts_per_section=2, source="sh_6k", together=False)
+    first, second = task.examples(ALL, 0)
     assert first.observations == ("0. A is in B.\n1. C is D.", "2. A is in E.")
     assert (first.answers, second.answers) == (("E",), ("D",))
+    [both] = FactConsolidation(path=path, source="sh_6k").examples(ALL, 0)
+    assert [question.answers for question in both.questions] == [("E",), ("D",)]
     [plain, *_] = FactConsolidation(path=path, numbers=False).examples(ALL, 0)
     assert plain.observations == ("A is in B.\nC is D.\nA is in E.",)
 
@@ -389,7 +392,9 @@ def test_factconsolidation_batches_numbered_facts(tmp_path):
 def test_factconsolidation_as_published(data):
     path = str(data / "factconsolidation" / "conflict_resolution_small.json")
     examples = FactConsolidation(path=path).examples(ALL, 0)
-    assert Counter(example.meta["category"].split("_", 1)[1] for example in examples) == {
+    assert len(FactConsolidation(path=path, together=False).examples(ALL, 0)) == 400
+    counts = {e.meta["category"].split("_", 1)[1]: len(e.questions) for e in examples}
+    assert counts == {
         "mh_6k": 100, "mh_32k": 100, "sh_6k": 100, "sh_32k": 100,
     }  # fmt: skip
     for example in examples:

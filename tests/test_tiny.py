@@ -40,8 +40,8 @@ def policy():
         " ",
         "  two  spaces  ",
         "\n\nlines\r\n\ttab",
-        "Bako's pet is Zimo. #12",
-        "Memory: No memory.\nQuestion: What is Felix's birthday?\nAnswer:",
+        "The pet of Bako is Zimo. #12",
+        "Memory: No memory.\nQuestion: What is the birthday of Felix?\nAnswer:",
         "Zorblax petal isle 1974 x=1; <0x41> 's'",
         "é ß 漢字 \u200b\u00a0 مرحبا 🙂🏽👨‍👩‍👧",
         "<bos><sep><eos><pad>",
@@ -54,7 +54,7 @@ def test_every_text_comes_back(tokenizer, text):
 
 
 def test_names_are_syllables_and_words_are_whole(tokenizer):
-    pieces = tokenizer.convert_ids_to_tokens(tokenizer("Bako's pet is Zorblax.").input_ids)
+    pieces = tokenizer.convert_ids_to_tokens(tokenizer("The pet of Bako is Zorblax.").input_ids)
     assert pieces == ["Ba", "ko", "'s ", "pet", " is ", "Zo", "r", "b", "la", "x", "."]
     assert len(tokenizer) < 1000
 
@@ -225,9 +225,9 @@ def test_weights_pass_the_gate(policy):
 
 @shipped
 def test_weights_read_a_persons_own_words(policy):
-    memory = "Maria's birthday is Tuesday. Felix's cat is Zorblax."
+    memory = "The birthday of Maria is Tuesday. The cat of Felix is Zorblax."
     asked = [
-        prompts.ANSWER.format(memory=memory, question="What is Maria's birthday?"),
-        prompts.ANSWER.format(memory=memory, question="What is Felix's cat?"),
+        prompts.ANSWER.format(memory=memory, question="What is the birthday of Maria?"),
+        prompts.ANSWER.format(memory=memory, question="What is the cat of Felix?"),
     ]
-    assert ask(*policy, asked) == ["Maria's birthday is Tuesday.", "Felix's cat is Zorblax."]
+    assert ask(*policy, asked) == ["The birthday of Maria is Tuesday.", "The cat of Felix is Zorblax."]

@@ -148,8 +148,8 @@ class RerankLinear(Retriever, kind="rerank_linear"):
         weights = _load(path, path.stat().st_mtime_ns if path.is_file() else 0)
         if weights.query.shape != (dimensions, dimensions):
             raise ConfigError(
-                f"{path}: has {len(weights.query)} dimensions, the embedder {dimensions}; choose the "
-                "embedder that the weights were trained with"
+                f"{path}: has {len(weights.query)} dimensions, the embedder {dimensions}; "
+                "choose the embedder that the weights were trained with"
             )
         return weights
 

@@ -155,8 +155,8 @@ class LanceBank(RamBank):
         self.table = self.connection.open_table(self.name)
         if self.table.schema != self._schema():
             raise ConfigError(
-                f"the table {self.name!r} in {self.settings.uri} was made with another embedder or is no "
-                "bank; choose its embedder or another table"
+                f"the table {self.name!r} in {self.settings.uri} was made with another embedder "
+                "or is no bank; choose its embedder or another table"
             )
         columns = ["id", "text", "created", "updated", "source", "meta"]
         rows = self.table.search().select(columns).limit(self.table.count_rows()).to_list()
@@ -203,8 +203,8 @@ class Lance(Store, kind="lance"):
         place = (self.uri, self.table)
         if self.table and place in _OPEN:
             raise ConfigError(
-                f"the table {self.table!r} in {self.uri} is open already, and a bank has one writer; "
-                "leave `table` empty for training and evaluation"
+                f"the table {self.table!r} in {self.uri} is open already, and a bank has one "
+                "writer; leave `table` empty for training and evaluation"
             )
         try:
             connection = lancedb.connect(self.uri)

@@ -2,10 +2,10 @@
 seeded.
 
 All golds must be in the answer, so `answers` is one text that lists them and `meta["all_of"]` has
-them one by one for RULER's measure, the share that is contained. Departures: 1. names, words and
-noise are invented syllables instead of an English word list and essays, so that nothing can be
-known beforehand and held-out words exist; 2. lengths are counted in sections and sentences, not in
-a model's tokens; 3. no sentence of the noise is a fact.
+them one by one for RULER's measure, the share that is contained. Departures: 1. keys and words are
+invented syllables instead of English words, so that nothing can be known beforehand and held-out
+ones exist; 2. the noise is five plain sentences, never essays; 3. lengths are counted in sections
+and sentences, not in a model's tokens.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Memory-R1's manager (arXiv 2508.19828): for each fact the policy sees the related memories with their ids
 and writes ADD, UPDATE, DELETE or NOOP, which is carried out at once. UPDATE keeps the id.
 
-Departures: 1. an operation quotes the memory it changes before its id (`UPDATE Bako's pet is Zimo. #3 to
-Bako's pet is Rilo.`): pointing is then copying, which a small model can learn, and a quote that does not
+Departures: 1. an operation quotes the memory it changes before its id (`UPDATE The pet of Bako is Zimo. #3 to
+The pet of Bako is Rilo.`): pointing is then copying, which a small model can learn, and a quote that does not
 match its id is rejected instead of changing the wrong memory; 2. one fact a turn, no JSON.
 """
 

@@ -1,0 +1,2 @@
+"""The browser lab: one server, Streamlit pages and the Gradio chat. It reads what memfactory_core
+writes."""

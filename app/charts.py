@@ -1,0 +1,108 @@
+"""Plotly figures: data in, Figure out. Colours come from the theme's own palette; backgrounds are
+clear, so that one figure serves light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+PALETTE = ("#14918a", "#c2772e", "#6b6fd6", "#b0528f", "#5d8a3a", "#7a8794")
+DASHES = ("solid", "dash", "dot", "dashdot")
+CLEAR = "rgba(0,0,0,0)"
+Curve = Sequence[tuple[int, float]]
+
+
+def smooth(values: Sequence[float]) -> list[float]:
+    """A trailing mean over about a twelfth of the curve; short curves stay as they are."""
+    width = min(50, len(values) // 12)
+    if width < 2:
+        return list(values)
+    means, total = [], 0.0
+    for i, value in enumerate(values):
+        total += value - (values[i - width] if i >= width else 0.0)
+        means.append(total / min(i + 1, width))
+    return means
+
+
+def curves(series: Mapping[str, Curve], percent: bool = False, height: int = 240) -> go.Figure:
+    """Curves over steps: a bold trailing mean on the faint values themselves."""
+    figure = go.Figure()
+    show = ":.0%" if percent else ":.3g"
+    for i, (label, curve) in enumerate(series.items()):
+        colour = PALETTE[i % len(PALETTE)]
+        steps, values = [s for s, _ in curve], [v for _, v in curve]
+        means = smooth(values)
+        if means != values:
+            figure.add_scatter(
+                x=steps, y=values, mode="lines", line={"color": colour, "width": 1}, opacity=0.35,
+                hoverinfo="skip", showlegend=False,
+            )  # fmt: skip
+        figure.add_scatter(
+            x=steps, y=means, name=label, mode="lines+markers" if len(steps) == 1 else "lines",
+            line={"color": colour, "width": 2.4, "dash": DASHES[i % len(DASHES)]},
+            customdata=values,
+            hovertemplate=f"step %{{x}}: %{{customdata{show}}}<extra>{label}</extra>",
+        )  # fmt: skip
+    layout(figure, height, legend=len(series) > 1)
+    figure.update_xaxes(title="step", rangemode="tozero", tickformat=",d")
+    if percent:
+        figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.04])
+    return figure
+
+
+def before_after(
+    before: Mapping[str, Mapping[str, float]],
+    after: Mapping[str, Mapping[str, float]],
+    labels: Mapping[str, str],
+) -> go.Figure:
+    """Means with their 95% intervals, one row per score, before and after training."""
+    figure = go.Figure()
+    names = [name for name in labels if name in before or name in after]
+    for side, label, colour, symbol, shift in (
+        (before, "before training", PALETTE[5], "circle-open", 0.14),
+        (after, "after training" if before else "result", PALETTE[0], "circle", -0.14),
+    ):
+        shown = [name for name in names if name in side]
+        if not shown:
+            continue
+        means = [side[name]["mean"] for name in shown]
+        figure.add_scatter(
+            x=means, y=[len(names) - 1 - names.index(name) + shift for name in shown], name=label,
+            mode="markers",
+            marker={"color": colour, "size": 11, "symbol": symbol, "line": {"width": 2}},
+            error_x={
+                "type": "data", "symmetric": False, "color": colour, "thickness": 1.6,
+                "array": [side[name]["high"] - side[name]["mean"] for name in shown],
+                "arrayminus": [side[name]["mean"] - side[name]["low"] for name in shown],
+            },
+            customdata=[labels[name] for name in shown],
+            hovertemplate="%{customdata}: %{x:.1%}<extra>" + label + "</extra>",
+        )  # fmt: skip
+    layout(figure, 86 + 44 * len(names), legend=True)
+    figure.update_xaxes(tickformat=".0%", range=[-0.03, 1.03])
+    figure.update_yaxes(
+        tickvals=list(range(len(names))), ticktext=[labels[name] for name in reversed(names)],
+        range=[-0.6, len(names) - 0.4], showgrid=False, zeroline=False,
+    )  # fmt: skip
+    figure.update_layout(hovermode="closest")
+    return figure
+
+
+def layout(figure: go.Figure, height: int, legend: bool) -> None:
+    """The look that all figures share."""
+    options: dict[str, Any] = {
+        "height": height,
+        "margin": {"l": 8, "r": 12, "t": 34 if legend else 10, "b": 8},
+        "paper_bgcolor": CLEAR,
+        "plot_bgcolor": CLEAR,
+        "hovermode": "x unified",
+        "uirevision": "keep",
+        "showlegend": legend,
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": None},
+        "hoverlabel": {"namelength": -1},
+    }
+    figure.update_layout(**options)
+    figure.update_xaxes(automargin=True, showgrid=False)
+    figure.update_yaxes(automargin=True)

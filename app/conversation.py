@@ -1,0 +1,183 @@
+"""A chat with an agent: which agents there are, how a pasted text becomes an example, and the
+driver that plays a paradigm's reading and answering step by step. No widget."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app import queries
+from memfactory_core import config as configuration
+from memfactory_core.config import RunConfig
+from memfactory_core.episode import Context, Sampler, Steps
+from memfactory_core.errors import ConfigError, MemFactoryError
+from memfactory_core.language import parse_fact, split_sentences
+from memfactory_core.text import normalize_answer
+from memfactory_core.types import Evidence, Example
+from memfactory_core.worker import trained_policy
+
+MOST_CHARACTERS = 200_000
+MOST_SECTIONS = 400
+KEPT_SAMPLERS = 2
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Something to chat with: a run's paradigm and policy. `weights` is None for the start."""
+
+    label: str
+    config: RunConfig
+    weights: Path | None
+
+
+@dataclass
+class Exchange:
+    """One question and what came of it; it grows while the agent reads."""
+
+    agent: str
+    question: str
+    context: Context | None = None
+    answer: str | None = None
+    error: str = ""
+    reread: bool = True
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def example(self) -> Example | None:
+        """What is read and asked."""
+        return self.context.example if self.context else None
+
+
+def agents() -> list[tuple[str, str]]:
+    """(label, id) of everything that can be chatted with: runs, newest first, then presets. A name
+    that comes twice carries the run's id."""
+    found = []
+    for run in queries.runs(200):
+        try:
+            config = configuration.build(run.settings, f"run {run.id}")
+            if config.mode not in ("train", "evaluate"):
+                continue  # it has no policy of its own
+            trained = trained_policy(run, config)
+        except MemFactoryError:
+            continue
+        how = f"{run.step:,} steps" if trained else "not trained"
+        found.append((f"{run.name} · {how}", run.id))
+    labels = [label for label, _ in found]
+    named = [
+        (f"{label} · {run_id}" if labels.count(label) > 1 else label, f"run:{run_id}")
+        for label, run_id in found
+    ]
+    presets = [
+        (f"Preset {configuration.read(name).get('name', name)}", f"recipe:{name}")
+        for name in configuration.recipes()
+        if configuration.read(name).get("mode", "train") in ("train", "evaluate")
+    ]
+    return named + presets
+
+
+def find(agent_id: str, before: bool = False) -> Agent:
+    """The agent of an id. MemFactoryError says what is missing."""
+    source, _, name = (agent_id or "").partition(":")
+    if source == "recipe":
+        config = configuration.load(name)
+        return Agent(f"{config.name}, not trained", config, None)
+    run = queries.find_run(name)
+    if source != "run" or run is None:
+        raise ConfigError("this agent is gone: choose another one")
+    config = configuration.build(run.settings, f"run {run.id}")
+    weights = None if before else trained_policy(run, config)
+    when = "after training" if weights else "before training" if config.mode == "train" else ""
+    return Agent(f"{run.name}{', ' if when else ''}{when}", config, weights)
+
+
+class Samplers:
+    """Loaded policies, the last few of them."""
+
+    def __init__(self, size: int = KEPT_SAMPLERS) -> None:
+        self._size = size
+        self._loaded: OrderedDict[str, Sampler] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, agent: Agent) -> Sampler:
+        """The agent's live policy. PolicyError where it cannot be loaded."""
+        key = f"{agent.config.policy.model_dump_json()} {agent.weights}"
+        with self._lock:
+            if key not in self._loaded:
+                self._loaded[key] = agent.config.policy.load(agent.weights)
+            self._loaded.move_to_end(key)
+            while len(self._loaded) > self._size:
+                self._loaded.popitem(last=False)
+            return self._loaded[key]
+
+
+def split(text: str, sentences: int) -> list[str]:
+    """A text in sections of so many sentences. ConfigError where it is empty or too long."""
+    if not text.strip():
+        raise ConfigError("there is no text to read: paste one, or take an example")
+    if len(text) > MOST_CHARACTERS:
+        raise ConfigError(
+            f"the text has {len(text):,} characters; {MOST_CHARACTERS:,} are read at most"
+        )
+    parts = split_sentences(text) or [text.strip()]
+    found = [" ".join(parts[i : i + sentences]) for i in range(0, len(parts), sentences)]
+    if len(found) > MOST_SECTIONS:
+        raise ConfigError(
+            f"that makes {len(found):,} sections; {MOST_SECTIONS} are read at most: "
+            "put more sentences into a section"
+        )
+    return found
+
+
+def to_example(text: str, question: str, sentences: int) -> Example:
+    """What a user typed as an example. A sentence that states the fact asked for is its
+    evidence."""
+    if not question.strip():
+        raise ConfigError("there is no question: the agent decides by it what to remember")
+    if len(question) > 2000:
+        raise ConfigError("the question is longer than 2,000 characters: shorten it")
+    wanted = normalize_answer(question)
+    needed = [
+        sentence
+        for sentence in split_sentences(text)
+        if (fact := parse_fact(sentence)) and normalize_answer(fact.question) == wanted
+    ]
+    return Example(
+        id="chat", observations=tuple(split(text, sentences)), question=question.strip(),
+        answers=(), evidence=tuple(Evidence(text=sentence) for sentence in needed[:1]),
+    )  # fmt: skip
+
+
+def play(
+    agent: Agent, sampler: Sampler, exchange: Exchange, stopped: Callable[[], bool]
+) -> Iterator[Exchange]:
+    """Reads section by section and answers, giving the exchange back after each step. A new
+    question about a memory that was kept is answered without reading again."""
+    paradigm, context = agent.config.paradigm, exchange.context
+    if exchange.reread:
+        for index in range(len(context.example.observations)):
+            if stopped():
+                exchange.error = "Stopped."
+                yield exchange
+                return
+            drive(paradigm.read(index, context), sampler)
+            yield exchange
+    if stopped():
+        exchange.error = "Stopped."
+    else:
+        exchange.answer = drive(paradigm.answer([exchange.question], context), sampler)[0]
+    yield exchange
+
+
+def drive(steps: Steps, sampler: Sampler) -> Any:
+    """Follows an episode's generator to its end, answering what it asks by the sampler,
+    greedily."""
+    try:
+        asks = next(steps)
+        while True:
+            asks = steps.send(sampler.complete(asks, 0.0))
+    except StopIteration as end:
+        return end.value

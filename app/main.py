@@ -1,0 +1,14 @@
+"""The Streamlit entry: page settings, the shared style sheet and the navigation."""
+
+import streamlit as st
+
+from app.views import PAGES, ROOT, page
+
+st.set_page_config(
+    page_title="MemFactory Lab", page_icon=ROOT / "app" / "icon.svg", layout="wide",
+    initial_sidebar_state=236,
+)  # fmt: skip
+st.html(ROOT / "app" / "style.css")
+chosen = st.navigation([page(name) for name in PAGES])
+st.sidebar.caption("MemFactory Lab trains what an agent decides to remember.")
+chosen.run()

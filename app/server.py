@@ -1,0 +1,79 @@
+"""One ASGI app on one port: the lab's own routes, the Gradio chat at /chat/, Streamlit at /."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from memfactory_core import __version__
+from memfactory_core.errors import RunError
+
+HEADERS = [
+    (b"content-security-policy", b"frame-ancestors 'self'"),
+    (b"x-content-type-options", b"nosniff"),
+]
+"""Only the lab's own pages may show the chat in a frame."""
+
+
+class Headers:
+    """Adds the lab's headers to every HTTP response, streamed ones too."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """One request of the ASGI protocol."""
+
+        async def send_with_headers(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *HEADERS]}
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def build() -> Any:
+    """The whole lab as one ASGI application. Streamlit answers every path that nothing else
+    answers, so it is mounted last."""
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    from fastapi import FastAPI
+    from streamlit.starlette import App
+
+    from app import chat
+    from app.views import ROOT
+
+    pages = App(ROOT / "app" / "main.py")
+    api = FastAPI(lifespan=pages.lifespan(), docs_url=None, redoc_url=None, openapi_url=None)
+
+    api.add_middleware(Headers)
+
+    @api.get("/api/health")
+    def _health() -> dict[str, str]:
+        return {"status": "ok", "version": __version__}
+
+    chat.mount(api, "/chat")
+    api.mount("/", pages)
+    return api
+
+
+def check_port(host: str, port: int) -> None:
+    """RunError where the port cannot be had."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise RunError(
+                f"port {port} is in use or not allowed on {host} ({error.strerror}): use --port "
+                "with another number"
+            ) from error
+
+
+def serve(host: str = "127.0.0.1", port: int = 8501) -> None:
+    """Runs the lab until it is interrupted. RunError where the port is in use."""
+    check_port(host, port)
+    import uvicorn
+
+    print(f"MemFactory Lab: http://{host}:{port}", flush=True)
+    uvicorn.run(build(), host=host, port=port, log_level="warning")

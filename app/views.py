@@ -1,0 +1,225 @@
+"""Pieces that pages share: the pages themselves, the place in the address bar, run states, figures
+in words."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from sqlalchemy.exc import DBAPIError
+
+from app import queries
+from memfactory_core import config
+from memfactory_core.db import ACTIVE, Run
+from memfactory_core.errors import MemFactoryError
+
+ROOT = Path(__file__).parent.parent
+PAGES = {
+    "overview": ("Overview", ":material/home:"),
+    "compose": ("Compose", ":material/tune:"),
+    "runs": ("Runs", ":material/show_chart:"),
+    "episode": ("Episodes", ":material/account_tree:"),
+    "chat": ("Chat", ":material/chat:"),
+}
+ADDRESSES = {"chat": "talk"}
+"""Pages whose address is not their name: /chat/ itself is the Gradio chat inside."""
+STATES = {
+    "queued": (":material/schedule:", "gray"),
+    "starting": (":material/hourglass_top:", "blue"),
+    "running": (":material/play_circle:", "blue"),
+    "stopping": (":material/hourglass_bottom:", "orange"),
+    "finished": (":material/check_circle:", "green"),
+    "stopped": (":material/stop_circle:", "orange"),
+    "failed": (":material/error:", "red"),
+    "lost": (":material/help:", "red"),
+}
+PHASES = {
+    "before/greedy": "Before, greedy",
+    "before/sampled": "Before, sampled",
+    "train": "Training",
+    "after/greedy": "After, greedy",
+    "after/sampled": "After, sampled",
+}
+SHARES = {
+    "exact_match": "Exact match",
+    "kept": "Kept to the end",
+    "stored": "Stored at some time",
+    "read": "Read when kept",
+    "found": "Found when answering",
+    "operations": "Right operations",
+    "f1": "F1",
+    "rejected": "Writes rejected",
+}
+FIGURES = {
+    "memories": "Memories at the end",
+    "excess": "Memories read beyond need",
+    "length": "Tokens per turn",
+}
+WHAT_TO_DO = {
+    "failed": "The log has the details. Change the setting that is named in Compose and start "
+    "again; nothing of this run is lost.",
+    "lost": "The The process of run is gone. If memory ran out, choose fewer groups or "
+    "more micro batches.",
+}
+
+
+def page(name: str) -> Any:
+    """A page of the lab by its name, for navigation and links."""
+    title, icon = PAGES[name]
+    return st.Page(
+        ROOT / "pages" / f"{name}.py", title=title, icon=icon, url_path=ADDRESSES.get(name, name),
+        default=name == "overview",
+    )  # fmt: skip
+
+
+@contextmanager
+def errors_in_words() -> Iterator[None]:
+    """Shows an error that the user can mend as one line; a traceback goes to the server's log."""
+    try:
+        yield
+    except MemFactoryError as error:
+        st.error(str(error), icon=":material/error:")
+    except DBAPIError as error:
+        logging.getLogger(__name__).exception("the database cannot be read")
+        st.error(
+            f"The database cannot be read: {error.orig}. Was it made by another version? "
+            "Then set MEMFACTORY_RUNS to a new folder.",
+            icon=":material/error:",
+        )
+
+
+def from_url(
+    name: str, options: Sequence[Any], default: Any = None, leaves: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Arguments that bind a widget to a parameter of the address bar, which is the truth: a link
+    opened cold, the back button and the widget all lead to the same place. A change drops the
+    parameters that it `leaves` behind. The address is only written when the user does something,
+    once: each write is a step of the browser's history."""
+    key = f"url.{name}"
+    given = st.query_params.get(name)
+    if isinstance(options, range):
+        given = int(given) if given and given.isdecimal() else None
+    fallback = default if default in options else options[0]
+    st.session_state[key] = given if given in options else fallback
+
+    def write() -> None:
+        kept = {k: v for k, v in st.query_params.to_dict().items() if k not in leaves}
+        st.query_params.from_dict(kept | {name: str(st.session_state[key])})
+
+    return {"key": key, "on_change": write}
+
+
+def pick_run(label: str = "Run", leaves: Sequence[str] = ()) -> Run | None:
+    """The run named in the address bar, or the newest; a box to choose another."""
+    names = queries.run_names()
+    wanted = st.query_params.get("run")
+    if wanted and wanted not in names:
+        known = queries.find_run(wanted)
+        if known:
+            names[wanted] = f"{known.name} · {wanted}"
+        else:
+            st.warning(f"There is no run {wanted!r} here; this is the newest one.")
+    if not names:
+        return None
+    bound = from_url("run", list(names), leaves=leaves)
+    chosen = st.selectbox(label, list(names), format_func=names.get, **bound)
+    return queries.find_run(chosen)
+
+
+def nothing_yet(what: str) -> None:
+    """Stands where there is nothing to show, with the way to something."""
+    with st.container(border=True, horizontal_alignment="center"):
+        st.markdown(what, width="content")
+        if st.button("Compose a run", type="primary", icon=":material/tune:"):
+            st.switch_page(page("compose"))
+
+
+def state_badge(run: Run) -> None:
+    """The run's state as word, icon and colour."""
+    icon, colour = STATES.get(run.state, (":material/help:", "gray"))
+    st.badge(run.state, icon=icon, color=colour)
+
+
+def status_line(run: Run) -> None:
+    """State, phase, progress and time left; the reason and what to do where it went wrong."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        state_badge(run)
+        st.markdown(progress_in_words(run), width="content")
+        st.caption(f"`{run.id}`", width="content")
+    if run.state in ACTIVE and run.steps:
+        st.progress(min(1.0, run.step / run.steps))
+    if run.reason:
+        st.error(run.reason, icon=":material/error:")
+    if run.state in ("failed", "lost", "stopped"):
+        st.caption(f"{WHAT_TO_DO.get(run.state, '')} {how_to_resume(run)}")
+
+
+def how_to_resume(run: Run) -> str:
+    """What goes on with a run that has ended early; nothing where it left no checkpoint."""
+    if run.mode == "train" and any(Path(run.folder).glob("checkpoints/checkpoint-*")):
+        return f"`memfactory resume {run.id}` goes on from the last checkpoint."
+    return ""
+
+
+def progress_in_words(run: Run) -> str:
+    """Step, phase, time used and left."""
+    parts = []
+    if run.steps:
+        parts.append(f"step {run.step:,} of {run.steps:,}")
+    if run.state in ACTIVE:
+        parts.append(run.phase or "waiting for its process")
+        if run.eta:
+            parts.append(f"about {duration(run.eta)} left")
+    elif run.ended:
+        parts.append(f"took {duration(run.ended - (run.started or run.created))}")
+    return " · ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """A time span in words."""
+    seconds = max(0, round(seconds))
+    if seconds < 90:
+        return f"{seconds} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds // 86_400} days"
+
+
+def ago(moment: float) -> str:
+    """A moment of the past in words."""
+    gone = time.time() - moment
+    return "just now" if gone < 60 else f"{duration(gone)} ago"
+
+
+def percent(value: float | None) -> str:
+    """A share as a whole percentage."""
+    return "–" if value is None else f"{value:.0%}"
+
+
+def score(run: Run, when: str, name: str) -> float | None:
+    """The greedy mean of a score before or after."""
+    return run.summary.get(when, {}).get(f"greedy/{name}", {}).get("mean")
+
+
+def change(run: Run, name: str) -> str:
+    """A score before and after, as far as it is known."""
+    before, after = score(run, "before", name), score(run, "after", name)
+    if run.mode == "evaluate" or (before is None and after is not None):
+        return percent(after)
+    if before is None:
+        return "–"
+    return f"{percent(before)} → {percent(after) if after is not None else '…'}"
+
+
+def toml(run: Run) -> str:
+    """A run's configuration as a recipe file; one that this version cannot read any more is said
+    so."""
+    try:
+        return config.build(run.settings, f"run {run.id}").to_toml()
+    except MemFactoryError as error:
+        return f"# {error}"

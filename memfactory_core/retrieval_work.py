@@ -1,0 +1,60 @@
+"""The two modes of a run that need no policy: comparing retrievers, and training the linear reranker (RMM,
+arXiv 2503.08026) beside the untrained ones. Results are named retriever/category/score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from memfactory_core.config import RunConfig
+from memfactory_core.errors import ConfigError
+from memfactory_core.evaluate import Summary
+from memfactory_core.retrieval import compare_retrievers
+from memfactory_core.retrievers import Retriever
+from memfactory_core.types import Example
+
+OnStep = Callable[[int, dict[str, float]], None]
+Results = dict[str, dict[str, float]]
+
+
+def compare(config: RunConfig, examples: list[Example]) -> Results:
+    """Every retriever of the configuration on the same questions."""
+    chosen = {retriever.kind: retriever for retriever in config.retrieval.retrievers}
+    return _flat(compare_retrievers(chosen, examples, config.retrieval.ks, config.retrieval.store))
+
+
+def rerank(
+    config: RunConfig, held_out: list[Example], folder: Path, on_step: OnStep
+) -> tuple[Results, Results]:
+    """Trains the paradigm's `rerank_linear` and saves it as `reranker.safetensors` in `folder`; the results
+    before (with every untrained retriever beside it) and after. ConfigError where the retriever is
+    another one or nothing is held out."""
+    from memfactory_core.reranker import train_reranker
+    from memfactory_core.retrievers.rerank_linear import RerankLinear
+
+    retriever = config.paradigm.retriever
+    if not isinstance(retriever, RerankLinear):
+        raise ConfigError(f"mode 'rerank' trains rerank_linear, not {retriever.kind!r}")
+    if config.evaluation.task is None:
+        raise ConfigError("mode 'rerank' needs evaluation.task: the held-out conversations")
+    before = compare(config, held_out) | _measure(retriever, config, held_out)
+    examples = config.task.examples(config.reranking.examples, config.seed, "train")
+    weights = train_reranker(retriever, examples, config.reranking, config.seed, on_step)
+    path = folder / "reranker.safetensors"
+    weights.save(path)
+    trained = retriever.model_copy(update={"weights": str(path)})
+    return before, _measure(trained, config, held_out)
+
+
+def _measure(retriever: Retriever, config: RunConfig, examples: list[Example]) -> Results:
+    one = {retriever.kind: retriever}
+    return _flat(compare_retrievers(one, examples, config.retrieval.ks, config.retrieval.store))
+
+
+def _flat(results: Mapping[str, Mapping[str, Summary]]) -> Results:
+    return {
+        f"{name}/{category}/{score}": values
+        for name, categories in results.items()
+        for category, summary in categories.items()
+        for score, values in summary.items()
+    }

@@ -1,0 +1,222 @@
+"""A fast sampler for the tiny policy: its forward pass by hand over the weights of the Hugging Face
+module.
+
+Prompts that occur several times are read once, keys and values live in one preallocated block, and
+rows that have ended leave the batch. Same results as `model.generate`; the gain is large where a
+group shares its prompt and small where every prompt differs, since reading prompts then costs most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import Lfm2ForCausalLM
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """One completion. `ids` end with the end token only where it was sampled, and `finished` says
+    so; `logprobs` are of these ids under the distribution they were drawn from (greedy: the plain
+    softmax)."""
+
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    finished: bool = False
+
+
+@torch.inference_mode()
+def generate(
+    model: Lfm2ForCausalLM,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    temperature: float = 1.0,
+    eos_id: int,
+    generator: torch.Generator | None = None,
+) -> list[Sampled]:
+    """One completion per prompt, in order. `temperature` 0 is greedy. ValueError for an empty
+    prompt or for a conversation longer than the model has positions."""
+    if not prompts:
+        return []
+    keys = [tuple(prompt) for prompt in prompts]
+    unique = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    if min(map(len, unique)) == 0:
+        raise ValueError("generate: a prompt is empty; start it with the <bos> token")
+    longest, limit = max(map(len, unique)), model.config.max_position_embeddings
+    if longest + max_new_tokens > limit:
+        raise ValueError(
+            f"generate: {longest} prompt tokens and {max_new_tokens} new ones exceed the {limit}"
+            " positions of this model; shorten the memory or the text"
+        )
+    reader = _Reader(model, list(unique), max_new_tokens)
+    logits = reader.read_prompts()
+    rows = torch.tensor([unique[key] for key in keys], device=logits.device)
+    logits = logits[rows]
+    reader.keep(rows)
+
+    ids = [[] for _ in keys]
+    logprobs = [[] for _ in keys]
+    finished = [False] * len(keys)
+    alive = list(range(len(keys)))
+    for step in range(max_new_tokens):
+        scores = F.log_softmax(logits if temperature == 0 else logits / temperature, -1)
+        if temperature == 0:
+            chosen = scores.argmax(-1)
+        else:
+            chosen = torch.multinomial(scores.exp(), 1, generator=generator)[:, 0]
+        picked = scores.gather(1, chosen[:, None])[:, 0].tolist()
+        left = []
+        for place, (row, token, score) in enumerate(
+            zip(alive, chosen.tolist(), picked, strict=True)
+        ):
+            if finished[row]:
+                continue
+            ids[row].append(token)
+            logprobs[row].append(score)
+            finished[row] = token == eos_id
+            if not finished[row]:
+                left.append(place)
+        if not left or step + 1 == max_new_tokens:
+            break
+        if len(left) <= 0.8 * len(alive):
+            alive = [alive[place] for place in left]
+            places = torch.tensor(left, device=logits.device)
+            reader.keep(places)
+            chosen = chosen[places]
+        logits = reader.read_token(chosen)
+    return [Sampled(*parts) for parts in zip(ids, logprobs, finished, strict=True)]
+
+
+class _Reader:
+    """The model's state over a batch of rows that share one clock: prompts end at the same
+    column."""
+
+    def __init__(self, model: Lfm2ForCausalLM, prompts: list[tuple[int, ...]], new: int) -> None:
+        config, body = model.config, model.model
+        self.config, self.embed, self.head = config, body.embed_tokens.weight, model.lm_head.weight
+        self.norm, self.eps = body.embedding_norm.weight, config.norm_eps
+        self.heads, self.groups = config.num_attention_heads, config.num_key_value_heads
+        self.head_dim = getattr(config, "head_dim", None) or config.hidden_size // self.heads
+        self.layers = list(body.layers)
+        self.fused = [_fuse(layer) for layer in self.layers]
+
+        device = self.embed.device
+        self.now = max(map(len, prompts))
+        self.room = self.now + new
+        pads = torch.tensor([self.now - len(prompt) for prompt in prompts])
+        self.ids = torch.zeros(len(prompts), self.now, dtype=torch.long)
+        for row, prompt in enumerate(prompts):
+            self.ids[row, self.now - len(prompt) :] = torch.tensor(prompt)
+        self.ids = self.ids.to(device)
+        self.seen = (torch.arange(self.room) >= pads[:, None]).to(device)
+        angles = torch.outer(torch.arange(self.room).float().to(device), body.rotary_emb.inv_freq)
+        scale = body.rotary_emb.attention_scaling
+        self.cos = torch.cat([angles, angles], -1).cos() * scale
+        self.sin = torch.cat([angles, angles], -1).sin() * scale
+        self.past: list[tuple[Tensor, ...]] = []
+
+    def keep(self, rows: Tensor) -> None:
+        """Goes on with these rows only, in this order; a row may be named several times."""
+        self.past = [tuple(part[rows] for part in parts) for parts in self.past]
+        self.seen = self.seen[rows]
+
+    def read_prompts(self) -> Tensor:
+        """Reads all prompts; the logits of what comes next, (rows, vocabulary)."""
+        count = self.now
+        real = self.seen[:, :count]
+        mask = real[:, None, None, :] & torch.ones(count, count, device=real.device).tril().bool()
+        mask |= torch.eye(count, device=real.device).bool()
+        x = self.embed[self.ids]
+        for place, (layer, fused) in enumerate(zip(self.layers, self.fused, strict=True)):
+            h = self._rms(x, layer.operator_norm.weight)
+            last = place + 1 == len(self.layers)
+            if layer.is_attention_layer:
+                query, key, value = self._project(h, fused, self.cos[:count], self.sin[:count])
+                shape = (len(x), self.groups, self.room, self.head_dim)
+                keys, values = key.new_empty(shape), value.new_empty(shape)
+                keys[:, :, :count], values[:, :, :count] = key, value
+                self.past.append((keys, values))
+                if last:
+                    query, x, seen = query[:, :, -1:], x[:, -1:], mask[:, :, -1:]
+                else:
+                    seen = mask
+                mixed = self._attend(query, key, value, seen)
+                x = x + F.linear(mixed, layer.self_attn.out_proj.weight)
+            else:
+                conv = layer.conv
+                gate, out, part = F.linear(h * real[:, :, None], *fused[:2]).chunk(3, -1)
+                signal = F.pad(gate * part, (0, 0, conv.conv_kernel_size - 1, 0))
+                self.past.append((signal[:, -(conv.conv_kernel_size - 1) :].contiguous(),))
+                mixed = F.conv1d(
+                    signal.transpose(1, 2), conv.conv.weight, conv.conv.bias, groups=h.shape[-1]
+                ).transpose(1, 2)
+                x = x + F.linear(out * mixed, conv.out_proj.weight, conv.out_proj.bias)
+            x = x + self._feed(x, layer, fused)
+        return F.linear(self._rms(x[:, -1], self.norm), self.head)
+
+    def read_token(self, ids: Tensor) -> Tensor:
+        """Reads one token more in each row; the logits of what comes next, (rows, vocabulary)."""
+        now = self.now
+        x = self.embed[ids]
+        for place, (layer, fused) in enumerate(zip(self.layers, self.fused, strict=True)):
+            h = self._rms(x, layer.operator_norm.weight)
+            if layer.is_attention_layer:
+                query, key, value = self._project(h[:, None], fused, self.cos[now], self.sin[now])
+                keys, values = self.past[place]
+                keys[:, :, now], values[:, :, now] = key[:, :, 0], value[:, :, 0]
+                seen = self.seen[:, None, None, : now + 1]
+                mixed = self._attend(query, keys[:, :, : now + 1], values[:, :, : now + 1], seen)
+                x = x + F.linear(mixed[:, 0], layer.self_attn.out_proj.weight)
+            else:
+                conv = layer.conv
+                gate, out, part = F.linear(h, *fused[:2]).chunk(3, -1)
+                window = torch.cat([self.past[place][0], (gate * part)[:, None]], 1)
+                self.past[place] = (window[:, 1:],)
+                mixed = (window * conv.conv.weight[:, 0].T).sum(1)
+                if conv.conv.bias is not None:
+                    mixed = mixed + conv.conv.bias
+                x = x + F.linear(out * mixed, conv.out_proj.weight, conv.out_proj.bias)
+            x = x + self._feed(x, layer, fused)
+        self.now += 1
+        return F.linear(self._rms(x, self.norm), self.head)
+
+    def _rms(self, x: Tensor, weight: Tensor) -> Tensor:
+        return F.rms_norm(x, weight.shape, weight, self.eps)
+
+    def _project(
+        self, h: Tensor, fused: tuple[Tensor | None, ...], cos: Tensor, sin: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, (rows, heads, tokens, head), turned to their positions."""
+        parts = F.linear(h, fused[0]).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+        query, key, value = parts.split([self.heads, self.groups, self.groups], 1)
+        query, key = self._rms(query, fused[3]), self._rms(key, fused[4])
+        return _turn(query, cos, sin), _turn(key, cos, sin), value
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, seen: Tensor) -> Tensor:
+        shared = self.heads != self.groups
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, enable_gqa=shared)
+        return mixed.transpose(1, 2).flatten(2)
+
+    def _feed(self, x: Tensor, layer: nn.Module, fused: tuple[Tensor | None, ...]) -> Tensor:
+        gate, part = F.linear(self._rms(x, layer.ffn_norm.weight), fused[2]).chunk(2, -1)
+        return F.linear(F.silu(gate) * part, layer.feed_forward.w2.weight)
+
+
+def _fuse(layer: nn.Module) -> tuple[Tensor | None, ...]:
+    """The input weight and bias of a layer's mixer, the joined weight of its feed-forward part and,
+    of attention, the norms of queries and keys."""
+    feed = torch.cat([layer.feed_forward.w1.weight, layer.feed_forward.w3.weight])
+    if not layer.is_attention_layer:
+        return layer.conv.in_proj.weight, layer.conv.in_proj.bias, feed
+    attention = layer.self_attn
+    joined = torch.cat([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight])
+    return joined, None, feed, attention.q_layernorm.weight, attention.k_layernorm.weight
+
+
+def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    low, high = x.chunk(2, -1)
+    return x * cos + torch.cat([-high, low], -1) * sin

@@ -1,0 +1,18 @@
+"""The chat with a trained agent, which Gradio serves on the same port."""
+
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from app import queries
+from app.views import errors_in_words
+
+st.title("Chat with an agent")
+st.caption(
+    "Paste a text and ask. The agent reads section by section; you see its memory after "
+    "each, then the answer."
+)
+with errors_in_words():
+    run = queries.find_run(st.query_params.get("run"))
+    place = {"__theme": st.context.theme.type or "light"} | ({"run": run.id} if run else {})
+    st.iframe(f"/chat/?{urlencode(place)}", height=760)

@@ -1,0 +1,76 @@
+"""One episode: what was read, written, kept and lost, section by section."""
+
+import streamlit as st
+
+from app import markup, panels, queries
+from app.views import PHASES, errors_in_words, from_url, nothing_yet, pick_run
+from memfactory_core.db import Run
+
+PER_PAGE = 8
+SIGNS = {1: ":material/check:", 0: ":material/contrast:", -1: ":material/close:"}
+
+
+def choose() -> tuple[Run | None, str, int]:
+    which, how, when = st.columns([1.5, 1, 1.5], gap="medium")
+    with which:
+        run = pick_run(leaves=("phase", "step", "episode"))
+    phases = queries.phases(run.id) if run else []
+    if not phases:
+        return run, "", 0
+    cold = queries.place_of(run.id, st.query_params.get("episode", ""))
+    start = cold[0] if cold else "train" if "train" in phases else phases[-1]
+    bound = from_url("phase", phases, start, leaves=("step", "episode"))
+    phase = how.selectbox("Phase", phases, format_func=PHASES.get, **bound)
+    first, last = queries.step_range(run.id, phase)
+    if first == last:
+        return run, phase, first
+    start = cold[1] if cold and cold[0] == phase else last
+    bound = from_url("step", range(first, last + 1), start, leaves=("episode",))
+    step = when.slider("Step", first, last, **bound)
+    return run, phase, queries.nearest_step(run.id, phase, step)
+
+
+def go(**place: str) -> None:
+    st.query_params.from_dict(place)
+
+
+def listed(run: Run, phase: str, step: int) -> str | None:
+    sort = st.selectbox("Sorted by", list(queries.SORTS), key="episode.sort")
+    count = queries.count_episodes(run.id, phase, step)
+    number = min(st.session_state.get("episode.page", 1), -(-count // PER_PAGE)) or 1
+    rows = queries.episodes(run.id, phase, step, sort, PER_PAGE, (number - 1) * PER_PAGE)
+    chosen = st.query_params.get("episode") or (rows[0]["id"] if rows else None)
+    for row in rows:
+        share, kept = row["exact_match"], row["kept"]
+        sign = SIGNS[1 if share == 1 else -1 if share == 0 else 0]
+        note = "" if kept is None else " · kept" if kept == 1 else f" · {kept:.0%} kept"
+        figure = "advantage" if "Advantage" in sort else "reward"
+        label = f"{markup.plain(row['question'], 80)}  \n:small[{figure} {row[figure]:+.2f}{note}]"
+        kind = "secondary" if row["id"] == chosen else "tertiary"
+        place = {"run": run.id, "phase": phase, "step": str(step), "episode": row["id"]}
+        st.button(
+            label, key=f"open.{row['id']}", icon=sign, type=kind, width="stretch", on_click=go,
+            kwargs=place,
+        )  # fmt: skip
+    if count > PER_PAGE:
+        st.pagination(-(-count // PER_PAGE), key="episode.page", max_visible_pages=5)
+    return chosen
+
+
+st.title("Episodes")
+with errors_in_words():
+    run, phase, step = choose()
+    if run is None:
+        nothing_yet("There is no run yet, so there is no episode to look at.")
+    elif not phase:
+        nothing_yet("This run has no episodes yet: they appear while it evaluates and trains.")
+    else:
+        names, one = st.columns([1, 2.5], gap="large")
+        with names, st.container(key="episodes"):
+            chosen = listed(run, phase, step)
+        with one:
+            episode = queries.episode(run.id, chosen) if chosen else None
+            if episode:
+                panels.episode(run, episode)
+            else:
+                st.info("There is no such episode in this run: choose one on the left.")

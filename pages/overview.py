@@ -1,0 +1,79 @@
+"""What the lab is, how the loop goes, and the recent runs."""
+
+import streamlit as st
+
+from app import markup, queries
+from app.views import (
+    ago,
+    change,
+    errors_in_words,
+    nothing_yet,
+    page,
+    progress_in_words,
+    state_badge,
+)
+
+CARDS = 3
+STEPS = [
+    ("Read", 'A long text, section by section: <q>The city of Rilo is Dema. <mark class="mf-needed">'
+     "The pet of Bako is Zimo.</mark></q>"),
+    ("Write memory", "There is room for little. The agent decides what to keep and what to "
+     "overwrite."),
+    ("Answer", "<q>What is the pet of Bako?</q> The answer comes from the memory alone."),
+    ("Reward", "Several attempts are compared. The better ones become more likely."),
+]  # fmt: skip
+
+arrow = '<div class="mf-arrow" aria-hidden="true">→</div>'
+cards = arrow.join(
+    f'<div class="mf-card"><h4><span class="mf-number" aria-hidden="true">{i}</span>{title}</h4>'
+    f"<div>{text}</div></div>"
+    for i, (title, text) in enumerate(STEPS, 1)
+)
+
+st.title("What should an agent remember?")
+st.markdown(
+    "Assemble an agent's memory from parts and train its decisions with reinforcement learning, "
+    "here in the browser. Every write and every read stands beside the reward, "
+    "so you can see why something was forgotten."
+)
+st.html(
+    f'<div class="mf"><div class="mf-loop">{cards}</div><div class="mf-back"></div>'
+    '<div class="mf-learn mf-muted">GRPO repeats the loop: '
+    "what earned more is done more often</div></div>"
+)
+
+with errors_in_words():
+    shown = queries.runs(CARDS)
+    done = [run for run in queries.runs(50) if run.state == "finished" and run.mode == "train"]
+    with st.container(horizontal=True):
+        if st.button("Start here", type="primary", icon=":material/play_arrow:"):
+            st.switch_page(page("compose"))
+        if done and st.button("Open the example run", icon=":material/show_chart:"):
+            st.switch_page(page("runs"), query_params={"run": done[-1].id})
+
+    st.subheader("Recent runs")
+    if not shown:
+        nothing_yet(
+            "There is no run yet. The preset *MemAgent, tiny, CPU* trains in a few minutes."
+        )
+    for column, run in zip(st.columns(CARDS), shown, strict=False):
+        with column.container(border=True):
+            st.markdown(f"**{markup.plain(run.name)}**")
+            with st.container(horizontal=True, vertical_alignment="center"):
+                state_badge(run)
+                st.caption(ago(run.created))
+            st.html(
+                markup.facts(
+                    {
+                        "Exact match": change(run, "exact_match"),
+                        "Needed fact kept": change(run, "kept"),
+                    }
+                )
+            )
+            st.caption(progress_in_words(run) or "not started")
+            st.page_link(
+                page("runs"),
+                label="Open",
+                icon=":material/arrow_forward:",
+                query_params={"run": run.id},
+            )

@@ -1,0 +1,97 @@
+"""All runs; one run's progress, curves, results and log."""
+
+import streamlit as st
+
+from app import markup, panels, queries
+from app.views import (
+    ago,
+    change,
+    errors_in_words,
+    nothing_yet,
+    page,
+    progress_in_words,
+    state_badge,
+    status_line,
+    toml,
+)
+from memfactory_core import jobs
+from memfactory_core.db import ACTIVE, Run
+
+PER_PAGE = 12
+COLUMNS = {
+    "Run": 3.2, "State": 1.5, "Progress": 2.6, "Exact match": 1.6, "Needed fact kept": 1.6,
+    "Created": 1.4,
+}  # fmt: skip
+
+
+def table() -> None:
+    st.title("Runs")
+    count = queries.count_runs()
+    if not count:
+        nothing_yet("There is no run yet.")
+        return
+    widths = list(COLUMNS.values())
+    for column, title in zip(st.columns(widths), COLUMNS, strict=True):
+        column.caption(title)
+    number = st.session_state.get("runs.page", 1)
+    for run in queries.runs(PER_PAGE, (number - 1) * PER_PAGE):
+        name, state, progress, *figures = st.columns(widths, vertical_alignment="center")
+        place = {"run": run.id}
+        name.page_link(page("runs"), label=markup.plain(run.name), icon="", query_params=place)
+        with state:
+            state_badge(run)
+        progress.markdown(progress_in_words(run) or "–")
+        texts = change(run, "exact_match"), change(run, "kept"), ago(run.created)
+        for column, text in zip(figures, texts, strict=True):
+            column.markdown(text)
+    if count > PER_PAGE:
+        st.pagination(-(-count // PER_PAGE), key="runs.page")
+
+
+def buttons(run: Run) -> None:
+    place = {"run": run.id}
+    with st.container(horizontal=True):
+        asked = run.state == "stopping"
+        if run.state in ACTIVE and st.button("Stop", icon=":material/stop:", disabled=asked):
+            jobs.request_stop(queries.engine(), run.id)
+            st.rerun()
+        seen = queries.count_episodes(run.id) > 0
+        if seen and st.button("Open its episodes", icon=":material/account_tree:"):
+            st.switch_page(page("episode"), query_params=place)
+        trained = run.state == "finished" and run.mode == "train"
+        if trained and st.button("Chat with its agent", icon=":material/chat:"):
+            st.switch_page(page("chat"), query_params=place)
+
+
+def detail(run: Run) -> None:
+    st.page_link(page("runs"), label="All runs", icon=":material/arrow_back:", query_params={})
+    st.title(markup.plain(run.name))
+
+    @st.fragment(run_every=2 if run.state in ACTIVE else None)
+    def live() -> None:
+        jobs.reap(queries.engine())
+        now = queries.find_run(run.id) or run
+        if run.state in ACTIVE and now.state not in ACTIVE:
+            st.rerun()
+        status_line(now)
+        buttons(now)
+        shown = {"Curves": panels.curves} if now.mode in ("train", "rerank") else {}
+        shown |= {"Before and after" if shown else "Results": panels.results, "Log": panels.log}
+        tabs = st.tabs([*shown, "Settings"])
+        for tab, draw in zip(tabs, shown.values(), strict=False):
+            with tab:
+                draw(now)
+        tabs[-1].code(toml(now), language="toml", height=460, wrap_lines=True)
+
+    live()
+
+
+with errors_in_words():
+    jobs.reap(queries.engine())
+    chosen = queries.find_run(st.query_params.get("run"))
+    if st.query_params.get("run") and not chosen:
+        st.warning("There is no such run here.")
+    if chosen:
+        detail(chosen)
+    else:
+        table()

@@ -1,0 +1,309 @@
+"""Every page on an empty and on a filled database, the forms of every recipe, charts, and hostile
+text."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import charts, command, conversation, markup, queries, server, story
+from memfactory_core import config, db, jobs
+from memfactory_core.errors import RunError
+from memfactory_core.trace import Episode, Wrote
+from memfactory_core.types import Evidence, Example
+from tests.filled import fill
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
+HOSTILE = (
+    "<script>alert(1)</script> **bold** ${1+1} {{x}} \u202eevil\u0007 \U0001f469\u200d\U0001f680"
+)
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MEMFACTORY_RUNS", str(tmp_path / "runs"))
+    monkeypatch.delenv("MEMFACTORY_DB", raising=False)
+    monkeypatch.setitem(sys.modules, "memfactory_core.example", None)  # no example run here
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("filled") / "runs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEMFACTORY_RUNS", str(folder))
+        patch.delenv("MEMFACTORY_DB", raising=False)
+        patch.setitem(sys.modules, "memfactory_core.example", None)
+        yield fill(db.connect(jobs.database()), steps=3, examples=3)
+
+
+def open_page(name: str, **place: str) -> AppTest:
+    page = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60).run()
+    page.switch_page(f"../pages/{name}.py")
+    for key, value in place.items():
+        page.query_params[key] = value
+    page.run()
+    assert not page.exception, [error.value for error in page.exception]
+    return page
+
+
+def words(page: AppTest) -> str:
+    kinds = ("title", "subheader", "markdown", "caption", "error", "warning", "info", "html")
+    return " ".join(str(element.proto) for kind in kinds for element in page.get(kind))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_on_an_empty_database(name: str, runs: Path) -> None:
+    page = open_page(name)
+    assert page.title
+    assert not page.error
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("which", ["evaluated", "trained", "failed", "empty"])
+def test_page_on_a_filled_database(name: str, which: str, filled: dict[str, str]) -> None:
+    page = open_page(name, run=filled[which])
+    assert page.title
+    if name == "runs" and which == "failed":
+        assert "model.safetensors" in page.error[0].value
+    else:
+        assert not page.error
+
+
+def test_an_unknown_run_is_said_so(filled: dict[str, str]) -> None:
+    assert open_page("runs", run="nowhere").warning
+    assert open_page("episode", run="nowhere").warning
+
+
+def test_a_link_to_an_episode_opens_it(filled: dict[str, str]) -> None:
+    run = filled["trained"]
+    row = queries.episodes(run, "before/greedy", 0, "Reward, lowest first", 1)[0]
+    page = open_page("episode", run=run, episode=row["id"])
+    assert page.selectbox(key="url.phase").value == "before/greedy"
+    assert row["question"].split("'")[0] in words(page)
+
+
+def test_changing_phase_and_step_leaves_the_episode(filled: dict[str, str]) -> None:
+    run = filled["trained"]
+    row = queries.episodes(run, "train", 2, "Reward, lowest first", 1)[0]
+    page = open_page("episode", run=run, episode=row["id"])
+    assert page.slider(key="url.step").value == 2
+    page.slider(key="url.step").set_value(3).run()
+    assert page.query_params["step"] == "3"
+    assert "episode" not in page.query_params
+    page.selectbox(key="url.phase").set_value("after/greedy").run()
+    assert not page.exception
+    assert page.query_params["phase"] == "after/greedy"
+
+
+@pytest.mark.parametrize("recipe", list(config.recipes()))
+def test_forms_give_back_the_recipe(recipe: str, runs: Path) -> None:
+    page = open_page("compose")
+    page.selectbox(key="preset").set_value(recipe).run()
+    assert not page.exception
+    toml = next(code.value for code in page.code if code.language == "toml")
+    expected = config.load(recipe)
+    path = runs / "typed.toml"
+    path.write_text(toml)
+    assert config.load(str(path)) == expected
+    shell = next(code.value for code in page.code if code.language == "bash")
+    verb = "train" if expected.mode in ("train", "rerank") else "eval"
+    assert shell == f"memfactory {verb} {recipe}"
+
+
+def test_a_typed_value_reaches_command_and_toml_and_bad_ones_are_said(runs: Path) -> None:
+    page = open_page("compose")
+    page.number_input(key="memagent-tiny.0.training.steps").set_value(7).run()
+    assert "--set training.steps=7" in next(c.value for c in page.code if c.language == "bash")
+    page.number_input(key="memagent-tiny.0.evaluation.seed").set_value(0).run()
+    assert "evaluation.seed" in page.error[0].value
+    assert page.button[-1].disabled
+
+
+def test_choosing_another_part_changes_the_form(runs: Path) -> None:
+    page = open_page("compose")
+    page.selectbox(key="memagent-tiny.0.paradigm.memagent.retriever.kind").set_value(
+        "recency"
+    ).run()
+    assert not page.exception
+    shell = next(code.value for code in page.code if code.language == "bash")
+    assert "--set paradigm.retriever=recency" in shell
+    page.selectbox(key="memagent-tiny.0.policy.kind").set_value("scripted").run()
+    assert "cannot be trained" in page.error[0].value
+
+
+@pytest.mark.parametrize(
+    "assignments",
+    [
+        ["training.steps=3", "name=A name with 'quotes'", 'name="12"'],
+        ["policy.kind=scripted", "mode=evaluate", "policy.strategy=last"],
+        ["paradigm.retriever=recency", "paradigm.retriever.top_k=2"],
+        ['reward={"kept": 1.0}'],
+        ["reward.kept=0.5", "evaluation.samples=0"],
+        ["evaluation.task=needle", "evaluation.task.chunks=9"],
+        ["policy.seed=3"],
+    ],
+)
+def test_the_command_line_repeats_the_form(assignments: list[str]) -> None:
+    base, wanted = config.load("memagent-tiny"), config.load("memagent-tiny", assignments)
+    found = command.differences(base.dump(), wanted.dump())
+    assert config.load("memagent-tiny", found) == wanted
+    back = command.differences(wanted.dump(), base.dump())
+    path = config.build(wanted.dump()).dump()
+    for assignment in back:
+        config.set_value(path, assignment)
+    assert config.build(path) == base
+
+
+def test_curves_are_thinned_in_the_database(filled: dict[str, str]) -> None:
+    engine, run = queries.engine(), filled["empty"]
+    with db.Session(engine) as session:
+        session.add_all(db.Metric(run_id=run, name="reward", step=i, value=i) for i in range(5000))
+        session.commit()
+    curve = queries.curves(run, ["reward"])["reward"]
+    assert len(curve) <= queries.POINTS
+    assert curve[0][0] == 0
+    assert curve == sorted(curve)
+
+
+def test_charts_take_any_length() -> None:
+    for length in (0, 1, 2, 500):
+        curve = [(step, step / 7) for step in range(length)]
+        figure = charts.curves({"reward": curve, "kept": curve}, percent=True)
+        assert figure.layout.uirevision == "keep"
+    value = {"mean": 0.5, "low": 0.4, "high": 0.7, "n": 9}
+    figure = charts.before_after({"kept": value}, {"kept": value}, {"kept": "Kept", "read": "Read"})
+    assert [trace.name for trace in figure.data] == ["before training", "after training"]
+    assert figure.data[0].error_x.array == pytest.approx((0.2,))
+
+
+def episode(*writes: tuple[str, str | None], answer: str = "Zimo", **scores: float) -> Episode:
+    """Three sections, the needed fact in the second; one write each."""
+    example = Example(
+        id="x", observations=("The city of Rilo is Dema.", "The pet of Bako is Zimo.", "The car of Nalu is Pe."),
+        question="What is the pet of Bako?", answers=("Zimo",),
+        evidence=(Evidence(text="The pet of Bako is Zimo.", observation=1),),
+    )  # fmt: skip
+    events, memory = [], None
+    for at, (action, text) in enumerate(writes):
+        memory_id = None if action == "reject" else "1"
+        events.append(
+            Wrote(seq=at, at=at, action=action, memory_id=memory_id, before=memory, after=text)
+        )
+        memory = memory if action in ("reject", "noop") else text
+    return Episode(
+        id="e", group_id="g", example=example, events=tuple(events), answer=answer, scores=scores
+    )
+
+
+@pytest.mark.parametrize(
+    ("writes", "told"),
+    [
+        ([("add", "a."), ("update", "The pet of Bako is Zimo."), ("update", "c.")],
+         "was read in section 2, written, and overwritten in section 3"),
+        ([("add", "a."), ("update", "The pet of Bako is Zimo."), ("delete", None)],
+         "was read in section 2, written, and deleted in section 3"),
+        ([("add", "a."), ("update", "b."), ("update", "c.")],
+         "was read in section 2 and never written"),
+        ([("add", "a."), ("reject", "The pet of Bako is Zimo. and more"), ("update", "c.")],
+         "never written; the write was rejected"),
+        ([("add", "a."), ("update", "The pet of Bako is Zimo."), ("noop", None)],
+         "was read in section 2, written and kept to the end"),
+    ],
+)  # fmt: skip
+def test_the_story_of_the_needed_fact(writes: list[tuple[str, str | None]], told: str) -> None:
+    assert told in story.tell(episode(*writes))
+    assert "right" in story.tell(episode(*writes, exact_match=1.0, kept=0.0))
+
+
+def test_changes_are_marked_with_signs_and_words() -> None:
+    played = episode(("add", "a b."), ("update", "c d."), ("reject", "e"))
+    told = story.sections(played.example, played.events)
+    shown = markup.timeline(played.example, told, 54)
+    for part in ("<ins>a b.</ins>", "<del>a b.</del> <ins>c d.</ins>", "Rejected", "needed fact"):
+        assert part in shown
+    assert markup.diff("one two three four five six", "one two 3 four five six") == (
+        '<bdi class="mf-text">one two <del>three</del> <ins>3</ins> four five six</bdi>'
+    )
+
+
+def test_hostile_text_is_shown_verbatim_and_harmless() -> None:
+    for shown in (
+        markup.safe(HOSTILE),
+        markup.diff(HOSTILE, HOSTILE + " more"),
+        markup.text(HOSTILE),
+    ):
+        assert "<script" not in shown
+        assert "${" not in shown and "{{" not in shown
+        assert "\u202e" not in shown and "U+202E" in shown and "U+0007" in shown
+        assert "**bold**" in shown and "\U0001f469\u200d\U0001f680" in shown
+    assert "<" not in markup.plain(HOSTILE).replace("\\<", "")
+    long = markup.highlight("x" * 1_000_000, [Evidence(text="The pet of Bako is Zimo.")])
+    assert len(long) < 30_000 and "980,000 more characters" in long
+
+
+def test_a_page_shows_a_hostile_episode(filled: dict[str, str]) -> None:
+    bad = episode(("add", HOSTILE), ("update", "y" * 1_000_000), answer=HOSTILE, exact_match=0.0)
+    bad = bad.model_copy(update={"example": bad.example.model_copy(update={"question": HOSTILE})})
+    db.save_episodes(queries.engine(), filled["empty"], "train", 1, [bad])
+    page = open_page("episode", run=filled["empty"])
+    assert "<script" not in words(page)
+
+
+def test_agents_and_texts_of_the_chat(filled: dict[str, str]) -> None:
+    ids = [agent_id for _, agent_id in conversation.agents()]
+    assert f"run:{filled['evaluated']}" in ids and "recipe:memagent-tiny" in ids
+    assert f"run:{filled['trained']}" not in ids  # it left no weights
+    agent = conversation.find(f"run:{filled['evaluated']}")
+    example = conversation.to_example(
+        "The pet of Bako is Zimo. Al is Bo. Cy is Da.", "what is Bako's pet", 2
+    )
+    assert len(example.observations) == 2 and example.evidence[0].text == "The pet of Bako is Zimo."
+    exchange = conversation.Exchange("x", example.question, agent.config.paradigm.start(example))
+    sampler = conversation.Samplers().get(agent)
+    steps = list(conversation.play(agent, sampler, exchange, lambda: False))
+    assert len(steps) == 3 and exchange.answer
+    stopped = conversation.Exchange("x", "q", agent.config.paradigm.start(example))
+    assert [e.error for e in conversation.play(agent, sampler, stopped, lambda: True)] == [
+        "Stopped."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "problem"),
+    [
+        ("", "q", "no text"),
+        ("a.", " ", "no question"),
+        ("a" * 300_000, "q", "200,000"),
+        ("Yes. " * 2000, "q", "sections"),
+    ],
+)
+def test_the_chat_says_what_is_wrong(text: str, question: str, problem: str) -> None:
+    with pytest.raises(config.ConfigError, match=problem):
+        conversation.to_example(text, question, 3)
+
+
+def test_a_port_in_use_is_said_in_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(RunError, match=f"port {port} is in use.*use --port"):
+            server.check_port("127.0.0.1", port)
+
+
+def test_a_list_of_parts_and_of_values_in_the_form(runs: Path) -> None:
+    page = open_page("compose")
+    page.selectbox(key="preset").set_value("locomo-retrieval").run()
+    page.multiselect(key="locomo-retrieval.0.retrieval.retrievers").set_value(["recency"]).run()
+    page.text_input(key="locomo-retrieval.0.retrieval.ks").set_value("3, x").run()
+    assert any("retrieval.ks" in error.value for error in page.error)
+    page.text_input(key="locomo-retrieval.0.retrieval.ks").set_value("3, 7").run()
+    shell = next(code.value for code in page.code if code.language == "bash")
+    assert "--set 'retrieval.ks=[3, 7]'" in shell and "recency" in shell
