@@ -17,28 +17,35 @@ from app import conversation, markup, story
 from app.conversation import Exchange
 from app.views import ROOT
 from memfactory_core.errors import ConfigError, MemFactoryError
+from memfactory_core.language import Fact
 from memfactory_core.types import Example
 
 KEPT_EXCHANGES = 10
 WAITING = 8
-EXAMPLES = [
-    [
-        "The pet of Bako is Zimo. The city of Rilo is Dema. The boat of Bako is Tuve. The song of Nalu is Pemi. "
-        "The pet of Rilo is Hano. The book of Zeka is Fudo. The city of Nalu is Vore. The pet of Gimu is Lasu. "
-        "The car of Zeka is Jobi.",
-        "What is the pet of Bako?",
-    ],
-    [
-        "The cat of Maria is Felix. The car of Tom is Volvo. The city of Anna is Oslo. The boat of Maria is Aurora. "
-        "The dog of Tom is Rex. The job of Anna is baker.",
-        "What is the cat of Maria?",
-    ],
-]
+FACTS = {
+    "Nine facts, one needed": (
+        "Bako pet Zimo, Rilo city Dema, Bako boat Tuve, Nalu song Pemi, Rilo pet Hano, "
+        "Zeka book Fudo, Nalu city Vore, Gimu pet Lasu, Zeka car Jobi"
+    ),
+    "In your own words": (
+        "Maria cat Felix, Tom car Volvo, Anna city Oslo, Maria boat Aurora, "
+        "Tom dog Rex, Anna job baker"
+    ),
+}
+"""Texts of facts; the first one is asked for."""
+
+
+def example(facts: str) -> list[str]:
+    """Text and question of an example, said as the tiny model knows it."""
+    said = [Fact(*words.split()) for words in facts.split(", ")]
+    return [" ".join(fact.sentence for fact in said), said[0].question]
+
+
+EXAMPLES = [example(facts) for facts in FACTS.values()]
 SHOW_ANSWER = """() => {
   const answers = document.querySelectorAll("#log .mf-answer, #log [role=alert]");
   if (answers.length) answers[answers.length - 1].scrollIntoView({block: "nearest"});
 }"""
-EXAMPLE_NAMES = ["Nine facts, one needed", "In your own words"]
 LAYOUT = """
 .gradio-container { max-width: 100% !important; padding: 0 !important; }
 .gradio-container .main { padding: 2px 4px !important; }
@@ -127,7 +134,7 @@ def build() -> gr.Blocks:
                     ask = gr.Button("Read and answer", variant="primary", elem_id="ask", scale=3)
                     stop = gr.Button("Stop", elem_id="stop", min_width=70, scale=1)
                 gr.Examples(
-                    EXAMPLES, [text, question], label="Examples", example_labels=EXAMPLE_NAMES
+                    EXAMPLES, [text, question], label="Examples", example_labels=list(FACTS)
                 )
                 with gr.Accordion("More", open=False):
                     sentences = gr.Slider(1, 20, 3, step=1, label="Sentences in a section")

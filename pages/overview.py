@@ -12,22 +12,24 @@ from app.views import (
     progress_in_words,
     state_badge,
 )
+from memfactory_core.language import Fact
 
 CARDS = 3
-STEPS = [
-    ("Read", 'A long text, section by section: <q>The city of Rilo is Dema. <mark class="mf-needed">'
-     "The pet of Bako is Zimo.</mark></q>"),
-    ("Write memory", "There is room for little. The agent decides what to keep and what to "
-     "overwrite."),
-    ("Answer", "<q>What is the pet of Bako?</q> The answer comes from the memory alone."),
-    ("Reward", "Several attempts are compared. The better ones become more likely."),
-]  # fmt: skip
+NEEDED, OTHER = Fact("Bako", "pet", "Zimo"), Fact("Rilo", "city", "Dema")
+STEPS = {
+    "Read": "A long text, section by section: "
+    f'<q>{OTHER.sentence} <mark class="mf-needed">{NEEDED.sentence}</mark></q>',
+    "Write memory": "There is room for little. The agent decides what to keep and what to "
+    "overwrite.",
+    "Answer": f"<q>{NEEDED.question}</q> The answer comes from the memory alone.",
+    "Reward": "Several attempts are compared. The better ones become more likely.",
+}
 
 arrow = '<div class="mf-arrow" aria-hidden="true">→</div>'
 cards = arrow.join(
     f'<div class="mf-card"><h4><span class="mf-number" aria-hidden="true">{i}</span>{title}</h4>'
     f"<div>{text}</div></div>"
-    for i, (title, text) in enumerate(STEPS, 1)
+    for i, (title, text) in enumerate(STEPS.items(), 1)
 )
 
 st.title("What should an agent remember?")

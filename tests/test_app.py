@@ -14,12 +14,14 @@ from streamlit.testing.v1 import AppTest
 from app import charts, command, conversation, markup, queries, server, story
 from memfactory_core import config, db, jobs
 from memfactory_core.errors import RunError
+from memfactory_core.language import Fact
 from memfactory_core.trace import Episode, Wrote
 from memfactory_core.types import Evidence, Example
 from tests.filled import fill
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
+NEEDED = Fact("Bako", "pet", "Zimo")
 HOSTILE = (
     "<script>alert(1)</script> **bold** ${1+1} {{x}} \u202eevil\u0007 \U0001f469\u200d\U0001f680"
 )
@@ -186,9 +188,9 @@ def test_charts_take_any_length() -> None:
 def episode(*writes: tuple[str, str | None], answer: str = "Zimo", **scores: float) -> Episode:
     """Three sections, the needed fact in the second; one write each."""
     example = Example(
-        id="x", observations=("The city of Rilo is Dema.", "The pet of Bako is Zimo.", "The car of Nalu is Pe."),
-        question="What is the pet of Bako?", answers=("Zimo",),
-        evidence=(Evidence(text="The pet of Bako is Zimo.", observation=1),),
+        id="x", observations=("Rilo is here.", NEEDED.sentence, "Nalu is there."),
+        question=NEEDED.question, answers=("Zimo",),
+        evidence=(Evidence(text=NEEDED.sentence, observation=1),),
     )  # fmt: skip
     events, memory = [], None
     for at, (action, text) in enumerate(writes):
@@ -205,15 +207,15 @@ def episode(*writes: tuple[str, str | None], answer: str = "Zimo", **scores: flo
 @pytest.mark.parametrize(
     ("writes", "told"),
     [
-        ([("add", "a."), ("update", "The pet of Bako is Zimo."), ("update", "c.")],
+        ([("add", "a."), ("update", NEEDED.sentence), ("update", "c.")],
          "was read in section 2, written, and overwritten in section 3"),
-        ([("add", "a."), ("update", "The pet of Bako is Zimo."), ("delete", None)],
+        ([("add", "a."), ("update", NEEDED.sentence), ("delete", None)],
          "was read in section 2, written, and deleted in section 3"),
         ([("add", "a."), ("update", "b."), ("update", "c.")],
          "was read in section 2 and never written"),
-        ([("add", "a."), ("reject", "The pet of Bako is Zimo. and more"), ("update", "c.")],
+        ([("add", "a."), ("reject", NEEDED.sentence + " and more"), ("update", "c.")],
          "never written; the write was rejected"),
-        ([("add", "a."), ("update", "The pet of Bako is Zimo."), ("noop", None)],
+        ([("add", "a."), ("update", NEEDED.sentence), ("noop", None)],
          "was read in section 2, written and kept to the end"),
     ],
 )  # fmt: skip
@@ -244,7 +246,7 @@ def test_hostile_text_is_shown_verbatim_and_harmless() -> None:
         assert "\u202e" not in shown and "U+202E" in shown and "U+0007" in shown
         assert "**bold**" in shown and "\U0001f469\u200d\U0001f680" in shown
     assert "<" not in markup.plain(HOSTILE).replace("\\<", "")
-    long = markup.highlight("x" * 1_000_000, [Evidence(text="The pet of Bako is Zimo.")])
+    long = markup.highlight("x" * 1_000_000, [Evidence(text=NEEDED.sentence)])
     assert len(long) < 30_000 and "980,000 more characters" in long
 
 
@@ -262,9 +264,9 @@ def test_agents_and_texts_of_the_chat(filled: dict[str, str]) -> None:
     assert f"run:{filled['trained']}" not in ids  # it left no weights
     agent = conversation.find(f"run:{filled['evaluated']}")
     example = conversation.to_example(
-        "The pet of Bako is Zimo. Al is Bo. Cy is Da.", "what is Bako's pet", 2
+        f"{NEEDED.sentence} Al is Bo. Cy is Da.", NEEDED.question.lower().strip("?"), 2
     )
-    assert len(example.observations) == 2 and example.evidence[0].text == "The pet of Bako is Zimo."
+    assert len(example.observations) == 2 and example.evidence[0].text == NEEDED.sentence
     exchange = conversation.Exchange("x", example.question, agent.config.paradigm.start(example))
     sampler = conversation.Samplers().get(agent)
     steps = list(conversation.play(agent, sampler, exchange, lambda: False))

@@ -43,8 +43,8 @@ class Plan:
 
     syllables: int = 300
     vocabulary: int = 400
-    reading: int = 400
-    teachers: int = 1500
+    reading: int = 300
+    teachers: int = 1100
 
 
 class Optimizer:

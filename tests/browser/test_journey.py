@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app import chat as chat_texts
 from app import queries, story
 from memfactory_core import db, jobs
 from memfactory_core.tiny import WEIGHTS
@@ -85,7 +86,7 @@ def test_from_preset_to_chat(server: Any, page: Any) -> None:
     chat.get_by_text("In your own words").click()
     chat.get_by_label("Before training").check()
     chat.get_by_role("button", name="Read and answer").click()
-    chat.locator(".mf-asked", has_text="What is the cat of Maria?").wait_for()
+    chat.locator(".mf-asked", has_text=chat_texts.EXAMPLES[1][1]).wait_for()
     page.wait_for_function(
         "() => document.querySelector('iframe').contentDocument"
         ".querySelectorAll('.mf-answer').length === 2"
