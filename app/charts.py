@@ -10,6 +10,9 @@ import plotly.graph_objects as go
 
 PALETTE = ("#14918a", "#c2772e", "#6b6fd6", "#b0528f", "#5d8a3a", "#7a8794")
 DASHES = ("solid", "dash", "dot", "dashdot")
+PATTERNS = ("", "/", "x", ".", "\\", "+", "-", "|")
+FEW = 24
+"""Points up to which each is drawn as a dot; of more the dots are clear, there to be clicked."""
 CLEAR = "rgba(0,0,0,0)"
 Curve = Sequence[tuple[int, float]]
 
@@ -40,8 +43,9 @@ def curves(series: Mapping[str, Curve], percent: bool = False, height: int = 240
                 hoverinfo="skip", showlegend=False,
             )  # fmt: skip
         figure.add_scatter(
-            x=steps, y=means, name=label, mode="lines+markers" if len(steps) == 1 else "lines",
+            x=steps, y=means, name=label, mode="lines+markers",
             line={"color": colour, "width": 2.4, "dash": DASHES[i % len(DASHES)]},
+            marker={"size": 5, "color": colour if len(steps) <= FEW else CLEAR},
             customdata=values,
             hovertemplate=f"step %{{x}}: %{{customdata{show}}}<extra>{label}</extra>",
         )  # fmt: skip
@@ -49,6 +53,53 @@ def curves(series: Mapping[str, Curve], percent: bool = False, height: int = 240
     figure.update_xaxes(title="step", rangemode="tozero", tickformat=",d")
     if percent:
         figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.04])
+    return figure
+
+
+def bars(
+    places: Sequence[str], series: Mapping[str, Sequence[float]], looks: Mapping[str, int]
+) -> go.Figure:
+    """Stacked shares, one bar for each place (a stretch of steps); a series keeps its colour and
+    its pattern, `looks` says which. A bar's customdata is (series, index of the place)."""
+    figure = go.Figure()
+    for name, values in series.items():
+        look = looks[name]
+        figure.add_bar(
+            x=list(places), y=list(values), name=name.replace("_", " "),
+            marker={
+                "color": PALETTE[look % len(PALETTE)],
+                "pattern": {
+                    "shape": PATTERNS[look % len(PATTERNS)], "fillmode": "overlay",
+                    "solidity": 0.2, "size": 7,
+                },
+            },
+            customdata=[[name, number] for number in range(len(places))],
+            hovertemplate="%{y:.0%}",
+        )  # fmt: skip
+    layout(figure, 300, legend=True)
+    figure.update_layout(barmode="stack", bargap=0.15)
+    figure.update_xaxes(title="step", type="category", nticks=12)
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    return figure
+
+
+def survival(
+    series: Mapping[str, Sequence[tuple[int, float, int]]],
+) -> go.Figure:
+    """Shares still in memory after so many further sections, as steps."""
+    figure = go.Figure()
+    for i, (label, curve) in enumerate(series.items()):
+        figure.add_scatter(
+            x=[age for age, _, _ in curve], y=[share for _, share, _ in curve], name=label,
+            mode="lines+markers",
+            line={"color": PALETTE[i], "width": 2.4, "shape": "hv", "dash": DASHES[i]},
+            marker={"size": 7, "symbol": ("circle", "circle-open")[i % 2]},
+            customdata=[count for _, _, count in curve],
+            hovertemplate="%{y:.0%} of %{customdata:,} facts",
+        )  # fmt: skip
+    layout(figure, 300, legend=True)
+    figure.update_xaxes(title="sections read since the fact was told", dtick=1)
+    figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.04])
     return figure
 
 

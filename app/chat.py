@@ -84,7 +84,6 @@ THEME = gr.themes.Base(
     slider_color="#0c7f79", slider_color_dark="#17958d",
 )  # fmt: skip
 
-_samplers = conversation.Samplers()
 _stops: dict[str, threading.Event] = {}
 
 
@@ -187,7 +186,7 @@ def converse(
         exchange.reread = not again
         exchange.context = last.context if again else agent.config.paradigm.start(example)
         yield render(history), history
-        sampler = _samplers.get(agent)
+        sampler = conversation.samplers.get(agent)
         for _ in conversation.play(agent, sampler, exchange, stopped.is_set):
             yield render(history), history
     except MemFactoryError as error:

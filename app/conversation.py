@@ -89,9 +89,20 @@ def find(agent_id: str, before: bool = False) -> Agent:
     if source != "run" or run is None:
         raise ConfigError("this agent is gone: choose another one")
     config = configuration.build(run.settings, f"run {run.id}")
-    weights = None if before else trained_policy(run, config)
-    when = "after training" if weights else "before training" if config.mode == "train" else ""
+    trained = None if before else trained_policy(run, config)
+    weights = trained or _start(config)
+    when = "after training" if trained else "before training" if config.mode == "train" else ""
     return Agent(f"{run.name}{', ' if when else ''}{when}", config, weights)
+
+
+def _start(config: RunConfig) -> Path | None:
+    """The weights that a run starts from where they are another run's."""
+    other = queries.find_run(config.weights)
+    if config.weights and other is None:
+        raise ConfigError(f"the run {config.weights} whose weights it starts from is gone")
+    if other is None:
+        return None
+    return trained_policy(other, configuration.build(other.settings, f"run {other.id}"))
 
 
 class Samplers:
@@ -112,6 +123,10 @@ class Samplers:
             while len(self._loaded) > self._size:
                 self._loaded.popitem(last=False)
             return self._loaded[key]
+
+
+samplers = Samplers()
+"""The loaded policies of this server."""
 
 
 def split(text: str, sentences: int) -> list[str]:

@@ -1,16 +1,16 @@
-"""The larger pieces of pages: a run's curves, results and log; one episode from its first section
-to its reward."""
+"""A run's curves with the doubts about them, its results and its log."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import streamlit as st
 
-from app import charts, markup, queries, story
-from app.views import FIGURES, SHARES, percent
+from app import charts, findings, markup, queries
+from app.views import FIGURES, SHARES, door, page, rows_of, toml
 from memfactory_core.db import Run
-from memfactory_core.trace import Episode
+from memfactory_core.honesty import doubts
 
 MODES = {"greedy": "Greedy decoding", "sampled": "Sampled at temperature 1, mean over attempts"}
 MEMORY = {
@@ -19,42 +19,107 @@ MEMORY = {
     "score/exact_match": "exact match",
 }
 SMALL = {
+    "score/found": ("Needed fact read when answering", True),
+    "score/memories": ("Memories in the bank at the end", False),
     "score/length": ("Tokens per turn", False),
     "score/rejected": ("Share of writes rejected", True),
+    "equal_groups": ("Groups that teach nothing", True),
     "entropy": ("Entropy of the policy", False),
-    "equal_groups": ("Groups without a difference in reward", True),
+    "kl": ("KL to the start", False),
+    "score/f1": ("F1 of the answers", True),
+    "score/operations": ("Right operations", True),
+    "score/excess": ("Memories read beyond need", False),
 }
-SHORT = {"exact_match": "Exact match", "stored": "Stored", "kept": "Kept", "rejected": "Rejected"}
-SECTIONS = 30
-"""Sections of an episode on one page."""
+
+
+POINTS = 600
+"""Points of a curve, more than a chart is wide."""
 
 
 def curves(run: Run) -> None:
-    """What happened over the training steps."""
-    found = queries.curves(run.id, ["reward", *MEMORY, *SMALL, "useful"])
+    """What happened over the training steps. A click on a point opens that step's groups."""
+    found = queries.curves(run.id, ["reward", *MEMORY, *SMALL, "useful"], POINTS)
     if "useful" in found:
         st.markdown("**Useful memories**, share of those that the reranker chose")
         useful = charts.curves({"useful": found["useful"]}, percent=True, height=300)
         st.plotly_chart(useful, key="useful", alt="Share of useful memories over steps")
+        _figures(found)
         return
     if not found:
         st.info("The curves begin with the first training step.", icon=":material/hourglass_top:")
         return
+    honesty(run, found)
+    st.caption("Click a point to see the groups of attempts of that step.")
+    clicked = []
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**Reward**, mean of a step's episodes")
         reward = charts.curves({"reward": found.get("reward", [])}, height=270)
-        st.plotly_chart(reward, key="reward", alt="Reward over steps")
+        clicked.append(door(reward, "reward", "Reward over steps"))
     with right:
         st.markdown("**Memory and answers**, share of a step's episodes")
         series = {label: found[name] for name, label in MEMORY.items() if name in found}
         memory = charts.curves(series, percent=True, height=270)
-        st.plotly_chart(memory, key="memory", alt=f"{', '.join(series)} over steps")
-    for column, (name, (title, share)) in zip(st.columns(4), SMALL.items(), strict=True):
-        if name in found:
-            column.caption(title)
-            small = charts.curves({title: found[name]}, share, 170)
-            column.plotly_chart(small, key=name, alt=f"{title} over steps")
+        clicked.append(door(memory, "memory", f"{', '.join(series)} over steps"))
+    mix = _operations(run)
+    small = {name: look for name, look in SMALL.items() if name in found}
+    places = [place for _ in range(0, len(small) + bool(mix), 4) for place in st.columns(4)]
+    for column, (name, (title, share)) in zip(places, small.items(), strict=False):
+        with column:
+            st.caption(title)
+            figure = charts.curves({title: found[name]}, share, 170)
+            clicked.append(door(figure, name, f"{title} over steps"))
+    if mix:
+        with places[len(small)]:
+            st.caption("Operations carried out")
+            figure = charts.curves(mix, True, 200)
+            clicked.append(door(figure, "operations", "Share of each operation over steps"))
+    _figures(found | {f"share of {name}": curve for name, curve in mix.items()})
+    step = next((int(point["x"]) for point in clicked if point), None)
+    if step is not None:
+        place = {"run": run.id, "phase": "train", "step": str(step)}
+        st.switch_page(page("groups"), query_params=place)
+
+
+@lru_cache(maxsize=16)
+def _counts(run_id: str, step: int) -> dict[int, dict[str, int]]:
+    return findings.operations(run_id)
+
+
+def _operations(run: Run) -> dict[str, list[tuple[int, float]]]:
+    counts = _counts(run.id, run.step)
+    actions = [a for a in markup.ACTIONS if any(a in here for here in counts.values())]
+    if len(actions) < 2:
+        return {}
+    return {
+        markup.ACTIONS[action][1]: [
+            (step, here.get(action, 0) / sum(here.values())) for step, here in counts.items()
+        ]
+        for action in actions
+    }
+
+
+def _figures(found: dict[str, list[tuple[int, float]]]) -> None:
+    rows: dict[int, dict[str, Any]] = {}
+    for name, curve in found.items():
+        for step, value in curve:
+            row = rows.setdefault(step, {"step": step})
+            row[name.removeprefix("score/").replace("_", " ")] = round(value, 4)
+    rows_of([rows[step] for step in sorted(rows)], "curves")
+
+
+def honesty(run: Run, found: dict[str, list[tuple[int, float]]]) -> None:
+    """Doubts about the curves, in words."""
+    series = {name: [value for _, value in curve] for name, curve in found.items()}
+    told = doubts(series, run.settings.get("reward", {}))
+    if not told:
+        st.success(
+            "Nothing speaks against these curves: answers rise with the reward, the groups teach, "
+            "and the policy still tries things.", icon=":material/verified:",
+        )  # fmt: skip
+    for doubt in told:
+        icon = ":material/warning:" if doubt.serious else ":material/info:"
+        (st.warning if doubt.serious else st.info)(markup.plain(doubt.sentence, 400), icon=icon)
 
 
 def results(run: Run) -> None:
@@ -119,44 +184,6 @@ def log(run: Run) -> None:
         st.code(queries.log_tail(run) or "The log is empty.", language=None, wrap_lines=True)
 
 
-def episode(run: Run, shown: Episode) -> None:
-    """One episode: its story, its sections, its answers, its messages."""
-    st.html(f'<div class="mf mf-story">{markup.safe(story.tell(shown))}</div>')
-    scores = {label: percent(shown.scores[n]) for n, label in SHORT.items() if n in shown.scores}
-    figures = {"Reward": f"{shown.reward:+.2f}", "Advantage": f"{shown.advantage:+.2f}"}
-    st.html(markup.facts(figures | scores))
-    st.caption(reward_in_words(run.settings.get("reward", {}), shown))
-    told = story.sections(shown.example, shown.events)
-    start = 0
-    if len(told) > SECTIONS:
-        number = st.pagination(-(-len(told) // SECTIONS), key=f"sections.{shown.id}")
-        start = (number - 1) * SECTIONS
-    budget = run.settings.get("paradigm", {}).get("store", {}).get("budget")
-    st.html(markup.timeline(shown.example, told[start : start + SECTIONS], budget))
-    st.html(markup.episode_answers(shown))
-    with st.expander("Raw messages of each turn"):
-        _messages(shown)
-
-
-def reward_in_words(weights: dict[str, float], shown: Episode) -> str:
-    """The reward as the sum that it is."""
-    parts = [
-        f"{abs(weight):g} × {name.replace('_', ' ')} {shown.scores.get(name, 0.0):.2g}"
-        for name, weight in weights.items()
-    ]
-    signs = ["" if i == 0 else "+ " for i in range(len(parts))]
-    signs = ["− " if w < 0 else s for w, s in zip(weights.values(), signs, strict=True)]
-    return f"Reward = {' '.join(s + part for s, part in zip(signs, parts, strict=True))}"
-
-
-def _messages(shown: Episode) -> None:
-    for i, turn in enumerate(shown.turns[:SECTIONS]):
-        ended = "by itself" if turn.completion.finish_reason == "stop" else "at the length limit"
-        st.markdown(f"**Turn {i + 1}** · {turn.role} · ended {ended}")
-        for message in turn.messages:
-            st.caption(message["role"])
-            st.code(message["content"][: markup.SHOWN], language=None, wrap_lines=True)
-        st.caption("written by the policy")
-        st.code(turn.completion.text[: markup.SHOWN] or " ", language=None, wrap_lines=True)
-    whole, name = shown.model_dump_json(indent=1), f"episode-{shown.id}.json"
-    st.download_button("Download the whole episode as JSON", whole, name, "application/json")
+def settings(run: Run) -> None:
+    """The run's configuration."""
+    st.code(toml(run), language="toml", height=460, wrap_lines=True)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, exists, func, select
 
 from memfactory_core import db, jobs
 from memfactory_core.db import EpisodeRow, Metric, Run, Session
@@ -22,12 +22,14 @@ _OPENING = threading.Lock()
 POINTS = 2000
 """Points of one curve at most."""
 SORTS = {
-    "Reward, highest first": EpisodeRow.reward.desc(),
-    "Reward, lowest first": EpisodeRow.reward.asc(),
+    "Reward, highest first": (EpisodeRow.reward + 0).desc(),
+    "Reward, lowest first": (EpisodeRow.reward + 0).asc(),
     "Advantage, highest first": EpisodeRow.advantage.desc(),
     "Advantage, lowest first": EpisodeRow.advantage.asc(),
 }
-_LISTED = [
+"""Orders of a step's episodes; `+ 0` keeps SQLite from walking the whole phase by its index of
+rewards."""
+LISTED = [
     getattr(EpisodeRow, name)
     for name in (
         "id", "group_id", "question", "answer", "gold", "reward", "advantage", "exact_match",
@@ -109,19 +111,22 @@ def curves(
 def phases(run_id: str) -> list[str]:
     """The phases of which a run has episodes: before, training, after."""
     order = ("before/greedy", "before/sampled", "train", "after/greedy", "after/sampled")
+    known = [
+        exists().where(EpisodeRow.run_id == run_id, EpisodeRow.phase == phase) for phase in order
+    ]
     with Session(engine()) as session:
-        chosen = select(EpisodeRow.phase).where(EpisodeRow.run_id == run_id).distinct()
-        known = set(session.execute(chosen).scalars())
-    return [phase for phase in order if phase in known]
+        found = session.execute(select(*known)).one()
+    return [phase for phase, there in zip(order, found, strict=True) if there]
 
 
 def step_range(run_id: str, phase: str) -> tuple[int, int]:
     """The first and the last step of which episodes are kept."""
+    kept = (EpisodeRow.run_id == run_id, EpisodeRow.phase == phase)
+    ends = [
+        select(end(EpisodeRow.step)).where(*kept).scalar_subquery() for end in (func.min, func.max)
+    ]  # each alone is one look into the index
     with Session(engine()) as session:
-        chosen = select(func.min(EpisodeRow.step), func.max(EpisodeRow.step)).where(
-            EpisodeRow.run_id == run_id, EpisodeRow.phase == phase
-        )
-        first, last = session.execute(chosen).one()
+        first, last = session.execute(select(*ends)).one()
     return first or 0, last or 0
 
 
@@ -140,7 +145,7 @@ def episodes(
     """One page of a step's episodes, without their bodies."""
     with Session(engine()) as session:
         chosen = (
-            select(*_LISTED)
+            select(*LISTED)
             .where(EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step == step)
             .order_by(SORTS[sort], EpisodeRow.id)
             .limit(limit)

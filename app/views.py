@@ -3,9 +3,11 @@ in words."""
 
 from __future__ import annotations
 
+import csv
+import io
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
-from app import queries
+from app import markup, queries
 from memfactory_core import config
 from memfactory_core.db import ACTIVE, Run
 from memfactory_core.errors import MemFactoryError
@@ -23,7 +25,9 @@ PAGES = {
     "overview": ("Overview", ":material/home:"),
     "compose": ("Compose", ":material/tune:"),
     "runs": ("Runs", ":material/show_chart:"),
+    "groups": ("Groups", ":material/view_column:"),
     "episode": ("Episodes", ":material/account_tree:"),
+    "memory": ("Memory", ":material/database:"),
     "chat": ("Chat", ":material/chat:"),
 }
 ADDRESSES = {"chat": "talk"}
@@ -63,7 +67,7 @@ FIGURES = {
 WHAT_TO_DO = {
     "failed": "The log has the details. Change the setting that is named in Compose and start "
     "again; nothing of this run is lost.",
-    "lost": "The The process of run is gone. If memory ran out, choose fewer groups or "
+    "lost": "The process of this run is gone. If memory ran out, choose fewer groups or "
     "more micro batches.",
 }
 
@@ -114,6 +118,52 @@ def from_url(
     return {"key": key, "on_change": write}
 
 
+def trail(run: Run, phase: str, step: int, group: str | None = None) -> None:
+    """The way back: the run, its step's groups, the episode's group."""
+    place = {"run": run.id, "phase": phase, "step": str(step)}
+    links = {markup.plain(run.name, 40): ("runs", {"run": run.id})}
+    when = f"step {step:,}" if phase == "train" else PHASES.get(phase, phase)
+    links[f"Groups of {when}"] = ("groups", place)
+    if group:
+        links["This group"] = ("groups", place | {"group": group})
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        for label, (name, params) in links.items():
+            icon = ":material/chevron_right:" if name != "runs" else ":material/arrow_back:"
+            st.page_link(page(name), label=label, icon=icon, query_params=params)
+
+
+def rows_of(
+    rows: Sequence[dict[str, Any]], name: str, title: str = "The figures as a table"
+) -> None:
+    """The table behind a chart, and its file."""
+    with st.expander(title):
+        st.dataframe(list(rows), hide_index=True, alt=title)
+        file = io.StringIO()
+        writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
+        writer.writeheader()
+        writer.writerows(rows)
+        st.download_button(
+            "Download as CSV", file.getvalue(), f"{name}.csv", "text/csv", key=f"csv.{name}",
+            icon=":material/download:", on_click="ignore",
+        )  # fmt: skip
+
+
+def door(
+    figure: Any, key: str, alt: str, on_click: Callable[[dict[str, Any]], None] | None = None
+) -> dict[str, Any] | None:
+    """A chart whose points and bars can be clicked. The chosen point is given back; `on_click`
+    gets it once, before the page runs again."""
+
+    def clicked() -> None:
+        points = st.session_state[key].selection.points
+        if points and on_click:
+            on_click(points[0])
+
+    told = st.plotly_chart(figure, key=key, alt=alt, on_select=clicked, selection_mode="points")
+    points = told.selection.points if told else []
+    return points[0] if points else None
+
+
 def pick_run(label: str = "Run", leaves: Sequence[str] = ()) -> Run | None:
     """The run named in the address bar, or the newest; a box to choose another."""
     names = queries.run_names()
@@ -129,6 +179,33 @@ def pick_run(label: str = "Run", leaves: Sequence[str] = ()) -> Run | None:
     bound = from_url("run", list(names), leaves=leaves)
     chosen = st.selectbox(label, list(names), format_func=names.get, **bound)
     return queries.find_run(chosen)
+
+
+def pick_place(leaves: Sequence[str] = ()) -> tuple[Run | None, str, int]:
+    """Run, phase and step, from the address bar and to be changed; a phase of "" where the run has
+    no episodes. A change drops the parameters that it `leaves` behind."""
+    which, how, when = st.columns([1.5, 1, 1.5], gap="medium")
+    with which:
+        run = pick_run(leaves=("phase", "step", *leaves))
+    phases = queries.phases(run.id) if run else []
+    if not phases:
+        return run, "", 0
+    cold = queries.place_of(run.id, st.query_params.get("episode", ""))
+    start = cold[0] if cold else "train" if "train" in phases else phases[-1]
+    bound = from_url("phase", phases, start, leaves=("step", *leaves))
+    phase = how.selectbox("Phase", phases, format_func=PHASES.get, **bound)
+    first, last = queries.step_range(run.id, phase)
+    if first == last:
+        return run, phase, first
+    start = cold[1] if cold and cold[0] == phase else last
+    bound = from_url("step", range(first, last + 1), start, leaves=leaves)
+    step = when.slider("Step", first, last, **bound)
+    return run, phase, queries.nearest_step(run.id, phase, step)
+
+
+def go(**place: Any) -> None:
+    """Makes this the place of the address bar."""
+    st.query_params.from_dict({k: str(v) for k, v in place.items() if v is not None})
 
 
 def nothing_yet(what: str) -> None:

@@ -42,6 +42,8 @@ class Training(Settings):
     """Attempts at each example (G); their rewards are compared with one another."""
     learning_rate: float = Field(5e-4, gt=0, le=1)
     """Step size of AdamW; about 5e-4 for the tiny policy, 1e-6 for full fine-tuning of a large one."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """How the learning rate goes on after its rise: it stays, or falls to zero at the last step."""
     warmup_steps: int = Field(3, ge=0, le=100_000)
     """Steps over which the learning rate rises from zero."""
     temperature: float = Field(1.0, gt=0, le=5)
@@ -52,6 +54,9 @@ class Training(Settings):
     """How token losses are averaged (TRL's loss_type); dapo is the mean over all tokens of the step."""
     scale_rewards: Literal["group", "batch", "none"] = "group"
     """Divide advantages by the standard deviation of the group (Memory-R1), the batch, or not (MemAgent)."""
+    negative: float = Field(1.0, ge=0, le=1)
+    """Weight of attempts that earned less than their group; 0 learns from the better ones alone, as rejection
+    sampling does. A small model's slips are so unlikely that pushing them down disturbs all else."""
     clip: float = Field(0.2, gt=0, le=1)
     """Clip range of the probability ratio, used where one batch of episodes serves several steps."""
     reuse: int = Field(1, ge=1, le=16)
@@ -60,9 +65,9 @@ class Training(Settings):
     """Pieces in which a step's turns pass through the model; more pieces need less memory."""
     entropy: float = Field(0.0, ge=0, le=1)
     """Weight of the entropy bonus; it keeps a policy from settling too early."""
-    drop_equal_groups: bool = True
-    """Leave groups whose attempts all earned the same out of the loss; they carry no gradient. With dapo
-    the mean is then taken over the other groups' tokens."""
+    drop_silent: bool = True
+    """Leave turns without advantage out of the loss; they carry no gradient (unless beta or entropy is set).
+    With dapo the mean is then taken over the other turns' tokens."""
     save_every: int = Field(50, ge=1, le=1_000_000)
     """Steps between checkpoints, from which a run can be resumed."""
 

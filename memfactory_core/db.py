@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, Index, LargeBinary, event, insert
+from sqlalchemy import Engine, Index, LargeBinary, event, insert, inspect, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, Session, SQLModel, create_engine, select
 
@@ -79,6 +79,7 @@ class EpisodeRow(Table, table=True):
     __table_args__ = (
         Index("episode_by_step", "run_id", "phase", "step", "group_id"),
         Index("episode_by_reward", "run_id", "phase", "reward"),
+        Index("episode_by_cause", "run_id", "phase", "cause", "step"),
     )
     run_id: str = Field(primary_key=True)
     id: str = Field(primary_key=True)
@@ -126,7 +127,10 @@ class EventRow(Table, table=True):
 class Need(Table, table=True):
     """What became of one needed fact of an episode; see fate.NeedFate."""
 
-    __table_args__ = (Index("need_by_step", "run_id", "phase", "step"),)
+    __table_args__ = (
+        Index("need_by_step", "run_id", "phase", "step"),
+        Index("need_by_cause", "run_id", "phase", "cause", "step"),
+    )
     run_id: str = Field(primary_key=True)
     episode_id: str = Field(primary_key=True)
     number: int = Field(primary_key=True)
@@ -144,7 +148,7 @@ class Need(Table, table=True):
 class Fate(Table, table=True):
     """What became of one memory of an episode; see fate.MemoryFate."""
 
-    __table_args__ = (Index("fate_by_run", "run_id", "phase", "reads"),)
+    __table_args__ = (Index("fate_by_run", "run_id", "phase", "reads", "step"),)
     run_id: str = Field(primary_key=True)
     episode_id: str = Field(primary_key=True)
     memory_id: str = Field(primary_key=True)
@@ -178,10 +182,23 @@ def connect(url: str) -> Engine:
 
     try:
         Table.metadata.create_all(engine)
+        _add_columns(engine)
     except Exception as error:
         reason = getattr(error, "orig", error)
         raise RunError(f"cannot open the database {url}: {reason}; is the folder writable?") from error
     return engine
+
+
+def _add_columns(engine: Engine) -> None:
+    """Columns that a newer version brought are added to an older database; nothing is ever removed."""
+    inspector = inspect(engine)
+    for table in Table.metadata.sorted_tables:
+        known = {column["name"] for column in inspector.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in known:
+                kind = column.type.compile(engine.dialect)
+                with engine.begin() as connection:
+                    connection.execute(text(f'ALTER TABLE "{table.name}" ADD "{column.name}" {kind}'))
 
 
 def pack(episode: Episode) -> bytes:

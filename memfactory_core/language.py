@@ -89,6 +89,12 @@ def is_small_talk(sentence: str) -> bool:
     return bool(_SMALL_TALK.fullmatch(told) or parse_retraction(told))
 
 
+def speaks(sentence: str) -> bool:
+    """Whether a sentence is of this language: a fact about one of its attributes, a retraction or chatter."""
+    fact = parse_fact(sentence)
+    return is_small_talk(sentence) or (fact is not None and fact.attribute in ATTRIBUTES)
+
+
 def is_about_a_fact(question: str) -> bool:
     """Whether a question has the form of `Fact.question`."""
     return re.fullmatch(r"What is the \w+ of .+\?", question.strip()) is not None

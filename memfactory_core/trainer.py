@@ -29,15 +29,19 @@ from memfactory_core.rewards import score
 from memfactory_core.trace import Episode
 from memfactory_core.types import Example, Turn
 
+SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
 Row = tuple[Turn, float]
 """A trainable turn with the advantage of its episode."""
 OnEpisodes = Callable[[int, list[Episode]], None]
 """Called with the step (counted from 1) and the scored episodes that it learns from."""
 
 
-def with_advantages(episodes: Sequence[Episode], scale: str) -> list[Episode]:
+def with_advantages(
+    episodes: Sequence[Episode], scale: str, negative: float = 1.0
+) -> list[Episode]:
     """The episodes with their advantages, in order: reward minus the group's mean, divided by the
-    standard deviation of the group or the batch, or not (`scale`: group, batch, none)."""
+    standard deviation of the group or the batch, or not (`scale`: group, batch, none); those below zero are
+    weighted by `negative`."""
     groups: dict[str, list[float]] = {}
     for episode in episodes:
         groups.setdefault(episode.group_id, []).append(episode.reward)
@@ -49,6 +53,7 @@ def with_advantages(episodes: Sequence[Episode], scale: str) -> list[Episode]:
         if scale != "none":
             std = statistics.pstdev(rewards_G) if scale == "group" else batch_std
             advantage /= std + 1e-4
+        advantage *= 1.0 if advantage > 0 else negative
         result.append(episode.model_copy(update={"advantage": advantage}))
     return result
 
@@ -61,12 +66,13 @@ def equal_groups(episodes: Sequence[Episode]) -> set[str]:
     return {group for group, rewards in groups.items() if len(rewards) == 1}
 
 
-def to_rows(episodes: Sequence[Episode], without: set[str] = frozenset()) -> list[Row]:
-    """One row for each trainable turn with sampled ids, leaving out the groups in `without`."""
+def to_rows(episodes: Sequence[Episode], drop_silent: bool = False) -> list[Row]:
+    """One row for each trainable turn with sampled ids; `drop_silent` leaves out episodes whose advantage is
+    zero."""
     return [
         (turn, episode.advantage)
         for episode in episodes
-        if episode.group_id not in without
+        if not drop_silent or abs(episode.advantage) > 1e-9
         for turn in episode.turns
         if turn.trainable and turn.completion.completion_ids
     ]
@@ -156,12 +162,15 @@ class MemoryGRPOTrainer(GRPOTrainer):
         self.model.train(mode == "train")
         episodes = [score(episode, self.weights) for episode in played]
         self._check_groups(episodes)
-        episodes = with_advantages(episodes, self.settings.scale_rewards)
+        episodes = with_advantages(
+            episodes, self.settings.scale_rewards, self.settings.negative
+        )
         if self.on_episodes:
             self.on_episodes(step, episodes)
         equal = equal_groups(episodes)
         self._log_scores(mode, episodes, len(equal))
-        rows = to_rows(episodes, equal if self.settings.drop_equal_groups else set())
+        needed_whole = bool(self.beta or self.settings.entropy)
+        rows = to_rows(episodes, self.settings.drop_silent and not needed_whole)
         return self._batch(rows)
 
     def _batch(self, rows: list[Row]) -> dict[str, Any]:
@@ -247,7 +256,7 @@ def grpo_config(settings: Training, folder: str, seed: int, **more: Any) -> GRPO
         "num_iterations": settings.reuse,
         "max_steps": settings.steps,
         "learning_rate": settings.learning_rate,
-        "lr_scheduler_type": "constant_with_warmup",
+        "lr_scheduler_type": SCHEDULES[settings.schedule],
         "warmup_steps": settings.warmup_steps,
         "temperature": settings.temperature,
         "beta": settings.beta,

@@ -72,6 +72,8 @@ class Work:
             self._update(state=state, reason=reason, ended=db.now(), eta=None)
 
     def _run(self) -> None:
+        from transformers.utils import logging as transformers_logging
+
         from memfactory_core.policies.language_model import LanguageModelSampler
 
         self._record()
@@ -79,6 +81,7 @@ class Work:
             self._retrieve()
             return
         self._phase("loading the policy")
+        transformers_logging.disable_progress_bar()
         checkpoint = _last_checkpoint(self.folder / "checkpoints")
         sampler = self.config.policy.load(self._start_weights())
         held_out = self._held_out()
@@ -128,6 +131,7 @@ class Work:
         config, settings = self.config, self.config.training
         self._phase("training")
         import torch
+        from transformers import PrinterCallback
 
         if hasattr(sampler, "random"):
             sampler.random.manual_seed(config.seed)
@@ -143,6 +147,7 @@ class Work:
             on_episodes=self._keep_training_episodes,
             callbacks=[_progress(self)], **config.policy.trainer_options(),
         )  # fmt: skip
+        trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         policy = self.folder / "policy"
         trainer.save_model(str(policy))
@@ -183,6 +188,8 @@ class Work:
 
     def keep_progress(self, step: int, done: int, seconds: float) -> None:
         """`done` steps of this process took `seconds`."""
+        if done == 1 or step % 10 == 0:
+            print(f"[{time.monotonic() - self.began:6.1f}s] step {step}", flush=True)
         left = (self.config.training.steps - step) * seconds / max(done, 1)
         self._update(step=step, eta=left)
 

@@ -1,37 +1,14 @@
-"""One episode: what was read, written, kept and lost, section by section."""
+"""One episode: what was read, written, kept and lost, moment by moment; and what if."""
 
 import streamlit as st
 
-from app import markup, panels, queries
-from app.views import PHASES, errors_in_words, from_url, nothing_yet, pick_run
+from app import findings, markup, player, queries
+from app.views import errors_in_words, go, nothing_yet, pick_place, trail
 from memfactory_core.db import Run
 
 PER_PAGE = 8
 SIGNS = {1: ":material/check:", 0: ":material/contrast:", -1: ":material/close:"}
-
-
-def choose() -> tuple[Run | None, str, int]:
-    which, how, when = st.columns([1.5, 1, 1.5], gap="medium")
-    with which:
-        run = pick_run(leaves=("phase", "step", "episode"))
-    phases = queries.phases(run.id) if run else []
-    if not phases:
-        return run, "", 0
-    cold = queries.place_of(run.id, st.query_params.get("episode", ""))
-    start = cold[0] if cold else "train" if "train" in phases else phases[-1]
-    bound = from_url("phase", phases, start, leaves=("step", "episode"))
-    phase = how.selectbox("Phase", phases, format_func=PHASES.get, **bound)
-    first, last = queries.step_range(run.id, phase)
-    if first == last:
-        return run, phase, first
-    start = cold[1] if cold and cold[0] == phase else last
-    bound = from_url("step", range(first, last + 1), start, leaves=("episode",))
-    step = when.slider("Step", first, last, **bound)
-    return run, phase, queries.nearest_step(run.id, phase, step)
-
-
-def go(**place: str) -> None:
-    st.query_params.from_dict(place)
+LEFT = ("group", "episode", "event", "view")
 
 
 def listed(run: Run, phase: str, step: int) -> str | None:
@@ -59,18 +36,22 @@ def listed(run: Run, phase: str, step: int) -> str | None:
 
 st.title("Episodes")
 with errors_in_words():
-    run, phase, step = choose()
+    run, phase, step = pick_place(LEFT)
     if run is None:
         nothing_yet("There is no run yet, so there is no episode to look at.")
     elif not phase:
         nothing_yet("This run has no episodes yet: they appear while it evaluates and trains.")
     else:
-        names, one = st.columns([1, 2.5], gap="large")
+        way = st.container()
+        names, one = st.columns([1, 3], gap="large")
         with names, st.container(key="episodes"):
             chosen = listed(run, phase, step)
+        place = findings.place_in_group(run.id, chosen or "")
+        with way:
+            trail(run, phase, step, place[0] if place else None)
         with one:
             episode = queries.episode(run.id, chosen) if chosen else None
             if episode:
-                panels.episode(run, episode)
+                player.episode(run, phase, step, episode)
             else:
                 st.info("There is no such episode in this run: choose one on the left.")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import markup, panels, queries
+from app import diagnosis, markup, panels, queries
 from app.views import (
     ago,
     change,
@@ -12,7 +12,6 @@ from app.views import (
     progress_in_words,
     state_badge,
     status_line,
-    toml,
 )
 from memfactory_core import jobs
 from memfactory_core.db import ACTIVE, Run
@@ -56,10 +55,15 @@ def buttons(run: Run) -> None:
             jobs.request_stop(queries.engine(), run.id)
             st.rerun()
         seen = queries.count_episodes(run.id) > 0
+        if seen and st.button("Open its groups", icon=":material/view_column:"):
+            st.switch_page(page("groups"), query_params=place)
         if seen and st.button("Open its episodes", icon=":material/account_tree:"):
             st.switch_page(page("episode"), query_params=place)
-        trained = run.state == "finished" and run.mode == "train"
-        if trained and st.button("Chat with its agent", icon=":material/chat:"):
+        if (
+            run.state == "finished"
+            and run.mode == "train"
+            and st.button("Chat with its agent", icon=":material/chat:")
+        ):
             st.switch_page(page("chat"), query_params=place)
 
 
@@ -76,12 +80,15 @@ def detail(run: Run) -> None:
         status_line(now)
         buttons(now)
         shown = {"Curves": panels.curves} if now.mode in ("train", "rerank") else {}
-        shown |= {"Before and after" if shown else "Results": panels.results, "Log": panels.log}
-        tabs = st.tabs([*shown, "Settings"])
-        for tab, draw in zip(tabs, shown.values(), strict=False):
-            with tab:
-                draw(now)
-        tabs[-1].code(toml(now), language="toml", height=460, wrap_lines=True)
+        shown |= {"Before and after" if shown else "Results": panels.results}
+        if now.mode in ("train", "evaluate"):
+            shown |= {"Causes": diagnosis.causes, "Memories": diagnosis.memories}
+        shown |= {"Log": panels.log, "Settings": panels.settings}
+        tabs = st.tabs(list(shown), key="tab", on_change="rerun", bind="query-params")
+        for tab, draw in zip(tabs, shown.values(), strict=True):
+            if tab.open:
+                with tab:
+                    draw(now)
 
     live()
 

@@ -173,3 +173,14 @@ def test_a_sweep_runs_the_legal_cells_and_says_why_others_are_refused(tmp_path):
     assert [row["refused"] == "" for row in rows] == [True, False, True, False]
     assert "no retrievers called 'nonsense'" in rows[1]["refused"]
     assert rows[2]["scores"]["after"]["greedy/exact_match"]["mean"] == 1.0
+
+
+def test_a_database_of_an_older_version_gets_the_new_columns(lab):
+    from sqlalchemy import text
+
+    with lab.begin() as connection:
+        connection.execute(text("DROP INDEX ix_episode_cause"))
+        connection.execute(text("ALTER TABLE episode DROP COLUMN cause"))
+    again = db.connect(jobs.database())
+    run = work(again, jobs.create(again, load("memagent-tiny", SCRIPTED)).id)
+    assert run.state == "finished"

@@ -182,7 +182,7 @@ def test_sampling_repeats_under_a_seed_and_refuses_what_does_not_fit(rough, mixe
 
 def test_build_runs_and_repeats_under_a_seed(tmp_path):
     events = []
-    plan = Plan(syllables=3, vocabulary=3, reading=3, teachers=3)
+    plan = Plan(syllables=3, vocabulary=3, reading=3, maturing=3, teachers=3)
     for name in ("a", "b"):
         build(tmp_path / name, seed=5, on_progress=events.append, plan=plan)
     assert {event["stage"] for event in events} == {

@@ -41,7 +41,10 @@ def test_advantages_compare_episodes_and_not_their_turns():
     rows = to_rows(done)
     assert len(rows) == 12 and sum(a == 0.5 for _, a in rows) == 9
     assert equal_groups(done) == {"h"}
-    assert len(to_rows(done, {"h"})) == 10
+    assert len(to_rows(done, drop_silent=True)) == 10
+    better = with_advantages(episodes, "none", negative=0.0)
+    assert [e.advantage for e in better] == [0.5, 0.0, 0.0, 0.0]
+    assert len(to_rows(better, drop_silent=True)) == 9
 
 
 def test_untrained_turns_and_turns_without_ids_make_no_rows():
@@ -91,7 +94,7 @@ def weights(sampler):
     "settings",
     [
         {"loss": "dapo"}, {"loss": "grpo"}, {"loss": "dr_grpo"}, {"loss": "bnpo"},
-        {"reuse": 2}, {"beta": 0.1}, {"entropy": 0.01}, {"micro_batches": 2},
+        {"reuse": 2}, {"drop_silent": False}, {"beta": 0.1}, {"entropy": 0.01}, {"micro_batches": 2},
     ],
     ids=str,
 )  # fmt: skip

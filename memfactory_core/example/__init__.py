@@ -15,7 +15,8 @@ FOLDER = Path(__file__).parent / "run"
 
 
 def ensure(engine: Engine) -> Run | None:
-    """Brings the example run into a database that has no runs yet; None where there are some."""
-    if db.list_runs(engine, limit=1):
+    """Brings the example run into a database that has no runs yet; None where there are
+    some, or where the package was built without it."""
+    if db.list_runs(engine, limit=1) or not FOLDER.is_dir():
         return None
     return import_run(engine, FOLDER)

@@ -12,6 +12,7 @@ from memfactory_core.episode import Ask
 from memfactory_core.language import (
     is_about_a_fact,
     is_small_talk,
+    speaks,
     parse_fact,
     parse_retraction,
     split_sentences,
@@ -56,8 +57,8 @@ class ScriptedSampler:
         for sentence in sentences:
             fact = parse_fact(sentence)
             if fact and fact.question == ask.facts["question"]:
-                return fact.sentence
-        if is_about_a_fact(ask.facts["question"]):
+                return fact.value
+        if is_about_a_fact(ask.facts["question"]) and all(map(speaks, sentences)):
             return "Unknown."
         if len(ask.facts["memories"]) == 1:
             return value_of(ask.facts["memories"][0].text)

@@ -17,9 +17,12 @@ from memfactory_core.tiny import WEIGHTS
 class TinySampler(LanguageModelSampler):
     """The tiny model with its own fast sampler in place of `model.generate`."""
 
-    def __init__(self, *parts: object, seed: int | None, batch_size: int) -> None:
+    def __init__(
+        self, *parts: object, seed: int | None, batch_size: int, min_p: float = 0.0
+    ) -> None:
         import torch
 
+        self.min_p = min_p
         super().__init__(*parts, batch_size=batch_size)
         self.random = torch.Generator()
         if seed is None:
@@ -38,6 +41,7 @@ class TinySampler(LanguageModelSampler):
             prompts,
             max_new_tokens=max_tokens,
             temperature=temperature,
+            min_p=self.min_p,
             eos_id=self.tokenizer.eos_token_id,
             generator=self.random,
         )
@@ -50,6 +54,9 @@ class Tiny(Policy, kind="tiny"):
     trainable: ClassVar[bool] = True
     seed: int | None = None
     """Seed of the sampling; none means a different one each time."""
+    min_p: float = Field(0.1, ge=0, le=1)
+    """Tokens less likely than this share of the likeliest one are never sampled: a model this small blends the
+    names that it chooses among, and slips of that kind drown what reinforcement learning has to hear."""
     batch_size: int = Field(256, ge=1, le=4096)
     """How many prompts are sampled together."""
 
@@ -65,4 +72,4 @@ class Tiny(Policy, kind="tiny"):
             )
         model = AutoModelForCausalLM.from_pretrained(folder)
         tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
-        return TinySampler(model, tokenizer, seed=self.seed, batch_size=self.batch_size)
+        return TinySampler(model, tokenizer, seed=self.seed, batch_size=self.batch_size, min_p=self.min_p)

@@ -1,7 +1,7 @@
 """Builds the tiny policy from nothing: `python -m memfactory_core.tiny.build --out DIR --seed 0`.
 
-Four stages in steps, not seconds, so that a seed gives the same weights again on the same machine:
-copy segments of syllables, copy segments of any token, read, and imitate the ignorant teachers.
+Five stages in steps, not seconds, so that a seed gives the same weights again on the same machine: copy
+segments of syllables, copy segments of any token, read, mature, and imitate the ignorant teachers.
 """
 
 from __future__ import annotations
@@ -39,12 +39,13 @@ Example = tuple[list[int], list[bool]]
 
 @dataclass(frozen=True)
 class Plan:
-    """The most steps that each stage may take; the last stage always takes all of its steps."""
+    """The most steps that each stage may take; the last two always take all of theirs."""
 
     syllables: int = 300
     vocabulary: int = 400
     reading: int = 300
-    teachers: int = 1100
+    maturing: int = 450
+    teachers: int = 140
 
 
 class Optimizer:
@@ -149,6 +150,7 @@ def build(
         ("syllables", plan.syllables, segments(few)),
         ("vocabulary", plan.vocabulary, segments(every)),
         ("reading", plan.reading, turns(curriculum.practise)),
+        ("maturing", plan.maturing, turns(curriculum.mature)),
         ("teachers", plan.teachers, turns(curriculum.demonstrate)),
     )
     report: dict = {"seed": seed}
@@ -159,8 +161,10 @@ def build(
         for step in range(1, most + 1):
             done += 1
             strength = min(1.0, done / WARM_UP)
+            if name == "maturing":
+                strength = max(0.25, min(strength, (1 - step / most) / 0.5))
             if name == "teachers":
-                strength *= max(0.03, min(1.0, (1 - step / most) / 0.6))
+                strength = max(0.02, 0.4 * (1 - step / most))
             loss, right, count = train_step(model, optimizer, next(source), strength)
             tokens += count
             recent = [*recent[-19:], right]
@@ -171,7 +175,7 @@ def build(
                 on_progress(
                     {"stage": name, "step": step, "loss": loss, "right": share, "speed": speed}
                 )
-            if name != "teachers" and len(recent) == 20 and share >= ENOUGH:
+            if name in ("syllables", "vocabulary", "reading") and len(recent) == 20 and share >= ENOUGH:
                 break
         report[name] = {"steps": step, "seconds": round(seconds, 1), "right": round(share, 3)}
     model.eval().save_pretrained(out)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Callable
 from typing import NamedTuple
 
 from memfactory_core.language import ATTRIBUTES, CONSONANTS, Fact, Speaker, split_of
@@ -294,20 +293,25 @@ def practise(rng: random.Random, low: int = 1, high: int = 4) -> list[Turn]:
     return cite(rng, low, high) if kind < 0.7 else repeat(rng, low, high)
 
 
-def demonstrate(rng: random.Random) -> list[Turn]:
-    """One example of the last stage: decisions of the ignorant teachers, answers, and skill."""
-    teachers: tuple[tuple[float, Callable[[random.Random], list[Turn]]], ...] = (
-        (0.30, remember),
-        (0.48, manage),
-        (0.63, select),
-        (0.77, lambda rng: read(rng, 0, 4, turns=3, absent=0.35)),
-        (0.85, lambda rng: read(rng, 4, 12, turns=3, absent=0.3)),
-    )
+def mature(rng: random.Random) -> list[Turn]:
+    """One example of everything but remembering: reading grows exact while the manager's and the reranker's
+    ignorant teachers are imitated."""
     kind = rng.random()
-    for bound, teacher in teachers:
-        if kind < bound:
-            return teacher(rng)
+    if kind < 0.24:
+        return manage(rng)
+    if kind < 0.38:
+        return select(rng)
+    if kind < 0.60:
+        return read(rng, 0, 5, turns=3, absent=0.35)
+    if kind < 0.74:
+        return read(rng, 4, 12, turns=3, absent=0.3)
     return practise(rng, 2, 6)
+
+
+def demonstrate(rng: random.Random) -> list[Turn]:
+    """One example of the last stage, in which remembering is met for the first time, and soon ends: a
+    model that was taught long to ignore the question needs as long to listen to it again."""
+    return remember(rng) if rng.random() < 0.4 else mature(rng)
 
 
 def random_segments(

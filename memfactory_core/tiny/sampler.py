@@ -35,10 +35,12 @@ def generate(
     *,
     max_new_tokens: int,
     temperature: float = 1.0,
+    min_p: float = 0.0,
     eos_id: int,
     generator: torch.Generator | None = None,
 ) -> list[Sampled]:
-    """One completion per prompt, in order. `temperature` 0 is greedy. ValueError for an empty
+    """One completion per prompt, in order. `temperature` 0 is greedy; tokens less likely than `min_p` times
+    the likeliest are never drawn (their log-probs stay those of the whole softmax). ValueError for an empty
     prompt or for a conversation longer than the model has positions."""
     if not prompts:
         return []
@@ -67,7 +69,9 @@ def generate(
         if temperature == 0:
             chosen = scores.argmax(-1)
         else:
-            chosen = torch.multinomial(scores.exp(), 1, generator=generator)[:, 0]
+            chances = scores.exp()
+            chances[chances < min_p * chances.max(-1, keepdim=True).values] = 0
+            chosen = torch.multinomial(chances, 1, generator=generator)[:, 0]
         picked = scores.gather(1, chosen[:, None])[:, 0].tolist()
         left = []
         for place, (row, token, score) in enumerate(

@@ -1,0 +1,141 @@
+"""A bank to look into: the entries, what any retriever finds for a query and why, and the history
+of one entry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import streamlit as st
+
+from app import cards, markup, moments
+from app.views import from_url, page
+from memfactory_core.component import kinds
+from memfactory_core.episode import Context, steps
+from memfactory_core.errors import ConfigError
+from memfactory_core.retrieval import LARGE, fill
+from memfactory_core.retrievers import Retriever
+from memfactory_core.trace import Episode, Recalled, Wrote
+from memfactory_core.types import Evidence, Example, Hit, Memory
+
+LINES = 5000
+"""Pasted lines that are taken."""
+PER_PAGE = 50
+
+
+def from_lines(text: str) -> list[Memory]:
+    """One memory for each line that is not empty. ConfigError where there are too many."""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    if len(lines) > LINES:
+        raise ConfigError(f"that makes {len(lines):,} memories; {LINES:,} are taken at most")
+    return [Memory(id=str(i), text=line, created=i) for i, line in enumerate(lines, 1)]
+
+
+def find(retriever: Retriever, query: str, memories: Sequence[Memory]) -> list[Hit]:
+    """What a retriever finds in these memories. ConfigError where it asks a policy."""
+    example = Example(id="query", observations=(), question=query, answers=())
+    bank = fill(LARGE, [memory.text for memory in memories])
+    made = {entry.id: memory for entry, memory in zip(bank.all(), memories, strict=True)}
+    try:
+        next(asked := steps(retriever.retrieve(query, Context(example, bank))))
+    except StopIteration as end:
+        return [hit.model_copy(update={"memory": made[hit.memory.id]}) for hit in end.value]
+    asked.close()
+    raise ConfigError(f"the retriever {retriever.kind!r} asks a policy")
+
+
+@cache
+def free_retrievers() -> list[str]:
+    """The kinds of retrievers that need no policy."""
+    memories, free = from_lines("One thing.\nAnother thing."), []
+    for name, kind in kinds("retrievers").items():
+        try:
+            find(kind(), "thing", memories)
+        except ConfigError:
+            continue
+        free.append(name)
+    return free
+
+
+def query(memories: Sequence[Memory], question: str, needed: Sequence[Evidence]) -> None:
+    """A query, a retriever, and what it finds with every score."""
+    known = free_retrievers()
+    ask, how, many = st.columns([3, 1.4, 0.8])
+    asked = ask.text_input("Query", question, key=f"query.{question}")
+    start = "bm25" if "bm25" in known else known[0]
+    name = how.selectbox(
+        "Retriever", known, format_func=lambda n: n.replace("_", " "),
+        **from_url("retriever", known, start),
+    )  # fmt: skip
+    kind = kinds("retrievers")[name]
+    limited = "top_k" in kind.model_fields
+    top = many.number_input("At most", 1, 1000, 5, disabled=not limited, key="query.top")
+    st.caption(kind.summary())
+    if not asked.strip():
+        st.info("Type a query to see what is found.")
+        return
+    found = find(kind(**({"top_k": int(top)} if limited else {})), asked, memories)
+    st.html(f'<div class="mf mf-wide">{cards.hits(found, needed)}</div>')
+    st.caption(f"{len(found):,} of {len(memories):,} memories are read.")
+
+
+def entries(memories: Sequence[Memory], needed: Sequence[Evidence]) -> None:
+    """Every entry of the bank."""
+    if not memories:
+        st.info("This bank is empty.")
+        return
+    start = 0
+    if len(memories) > PER_PAGE:
+        start = (st.pagination(-(-len(memories) // PER_PAGE), key="bank.page") - 1) * PER_PAGE
+    rows = "".join(
+        f"<tr><td>{markup.safe(memory.id, 40)}</td><td>{markup.highlight(memory.text, needed)}</td>"
+        f"<td>{_section(memory)}</td></tr>"
+        for memory in memories[start : start + PER_PAGE]
+    )
+    head = "<tr><th>Id</th><th>Memory</th><th>From</th></tr>"
+    st.html(
+        f'<div class="mf mf-wide"><table class="mf-table"><thead>{head}</thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _section(memory: Memory) -> str:
+    return "–" if memory.source is None else f"section {memory.source + 1}"
+
+
+def history(episode: Episode, place: dict[str, Any], needed: Sequence[Evidence]) -> None:
+    """The life of one entry, event by event, each a link into the episode."""
+    written = [e.memory_id for e in episode.events if isinstance(e, Wrote) and e.memory_id]
+    ids = list(dict.fromkeys(written))
+    if not ids:
+        st.info("Nothing was ever written in this episode.")
+        return
+    chosen = st.selectbox(
+        "Entry", ids, format_func=lambda i: f"{i}: {_last_words(episode, i)}",
+        **from_url("memory", ids),
+    )  # fmt: skip
+    for event in moments.history(episode, chosen):
+        told, link = st.columns([4, 1], vertical_alignment="center")
+        where = "while answering" if event.at is None else f"in section {event.at + 1}"
+        told.html(f'<div class="mf">{_event(event, chosen, where, needed)}</div>')
+        link.page_link(
+            page("episode"), label="Open", icon=":material/arrow_forward:",
+            query_params={k: str(v) for k, v in place.items()}
+            | {"view": "steps", "event": str(event.seq)},
+        )  # fmt: skip
+
+
+def _last_words(episode: Episode, memory_id: str) -> str:
+    writes = (e for e in episode.events if isinstance(e, Wrote) and e.memory_id == memory_id)
+    texts = [event.after or event.before or "" for event in writes]
+    return " ".join(texts[-1].split())[:70]
+
+
+def _event(event: Any, memory_id: str, where: str, needed: Sequence[Evidence]) -> str:
+    if isinstance(event, Recalled):
+        rank = next(i for i, hit in enumerate(event.hits, 1) if hit.memory.id == memory_id)
+        label = markup.tag("", "⌕", "Recalled")
+        return f"{label} {where}, rank {rank} for {markup.text(event.query)}"
+    label = markup.tag(event.action, *markup.ACTIONS[event.action])
+    return f"{label} {where}{markup.write(event, needed)}"

@@ -1,0 +1,201 @@
+"""HTML of the memory debugger: a moment of an episode, the bank, the fates of needed facts, a
+group's attempts, banks side by side, tokens. Model text goes through markup.safe as everywhere."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+
+from app import moments
+from app.markup import ACTIONS, highlight, safe, tag, text, write
+from app.moments import Moment
+from memfactory_core.attribution import CAUSES
+from memfactory_core.group import Row
+from memfactory_core.rewards import exact_match
+from memfactory_core.tokens import Token
+from memfactory_core.trace import Asked, Episode, Failed, Recalled, Wrote
+from memfactory_core.types import Evidence, Hit, Memory
+
+SIGNS = {
+    "failed": "!", "never_extracted": "∅", "not_written": "∅", "malformed": "⊘",
+    "overwritten": "✎", "merged_away": "⇉", "deleted": "−", "not_retrieved": "⌕",
+    "not_used": "…", "reader_error": "≠", "cannot_tell": "?",
+}  # fmt: skip
+STATES = {
+    "untold": ("·", ""), "present": ("✓", "good"), "used": ("✓", "good"),
+    "never_stored": ("∅", "bad"), "overwritten": ("✎", "bad"), "merged_away": ("⇉", "bad"),
+    "deleted": ("−", "bad"), "not_retrieved": ("⌕", "bad"), "not_used": ("…", "bad"),
+    "reader_error": ("≠", "bad"),
+}  # fmt: skip
+MANY = 200
+"""Entries of a bank, or of aligned banks, that are shown."""
+
+
+def cause_tag(cause: str) -> str:
+    """A cause as sign and word."""
+    return tag("bad", SIGNS.get(cause, "?"), cause.replace("_", " "))
+
+
+def cause_line(cause: str, count: int | None = None) -> str:
+    """A cause with what it means, and how often it came."""
+    often = "" if count is None else f" <b>{count:,}</b>"
+    meaning = html.escape(CAUSES.get(cause, ""))
+    return f'<div class="mf mf-cause">{cause_tag(cause)}{often} <span>{meaning}</span></div>'
+
+
+def moment_card(
+    moment: Moment, episode: Episode, needed: Sequence[Evidence], chosen: int | None
+) -> str:
+    """What was read, recalled, said and written at one moment; the chosen event is outlined."""
+    parts = []
+    if moment.at is not None:
+        parts.append(_part("Read", highlight(episode.example.observations[moment.at], needed)))
+    for event in moment.events:
+        mark = ' aria-current="true"' if event.seq == chosen else ""
+        parts.append(f'<div class="mf-event"{mark}>{_event(event, moment, episode, needed)}</div>')
+    return (
+        f'<section class="mf mf-card" aria-label="{html.escape(moment.title)}">'
+        f"{''.join(parts)}</section>"
+    )
+
+
+def _part(label: str, body: str) -> str:
+    return f'<div class="mf-part"><div class="mf-label">{html.escape(label)}</div>{body}</div>'
+
+
+def _event(event: object, moment: Moment, episode: Episode, needed: Sequence[Evidence]) -> str:
+    if isinstance(event, Recalled):
+        return _part("Recalled", f"for {text(event.query)}{hits(event.hits, needed)}")
+    if isinstance(event, Failed):
+        return _part("A part failed", text(event.error))
+    if isinstance(event, Wrote):
+        name = safe(event.memory_id or "", 40)
+        which = f' <span class="mf-muted">memory {name}</span>' if name else ""
+        label = tag(event.action, *ACTIONS[event.action]) + which
+        return f'<div class="mf-head">{label}</div>{write(event, needed)}'
+    if isinstance(event, Asked):
+        said = episode.turns[event.index].completion.text
+        echoed = any(isinstance(e, Wrote) and e.after == said for e in moment.events)
+        if echoed:  # the write below shows the same words
+            return ""
+        label = moments.ROLES.get(event.role, event.role)
+        return _part(f"The policy said ({label.lower()})", text(said, "nothing"))
+    return ""
+
+
+def hits(found: Sequence[Hit], needed: Sequence[Evidence] = ()) -> str:
+    """Memories that were recalled: rank, text, and every score that explains the rank."""
+    if not found:
+        return '<div class="mf-muted">Nothing was found.</div>'
+    rows = "".join(
+        f"<tr><td>{rank}</td><td>{highlight(hit.memory.text, needed)}</td>"
+        f"<td>{_scores(hit)}</td></tr>"
+        for rank, hit in enumerate(found[:MANY], 1)
+    )
+    head = "<tr><th>Rank</th><th>Memory</th><th>Why: scores</th></tr>"
+    return f'<table class="mf-table mf-hits"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+
+
+def _scores(hit: Hit) -> str:
+    scores = hit.scores or ({"score": hit.score} if hit.score else {})
+    if not scores:
+        return '<span class="mf-muted">everything is read</span>'
+    return "<br>".join(f"{safe(name, 60)} <b>{value:.3g}</b>" for name, value in scores.items())
+
+
+def bank_card(
+    bank: Mapping[str, Memory], before: Mapping[str, Memory], needed: Sequence[Evidence]
+) -> str:
+    """The bank at one moment; what the moment changed carries its word."""
+    items = []
+    for memory in list(bank.values())[:MANY]:
+        old = before.get(memory.id)
+        new = "add" if old is None else "update" if old.text != memory.text else ""
+        label = tag(new, *ACTIONS[new]) if new else ""
+        items.append(f"<li>{label} {highlight(memory.text, needed)}</li>")
+    gone = [memory for memory in before.values() if memory.id not in bank]
+    items += [
+        f"<li>{tag('delete', *ACTIONS['delete'])} <del>{highlight(memory.text, needed)}</del></li>"
+        for memory in gone[:MANY]
+    ]
+    size = sum(len(memory.text) for memory in bank.values())
+    count = f"{len(bank):,} {'entry' if len(bank) == 1 else 'entries'}, {size:,} characters"
+    body = (
+        f'<ul class="mf-list">{"".join(items)}</ul>' if items else text("", "The memory is empty.")
+    )
+    return _framed(f"Memory at this moment · {count}", body)
+
+
+def needed_card(facts: Sequence[tuple[Evidence, str, int | None]]) -> str:
+    """What had become of each needed fact at one moment."""
+    if not facts:
+        quiet = '<span class="mf-muted">This task does not say what was needed.</span>'
+        return _framed("Needed facts", quiet)
+    items = "".join(
+        f'<div class="mf-part">{tag(STATES[state][1], STATES[state][0], moments.STATES[state])}'
+        f"<div>{text(item.text)}</div></div>"
+        for item, state, _ in facts
+    )
+    return _framed("Needed facts at this moment", items)
+
+
+def _framed(label: str, body: str) -> str:
+    return (
+        f'<section class="mf mf-card" aria-label="{html.escape(label)}">'
+        f'<div class="mf-label">{html.escape(label)}</div>{body}</section>'
+    )
+
+
+def attempt_card(number: int, episode: Episode, cause: str | None, parts: Mapping[str, str]) -> str:
+    """One attempt of a group: its answer, right or wrong, the parts of its reward, its cause."""
+    right = exact_match(episode.answer, episode.example.answers) == 1
+    verdict = tag("good", "✓", "right") if right else tag("bad", "✕", "wrong")
+    said = f"<bdi>{safe(episode.answer, 300)}</bdi>" if episode.answer else text("", "no answer")
+    rows = "".join(
+        f"<tr><td>{safe(name, 60)}</td><td>{safe(value, 60)}</td></tr>"
+        for name, value in parts.items()
+    )
+    return (
+        f'<div class="mf mf-attempt"><div class="mf-head"><h4>Attempt {number}</h4>{verdict}</div>'
+        f'<div class="mf-said">{said}</div>'
+        f'<table class="mf-table"><tbody>{rows}</tbody></table>'
+        f"{cause_tag(cause) if cause else ''}</div>"
+    )
+
+
+def banks_table(rows: Sequence[Row], size: int, needed: Sequence[Evidence]) -> str:
+    """Final banks aligned: one row for each memory text, one column for each attempt."""
+    if not rows:
+        return '<div class="mf mf-muted">Every attempt ended with an empty memory.</div>'
+    head = "".join(f"<th>{number}</th>" for number in range(1, size + 1))
+    body = "".join(
+        f"<tr><td>{highlight(row.text, needed)}</td>"
+        + "".join(
+            '<td class="mf-in">✓</td>' if place in row.attempts else '<td class="mf-muted">–</td>'
+            for place in range(size)
+        )
+        + f"<td>{len(row.attempts)} of {size}</td></tr>"
+        for row in rows[:MANY]
+    )
+    more = len(rows) - MANY
+    rest = f'<div class="mf-muted">{more:,} more memories</div>' if more > 0 else ""
+    return (
+        f'<div class="mf mf-wide"><table class="mf-table mf-banks"><thead><tr><th>Memory</th>{head}'
+        f"<th>In</th></tr></thead><tbody>{body}</tbody></table>{rest}</div>"
+    )
+
+
+def tokens_line(tokens: Sequence[Token]) -> str:
+    """Tokens coloured by what training changed: underlined where more likely now, dashed where
+    less, the stronger the greater the change (full at 3 nats)."""
+    pieces = []
+    for token in tokens:
+        change = token.now - token.start
+        strength = min(1.0, abs(change) / 3)
+        colour = "38, 150, 84" if change > 0 else "214, 62, 62"
+        name = "more" if change > 0.05 else "less" if change < -0.05 else "same"
+        tip = f"now {token.now:.2f}, at the start {token.start:.2f}, change {change:+.2f}"
+        style = f"background: rgba({colour}, {0.5 * strength:.2f})"
+        shown = safe(token.text, 200) or "·"
+        pieces.append(f'<span class="mf-token {name}" style="{style}" title="{tip}">{shown}</span>')
+    return f'<div class="mf mf-tokens">{"".join(pieces)}</div>'

@@ -1,0 +1,191 @@
+"""Why answers were wrong, over a whole run: causes over steps with the list behind each bar; how
+long needed facts survive; memories written for nothing, or lost too early."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app import cards, charts, findings, markup, queries
+from app.views import PHASES, door, from_url, page, rows_of
+from memfactory_core.attribution import CAUSES
+from memfactory_core.db import Run
+from memfactory_core.fate import survival
+
+PER_PAGE = 8
+ALL_STEPS = "all"
+LISTS = {"lost": "Deleted or overwritten, needed later", "unread": "Written, never read"}
+
+
+def causes(run: Run) -> None:
+    """Causes over the steps, before and after training; the episodes behind each bar."""
+    phase = _phase(run)
+    if phase is None:
+        return
+    bars = findings.causes(run.id, phase)
+    totals: dict[str, int] = {}
+    for bar in bars:
+        for cause, count in bar["causes"].items():
+            totals[cause] = totals.get(cause, 0) + count
+    count = sum(bar["all"] for bar in bars)
+    if not totals:
+        st.success(f"All {count:,} episodes kept of this phase were answered rightly.")
+        return
+    names = sorted(totals, key=lambda cause: -totals[cause])
+    looks = {cause: list(CAUSES).index(cause) if cause in CAUSES else 0 for cause in names}
+    places = [_place(bar) for bar in bars]
+    chart, words = st.columns([1.7, 1], gap="large")
+    with chart:
+        st.markdown(f"**Wrong answers by cause**, share of the {count:,} episodes kept")
+        shares = {c: [bar["causes"].get(c, 0) / bar["all"] for bar in bars] for c in names}
+        figure = charts.bars(places, shares, looks)
+
+        def list_it(point: dict[str, Any]) -> None:
+            name, number = point["customdata"][:2]
+            st.query_params.update({"cause": name, "steps": places[int(number)]})
+
+        alt = "Shares of the causes of wrong answers over steps"
+        door(figure, f"causes.{phase}", alt, list_it)
+        st.caption("Click a part of a bar to list its episodes below.")
+    with words:
+        st.markdown("**What the causes mean**")
+        lines = "".join(cards.cause_line(cause, totals[cause]) for cause in names)
+        st.html(lines)
+    rows = [
+        {"steps": place, "episodes": bar["all"], **{c: bar["causes"].get(c, 0) for c in names}}
+        for place, bar in zip(places, bars, strict=True)
+    ]
+    rows_of(rows, f"causes-{phase.replace('/', '-')}")
+    _behind(run, phase, names, places, bars)
+
+
+def _place(bar: dict[str, Any]) -> str:
+    first, last = bar["first"], bar["last"]
+    return str(first) if first == last else f"{first}–{last}"
+
+
+def _phase(run: Run) -> str | None:
+    phases = queries.phases(run.id)
+    if not phases:
+        st.info("There are no episodes yet: they appear while the run evaluates and trains.")
+        return None
+    start = "train" if "train" in phases else phases[-1]
+    bound = from_url("phase", phases, start, leaves=("cause", "steps"))
+    return st.segmented_control("Phase", phases, format_func=PHASES.get, required=True, **bound)
+
+
+def _behind(
+    run: Run, phase: str, names: list[str], places: list[str], bars: list[dict[str, Any]]
+) -> None:
+    which, when = st.columns(2, gap="medium")
+    cause = which.selectbox(
+        "Cause", names, format_func=lambda c: c.replace("_", " "), **from_url("cause", names)
+    )
+    options = [ALL_STEPS, *places]
+    chosen = when.selectbox("Steps", options, **from_url("steps", options, ALL_STEPS))
+    bar = None if chosen == ALL_STEPS else bars[places.index(chosen)]
+    steps = (bar["first"], bar["last"]) if bar else (bars[0]["first"], bars[-1]["last"])
+    total = findings.count_failures(run.id, phase, cause, steps)
+    st.caption(f"{total:,} episodes: {CAUSES.get(cause, cause)}")
+    number = _page_number(total, f"failures.{phase}.{cause}.{chosen}")
+    listed = findings.failures(run.id, phase, cause, steps, PER_PAGE, (number - 1) * PER_PAGE)
+    for row in listed:
+        question, answer, open_it = st.columns([3, 2.4, 1], vertical_alignment="center")
+        question.markdown(f"{markup.plain(row['question'], 80)}  \n:small[step {row['step']:,}]")
+        said = markup.plain(row["answer"], 60) or "no answer"
+        right = markup.plain(row["gold"], 40)
+        answer.markdown(f"{said}  \n:small[right: {right}]")
+        with open_it:
+            _open_episode(run, phase, row["step"], row["id"], row["cause_seq"])
+
+
+def _open_episode(run: Run, phase: str, step: int, episode: str, seq: int | None) -> None:
+    place = {"run": run.id, "phase": phase, "step": str(step), "episode": episode}
+    event = {} if seq is None else {"event": str(seq), "view": "steps"}
+    st.page_link(
+        page("episode"), label="Open", icon=":material/arrow_forward:", query_params=place | event
+    )
+
+
+def _page_number(total: int, key: str) -> int:
+    return 1 if total <= PER_PAGE else st.pagination(-(-total // PER_PAGE), key=key)
+
+
+def memories(run: Run) -> None:
+    """How long needed facts live, before and after training; memories written for nothing or lost
+    too early."""
+    phases = queries.phases(run.id)
+    if not phases:
+        st.info("There are no episodes yet: they appear while the run evaluates and trains.")
+        return
+    chart, lists = st.columns([1, 1.15], gap="large")
+    with chart:
+        _survival(run, phases)
+    with lists:
+        _lists(run, phases)
+
+
+def _survival(run: Run, phases: list[str]) -> None:
+    st.markdown("**Needed facts still in memory**, by sections read since")
+    mode = "greedy" if any(phase.endswith("/greedy") for phase in phases) else "sampled"
+    series = {}
+    for when, label in (("before", "before training"), ("after", "after training")):
+        if f"{when}/{mode}" in phases:
+            curve = survival(findings.needs(run.id, f"{when}/{mode}"))
+            if curve:
+                series[label if len(phases) > 2 else "result"] = curve
+    if not series and "train" in phases:
+        curve = survival(findings.needs(run.id, "train"))
+        series = {"while training": curve} if curve else {}
+    if not series:
+        st.info("This task does not say in which section its needed facts stand.")
+        return
+    st.plotly_chart(
+        charts.survival(series), key="survival",
+        alt="Share of needed facts still in memory against sections read since",
+    )  # fmt: skip
+    st.caption(
+        "At 0 a fact has just been told: what is missing there was never written. Facts told late "
+        "are followed less far; hover to see how many are left."
+    )
+    rows = [
+        {"when": label, "sections since": age, "share": round(share, 4), "facts": count}
+        for label, curve in series.items()
+        for age, share, count in curve
+    ]
+    rows_of(rows, "survival")
+
+
+def _lists(run: Run, phases: list[str]) -> None:
+    start = "train" if "train" in phases else phases[-1]
+    phase = st.selectbox(
+        "Phase", phases, format_func=PHASES.get, **from_url("phase", phases, start)
+    )
+    which = st.segmented_control(
+        "List", list(LISTS), format_func=LISTS.get, required=True, label_visibility="collapsed",
+        **from_url("list", list(LISTS), "lost"),
+    )  # fmt: skip
+    if which == "lost":
+        total = findings.count_needs(run.id, phase, were_lost=True)
+        st.caption(f"{total:,} of {findings.count_needs(run.id, phase):,} needed facts")
+    else:
+        total = findings.count_memories(run.id, phase, unread=True)
+        st.caption(f"{total:,} of {findings.count_memories(run.id, phase):,} memories written")
+    if not total:
+        st.info("There is none in this phase.", icon=":material/check:")
+        return
+    number = _page_number(total, f"{which}.{phase}")
+    listing = findings.lost if which == "lost" else findings.never_read
+    for row in listing(run.id, phase, PER_PAGE, (number - 1) * PER_PAGE):
+        text, open_it = st.columns([4, 1], vertical_alignment="center")
+        if which == "lost":
+            cause, seq = row["cause"].replace("_", " "), row["cause_seq"]
+            note = f"told in section {row['told'] + 1} · {cause}"
+        else:
+            updates, seq = row["updates"], row["written"]
+            note = f"memory {markup.plain(row['memory_id'], 20)}"
+            note += f" · updated {updates:,} {'time' if updates == 1 else 'times'}"
+        text.markdown(f"{markup.plain(row['text'], 110)}  \n:small[step {row['step']:,} · {note}]")
+        with open_it:
+            _open_episode(run, phase, row["step"], row["episode_id"], seq)

@@ -1,0 +1,219 @@
+"""Reads of the database for the memory debugger: groups, causes of wrong answers, fates of
+memories. As in queries.py, only the columns that are shown, paged in SQL; each has its index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, select
+
+from app.queries import LISTED, engine, step_range
+from memfactory_core.db import EpisodeRow, EventRow, Fate, Need, Session
+from memfactory_core.fate import NeedFate
+from memfactory_core.trace import Episode
+
+SHOWN = 400
+"""Characters of a memory that a list reads."""
+BARS = 48
+"""Bars of one chart, and steps whose operations are counted, at most."""
+NEEDS = 2000
+"""Needed facts that a survival curve is computed from at most."""
+LOST = ("overwritten", "deleted", "merged_away")
+"""Causes by which a fact that was in memory is gone when it is needed."""
+
+
+def groups(run_id: str, phase: str, step: int, limit: int, offset: int = 0) -> list[dict[str, Any]]:
+    """One page of a step's groups: question, attempts, rewards (mean, spread, lowest,
+    highest), how many are right."""
+    with Session(engine()) as session:
+        chosen = (
+            select(
+                EpisodeRow.group_id,
+                func.min(EpisodeRow.question).label("question"),
+                func.count().label("attempts"),
+                func.avg(EpisodeRow.reward).label("mean"),
+                func.avg(EpisodeRow.reward * EpisodeRow.reward).label("square"),
+                func.min(EpisodeRow.reward).label("lowest"),
+                func.max(EpisodeRow.reward).label("highest"),
+                func.sum(EpisodeRow.exact_match).label("right"),
+            )
+            .where(EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step == step)
+            .group_by(EpisodeRow.group_id)
+            .order_by(EpisodeRow.group_id)
+            .limit(limit)
+            .offset(offset)
+        )
+        rows = [dict(row) for row in session.execute(chosen).mappings()]
+    return [row | {"spread": max(0.0, row["square"] - row["mean"] ** 2) ** 0.5} for row in rows]
+
+
+def count_groups(run_id: str, phase: str, step: int) -> int:
+    """How many groups are kept of a step."""
+    with Session(engine()) as session:
+        chosen = select(func.count(EpisodeRow.group_id.distinct())).where(
+            EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step == step
+        )
+        return session.execute(chosen).scalar_one()
+
+
+def attempts(
+    run_id: str, phase: str, step: int, group_id: str, limit: int = 64
+) -> list[tuple[EpisodeRow, Episode]]:
+    """The attempts of one group, best first, with their episodes."""
+    with Session(engine()) as session:
+        chosen = (
+            select(EpisodeRow)
+            .where(
+                EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step == step,
+                EpisodeRow.group_id == group_id,
+            )
+            .limit(limit)
+        )  # fmt: skip
+        rows = sorted(session.execute(chosen).scalars(), key=lambda row: (-row.reward, row.id))
+        return [(row, row.episode) for row in rows]
+
+
+def place_in_group(run_id: str, episode_id: str) -> tuple[str, str | None, int | None] | None:
+    """Group, cause and causing event of an episode."""
+    with Session(engine()) as session:
+        chosen = select(EpisodeRow.group_id, EpisodeRow.cause, EpisodeRow.cause_seq).where(
+            EpisodeRow.run_id == run_id, EpisodeRow.id == episode_id
+        )
+        found = session.execute(chosen).one_or_none()
+    return tuple(found) if found else None
+
+
+def causes(run_id: str, phase: str) -> list[dict[str, Any]]:
+    """Equal stretches of steps, at most BARS: first and last step, episodes kept, and how many
+    failed of each cause."""
+    start, end = step_range(run_id, phase)
+    stretch = -(-(end - start + 1) // BARS)
+    place = (EpisodeRow.step - start) // stretch
+    with Session(engine()) as session:
+        chosen = (
+            select(place, EpisodeRow.cause, func.count())
+            .where(EpisodeRow.run_id == run_id, EpisodeRow.phase == phase)
+            .group_by(place, EpisodeRow.cause)
+        )
+        bars: dict[int, dict[str, Any]] = {}
+        for number, cause, count in session.execute(chosen):
+            first = start + number * stretch
+            empty = {"first": first, "last": min(first + stretch - 1, end), "all": 0, "causes": {}}
+            bar = bars.setdefault(number, empty)
+            bar["all"] += count
+            if cause:
+                bar["causes"][cause] = count
+    return [bars[number] for number in sorted(bars)]
+
+
+def failures(
+    run_id: str, phase: str, cause: str, steps: tuple[int, int], limit: int, offset: int = 0
+) -> list[dict[str, Any]]:
+    """One page of the episodes that failed of one cause within a stretch of steps, newest first."""
+    columns = (*LISTED, EpisodeRow.step, EpisodeRow.cause_seq)
+    with Session(engine()) as session:
+        chosen = (
+            select(*columns)
+            .where(*_failed(run_id, phase, cause, steps))
+            .order_by(EpisodeRow.step.desc(), EpisodeRow.id)
+            .limit(limit)
+            .offset(offset)
+        )
+        return [dict(row) for row in session.execute(chosen).mappings()]
+
+
+def count_failures(run_id: str, phase: str, cause: str, steps: tuple[int, int]) -> int:
+    """How many episodes failed of one cause within a stretch of steps."""
+    with Session(engine()) as session:
+        of_cause = _failed(run_id, phase, cause, steps)
+        return session.execute(select(func.count()).where(*of_cause)).scalar_one()
+
+
+def _failed(run_id: str, phase: str, cause: str, steps: tuple[int, int]) -> tuple[Any, ...]:
+    return (
+        EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.cause == cause,
+        EpisodeRow.step.between(*steps),
+    )  # fmt: skip
+
+
+def operations(run_id: str) -> dict[int, dict[str, int]]:
+    """How often each operation was carried out, at up to BARS of the training steps."""
+    with Session(engine()) as session:
+        first, last = step_range(run_id, "train")
+        stretch = -(-(last - first + 1) // BARS)
+        kept = (EpisodeRow.run_id == run_id, EpisodeRow.phase == "train")
+        starts = select(func.min(EpisodeRow.step)).where(*kept).group_by(EpisodeRow.step // stretch)
+        steps = list(session.execute(starts).scalars())
+        places = select(EpisodeRow.id, EpisodeRow.step).where(*kept, EpisodeRow.step.in_(steps))
+        step_of = dict(session.execute(places).all())
+        chosen = (
+            select(EventRow.episode_id, EventRow.action, func.count())
+            .where(EventRow.run_id == run_id, EventRow.episode_id.in_(step_of))
+            .group_by(EventRow.episode_id, EventRow.action)
+        )
+        found: dict[int, dict[str, int]] = {step: {} for step in sorted(steps)}
+        for episode, action, count in session.execute(chosen):
+            if action:
+                here = found[step_of[episode]]
+                here[action] = here.get(action, 0) + count
+    return {step: here for step, here in found.items() if here}
+
+
+def needs(run_id: str, phase: str) -> list[NeedFate]:
+    """What became of the needed facts of a phase, of the first NEEDS of them."""
+    names = list(NeedFate.model_fields)
+    with Session(engine()) as session:
+        chosen = (
+            select(*(getattr(Need, name) for name in names))
+            .where(Need.run_id == run_id, Need.phase == phase)
+            .limit(NEEDS)
+        )
+        return [NeedFate(**row) for row in session.execute(chosen).mappings()]
+
+
+def never_read(run_id: str, phase: str, limit: int, offset: int = 0) -> list[dict[str, Any]]:
+    """One page of the memories that were written and never read, newest first."""
+    names = ("episode_id", "memory_id", "step", "written", "updates")
+    text = func.substr(Fate.text, 1, SHOWN).label("text")
+    with Session(engine()) as session:
+        chosen = (
+            select(*(getattr(Fate, name) for name in names), text)
+            .where(Fate.run_id == run_id, Fate.phase == phase, Fate.reads == 0)
+            .order_by(Fate.step.desc())
+            .limit(limit)
+            .offset(offset)
+        )
+        return [dict(row) for row in session.execute(chosen).mappings()]
+
+
+def count_memories(run_id: str, phase: str, unread: bool = False) -> int:
+    """How many memories were written in a phase, or written and never read."""
+    chosen = select(func.count()).where(Fate.run_id == run_id, Fate.phase == phase)
+    if unread:
+        chosen = chosen.where(Fate.reads == 0)
+    with Session(engine()) as session:
+        return session.execute(chosen).scalar_one()
+
+
+def lost(run_id: str, phase: str, limit: int, offset: int = 0) -> list[dict[str, Any]]:
+    """One page of the facts that were in memory, were lost and then needed, newest first."""
+    names = ("episode_id", "step", "text", "told", "cause", "cause_seq")
+    with Session(engine()) as session:
+        chosen = (
+            select(*(getattr(Need, name) for name in names))
+            .where(Need.run_id == run_id, Need.phase == phase, Need.cause.in_(LOST))
+            .order_by(Need.step.desc())
+            .limit(limit)
+            .offset(offset)
+        )
+        return [dict(row) for row in session.execute(chosen).mappings()]
+
+
+def count_needs(run_id: str, phase: str, were_lost: bool = False) -> int:
+    """How many needed facts a phase followed, or how many of them were lost before they were
+    needed."""
+    chosen = select(func.count()).where(Need.run_id == run_id, Need.phase == phase)
+    if were_lost:
+        chosen = chosen.where(Need.cause.in_(LOST))
+    with Session(engine()) as session:
+        return session.execute(chosen).scalar_one()

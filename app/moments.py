@@ -1,0 +1,170 @@
+"""An episode moment by moment: which events belong together, which event decides each moment, and
+what had become of each needed fact by then. Plain data from the trace; no widget, no markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.story import read_at
+from memfactory_core.attribution import explain
+from memfactory_core.trace import (
+    Asked,
+    Episode,
+    Event,
+    Failed,
+    Recalled,
+    Scored,
+    Wrote,
+    holds,
+    replay,
+)
+from memfactory_core.types import Evidence, Memory
+
+ROLES = {
+    "extract": "Extract",
+    "update": "Rewrite the memory",
+    "manage": "Decide",
+    "merge": "Merge",
+    "rerank": "Choose what to read",
+    "answer": "Answer",
+}
+STATES = {
+    "untold": "not told yet",
+    "present": "present",
+    "never_stored": "never stored",
+    "overwritten": "overwritten",
+    "merged_away": "lost in a merge",
+    "deleted": "deleted",
+    "not_retrieved": "in memory, not retrieved",
+    "not_used": "retrieved but not used",
+    "reader_error": "retrieved but misread",
+    "used": "retrieved and used",
+}
+_READING = ("not_used", "reader_error")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Events that belong together: what was recalled, what the policy said, what was written."""
+
+    events: tuple[Event, ...]
+
+    @property
+    def at(self) -> int | None:
+        """The observation being read, None while answering."""
+        return self.events[0].at
+
+    @property
+    def end(self) -> int:
+        """The number after its last event: the bank replayed up to here is the bank afterwards."""
+        return self.events[-1].seq + 1
+
+    @property
+    def decides(self) -> int:
+        """The event that stands for the moment: its first write, else its last question to the
+        policy, else its first event."""
+        writes = [event.seq for event in self.events if isinstance(event, Wrote)]
+        asks = [event.seq for event in self.events if isinstance(event, Asked)]
+        return (writes[:1] or asks[-1:] or [self.events[0].seq])[0]
+
+    @property
+    def title(self) -> str:
+        """Where and what, in words."""
+        asked = next((e for e in self.events if isinstance(e, Asked)), None)
+        role = ROLES.get(asked.role, asked.role) if asked else "Write"
+        if self.at is not None:
+            return f"Section {self.at + 1} · {role}"
+        return "Answer" if role in ("Answer", "Write") else f"Answer · {role}"
+
+
+def moments(episode: Episode) -> list[Moment]:
+    """The episode in order; a moment ends after its writes, and with its section."""
+    found: list[list[Event]] = []
+    for event in episode.events:
+        if isinstance(event, Scored):
+            continue
+        last = found[-1][-1] if found else None
+        done = isinstance(last, Wrote) and not isinstance(event, Wrote)
+        if last is None or done or last.at != event.at:
+            found.append([])
+        found[-1].append(event)
+    return [Moment(tuple(events)) for events in found]
+
+
+def find(told: Sequence[Moment], seq: int | None) -> int:
+    """The index of the moment that holds an event; the first one where none does."""
+    if seq is None:
+        return 0
+    holding = (i for i, moment in enumerate(told) if moment.events[0].seq <= seq < moment.end)
+    return next(holding, 0)
+
+
+def event_of_turn(episode: Episode, turn: int) -> int | None:
+    """The event that a turn led to: its first write, else the question to the policy itself."""
+    for event in episode.events:
+        if isinstance(event, Asked) and event.index == turn:
+            after = episode.events[event.seq + 1 : event.seq + 2]
+            return after[0].seq if after and isinstance(after[0], Wrote) else event.seq
+    return None
+
+
+def needed_at(episode: Episode, end: int) -> list[tuple[Evidence, str, int | None]]:
+    """Each needed fact with its state (a key of STATES) after the events before `end`, and the
+    event that brought it about, where one did."""
+    events = [event for event in episode.events if event.seq < end]
+    bank = replay(events)
+    reached = max((event.at for event in events if event.at is not None), default=-1)
+    if events and any(event.at is None for event in events if not isinstance(event, Scored)):
+        reached = len(episode.example.observations)
+    return [
+        (item, *_state(episode, events, bank, reached, item)) for item in episode.example.needed
+    ]
+
+
+def _state(
+    episode: Episode,
+    events: Sequence[Event],
+    bank: dict[str, Memory],
+    reached: int,
+    item: Evidence,
+) -> tuple[str, int | None]:
+    if any(holds(memory.text, item) for memory in bank.values()):
+        return _when_read(episode, events, item)
+    for event in reversed(events):
+        if not isinstance(event, Wrote) or event.action not in ("update", "delete"):
+            continue
+        if holds(event.before or "", item) and not holds(event.after or "", item):
+            merged = event.reason == "merged" and event.action == "update"
+            name = {"delete": "deleted"}.get(event.action, "overwritten")
+            return ("merged_away" if merged else name), event.seq
+    place = read_at(episode.example, item)
+    return ("untold" if place is None or place > reached else "never_stored"), None
+
+
+def _when_read(episode: Episode, events: Sequence[Event], item: Evidence) -> tuple[str, int | None]:
+    asked = [q.question for q in episode.example.questions if item in q.evidence]
+    reads = [e for e in events if isinstance(e, Recalled) and e.at is None and e.query in asked]
+    if not reads:
+        return "present", None
+    if not any(holds(hit.memory.text, item) for hit in reads[-1].hits):
+        return "not_retrieved", reads[-1].seq
+    if not any(isinstance(e, Asked) and e.role == "answer" for e in events):
+        return "present", reads[-1].seq
+    causes = [f.cause for f in explain(episode) if f.evidence == item and f.cause in _READING]
+    return (causes[0] if causes else "used"), reads[-1].seq
+
+
+def history(episode: Episode, memory_id: str) -> list[Event]:
+    """The events of one memory: its writes, and the recalls that brought it."""
+    return [
+        event
+        for event in episode.events
+        if (isinstance(event, Wrote) and event.memory_id == memory_id)
+        or (isinstance(event, Recalled) and any(hit.memory.id == memory_id for hit in event.hits))
+    ]
+
+
+def failure(episode: Episode) -> str | None:
+    """The error of a part that raised."""
+    return next((event.error for event in episode.events if isinstance(event, Failed)), None)

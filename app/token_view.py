@@ -1,0 +1,67 @@
+"""Token by token: what training made more or less likely in a turn of an episode."""
+
+from __future__ import annotations
+
+from math import exp
+
+import streamlit as st
+
+from app import cards, conversation, moments
+from app.views import rows_of
+from memfactory_core.db import Run
+from memfactory_core.errors import MemFactoryError
+from memfactory_core.policies.language_model import LanguageModelSampler
+from memfactory_core.tokens import Token, compare_tokens
+from memfactory_core.trace import Episode
+
+
+def panel(run: Run, shown: Episode) -> None:
+    """A turn's tokens under the trained policy and under the start; computed on demand."""
+    turns = [str(i) for i, turn in enumerate(shown.turns) if turn.completion.completion_ids]
+    if not turns:
+        st.info("This episode has no tokens: its policy was not a language model.")
+        return
+    which, how = st.columns([3, 1], vertical_alignment="bottom")
+    turn = int(which.selectbox("Turn", turns, format_func=lambda t: _title(shown, int(t))))
+    key = f"tokens.{run.id}.{shown.id}.{turn}"
+    if how.button("Compare", icon=":material/compare_arrows:", width="stretch", type="primary"):
+        with st.spinner("Both policies read the turn."):
+            try:
+                st.session_state[key] = _compare(run, shown, turn)
+            except MemFactoryError as error:
+                st.info(f"This cannot be compared: {error}", icon=":material/block:")
+    tokens = st.session_state.get(key)
+    if not tokens:
+        st.caption("The tokens of a turn, coloured by what training changed in their probability.")
+        return
+    st.html(cards.tokens_line(tokens))
+    st.caption(
+        "Underlined green: more likely after training; dashed red: less likely; the stronger the "
+        "colour, the greater the change. Point at a token for its log-probabilities."
+    )
+    rows_of(
+        [
+            {
+                "token": token.text, "after training": round(exp(token.now), 4),
+                "at the start": round(exp(token.start), 4),
+                "change in nats": round(token.now - token.start, 3),
+            }
+            for token in tokens
+        ],
+        "tokens",
+    )  # fmt: skip
+
+
+def _title(shown: Episode, number: int) -> str:
+    turn = shown.turns[number]
+    role = moments.ROLES.get(turn.role, turn.role).lower()
+    where = "answer" if turn.observation is None else f"section {turn.observation + 1}"
+    return f"{number + 1}: {where}, {role}" if where != role else f"{number + 1}: {role}"
+
+
+def _compare(run: Run, shown: Episode, turn: int) -> list[Token]:
+    now = conversation.samplers.get(conversation.find(f"run:{run.id}"))
+    start = conversation.samplers.get(conversation.find(f"run:{run.id}", before=True))
+    if not isinstance(now, LanguageModelSampler) or not isinstance(start, LanguageModelSampler):
+        return []
+    return compare_tokens(shown.turns[turn], now, start)

@@ -1,0 +1,219 @@
+"""Server time of the lab's pages on a big run, by hand:
+
+    python tests/bench_big_run.py --events 1000000
+
+Fills a database in a temporary folder with a synthetic run and prints p50 and p95 of every query
+that pages make, and of whole pages, in milliseconds, and the memory that reading needed. The goal
+is a p95 of 300 ms."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+GROUP, STEP = 8, 64
+"""Attempts of a group and episodes of a step."""
+GOAL = 300
+REPEATS = 30
+CURVES = ("reward", "score/exact_match", "score/kept", "score/stored", "entropy", "equal_groups")
+
+
+def templates() -> list[Any]:
+    """Episodes of several sorts, whose bodies stand for all."""
+    from memfactory_core import config
+    from memfactory_core.episode import run_episodes
+    from memfactory_core.rewards import score
+
+    chosen = config.load("memagent-tiny", ["task.chunks=7", "mode=evaluate", "policy=scripted"])
+    found = []
+    for strategy in ("random", "overlap", "last"):
+        sampler = chosen.policy.model_copy(update={"strategy": strategy}).load()
+        played = run_episodes(chosen.paradigm, sampler, chosen.task.examples(24, 0))
+        found += [score(one, chosen.reward) for one in played]
+    return found
+
+
+def fill(events: int) -> tuple[str, int, int]:
+    """The run's id, its steps and the events written."""
+    from sqlalchemy import insert
+
+    from memfactory_core import config, db, jobs
+    from memfactory_core.attribution import explain, primary
+    from memfactory_core.fate import memory_fates, need_fates
+
+    engine = db.connect(jobs.database())
+    run = jobs.create(engine, config.load("memagent-tiny", ["name=Big run"]))
+    made = []
+    for one in templates():
+        findings = explain(one)
+        made.append(
+            (
+                one, db.pack(one), primary(findings), list(db._event_rows(run.id, one)),
+                [fate.model_dump() for fate in memory_fates(one)],
+                [need.model_dump() for need in need_fates(one, findings)],
+            )
+        )  # fmt: skip
+    rng, written, step = random.Random(0), 0, 0
+    while written < events:
+        step += 1
+        tables: dict[Any, list[dict[str, Any]]] = {
+            table: [] for table in (db.EpisodeRow, db.EventRow, db.Need, db.Fate)
+        }
+        for number in range(STEP):
+            one, body, cause, rows, fates, needs = rng.choice(made)
+            name = f"e{step:07d}{number:02d}"
+            place = {"run_id": run.id, "phase": "train", "step": step}
+            tables[db.EpisodeRow].append(
+                {
+                    **place, "id": name, "group_id": f"{step}-{number // GROUP}",
+                    "example_id": one.example.id, "question": one.example.question,
+                    "answer": one.answer, "gold": one.example.answers[0],
+                    "reward": one.reward + rng.random() / 100, "advantage": rng.gauss(0, 1),
+                    "exact_match": one.scores["exact_match"], "stored": 1.0, "kept": 1.0,
+                    "rejected": 0.0, "turns": len(one.turns), "stop_reason": "answered",
+                    "cause": cause.cause if cause else None,
+                    "cause_seq": cause.seq if cause else None, "body": body,
+                }
+            )  # fmt: skip
+            tables[db.EventRow] += [row | {"episode_id": name} for row in rows]
+            tables[db.Fate] += [{**place, **fate, "episode_id": name} for fate in fates]
+            tables[db.Need] += [
+                {**place, **need, "episode_id": name, "number": i} for i, need in enumerate(needs)
+            ]
+        written += len(tables[db.EventRow])
+        metrics = [
+            {"run_id": run.id, "name": name, "step": step, "value": rng.random()} for name in CURVES
+        ]
+        with engine.begin() as connection:
+            for table, rows in (tables | {db.Metric: metrics}).items():
+                connection.execute(insert(table), rows)
+    db.update_run(engine, run.id, state="finished", step=step, started=0.0, ended=1.0)
+    return run.id, step, written
+
+
+def queries_of(run: str, steps: int) -> dict[str, Callable[[], Any]]:
+    """Every read of the pages, at random places of the run."""
+    from app import findings, queries
+
+    rng = random.Random(1)
+
+    def step() -> int:
+        return rng.randint(1, steps)
+
+    def name() -> str:
+        return f"e{step():07d}{rng.randrange(STEP):02d}"
+
+    sort = list(queries.SORTS)[1]
+    span = max(1, steps // findings.BARS)
+    return {
+        "runs": lambda: queries.runs(12),
+        "run_names": queries.run_names,
+        "phases": lambda: queries.phases(run),
+        "step_range": lambda: queries.step_range(run, "train"),
+        "nearest_step": lambda: queries.nearest_step(run, "train", step()),
+        "count_episodes": lambda: queries.count_episodes(run),
+        "curves": lambda: queries.curves(run, CURVES),
+        "episodes": lambda: queries.episodes(run, "train", step(), sort, 8),
+        "place_of": lambda: queries.place_of(run, name()),
+        "episode": lambda: queries.episode(run, name()),
+        "groups": lambda: findings.groups(run, "train", step(), 8),
+        "attempts": lambda: findings.attempts(
+            run, "train", (s := step()), f"{s}-{rng.randrange(STEP // GROUP)}"
+        ),
+        "place_in_group": lambda: findings.place_in_group(run, name()),
+        "causes": lambda: findings.causes(run, "train"),
+        "failures, a bar": lambda: findings.failures(
+            run, "train", "overwritten", ((s := step()), s + span), 8
+        ),
+        "failures, all steps, last page": lambda: findings.failures(
+            run, "train", "not_written", (1, steps), 8, 8000
+        ),
+        "count_failures": lambda: findings.count_failures(run, "train", "overwritten", (1, steps)),
+        "operations": lambda: findings.operations(run),
+        "needs": lambda: findings.needs(run, "train"),
+        "lost": lambda: findings.lost(run, "train", 8, rng.randrange(0, 5000, 8)),
+        "count_needs": lambda: findings.count_needs(run, "train", were_lost=True),
+        "never_read": lambda: findings.never_read(run, "train", 8),
+        "count_memories": lambda: findings.count_memories(run, "train"),
+    }
+
+
+def pages_of(run: str, steps: int) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Whole pages, run by Streamlit's own test runner."""
+    from streamlit.testing.v1 import AppTest
+
+    rng = random.Random(2)
+    for name, place in (
+        ("runs", {"tab": "Curves"}), ("runs", {"tab": "Causes"}), ("runs", {"tab": "Memories"}),
+        ("groups", {}), ("episode", {}), ("episode", {"view": "steps"}), ("memory", {}),
+    ):  # fmt: skip
+        page = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60).run()
+        page.switch_page(f"../pages/{name}.py")
+        for key, value in (place | {"run": run, "phase": "train"}).items():
+            page.query_params[key] = value
+
+        def visit(page: AppTest = page) -> None:
+            page.query_params["step"] = str(rng.randint(1, steps))
+            page.run()
+            assert not page.exception and not page.error, page.exception
+
+        yield f"page {name} {' '.join(place.values())}", visit
+
+
+def measure(name: str, read: Callable[[], Any]) -> float:
+    """Prints a line; gives back the p95."""
+    taken = []
+    read()  # the first visit of all imports what it needs
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        read()
+        taken.append((time.perf_counter() - began) * 1000)
+    taken.sort()
+    p50, p95 = taken[len(taken) // 2], taken[int(len(taken) * 0.95)]
+    note = "" if p95 <= GOAL else f"  over {GOAL}"
+    print(f"{name:34} p50 {p50:7.1f} ms   p95 {p95:7.1f} ms{note}", flush=True)
+    return p95
+
+
+def main() -> None:
+    """Fills, reads, reports."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    events = parser.parse_args().events
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MEMFACTORY_RUNS"] = folder
+        os.environ.pop("MEMFACTORY_DB", None)
+        sys.modules["memfactory_core.example"] = None  # no example run here
+        began = time.perf_counter()
+        run, steps, written = fill(events)
+        size = sum(path.stat().st_size for path in Path(folder).rglob("*.db*")) / 2**20
+        print(
+            f"{written:,} events, {steps * STEP:,} episodes, {steps:,} steps; {size:,.0f} MiB, "
+            f"filled in {time.perf_counter() - began:.0f} s"
+        )
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        worst = max(measure(name, read) for name, read in queries_of(run, steps).items())
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(
+            f"queries: worst p95 {worst:.0f} ms; memory grew by {(after - before) / 1024:.0f} MiB"
+        )
+        worst = max(measure(name, visit) for name, visit in pages_of(run, steps))
+        last = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(
+            f"pages: worst p95 {worst:.0f} ms; memory grew by {(last - after) / 1024:.0f} MiB, "
+            f"peak {last / 1024:.0f} MiB"
+        )
+
+
+if __name__ == "__main__":
+    main()

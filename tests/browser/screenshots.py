@@ -1,0 +1,114 @@
+"""Makes the screenshots of docs/, light and dark, by hand:
+
+    python tests/browser/screenshots.py
+
+They show the example run that comes with the package; without one, a database like the tests'."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+DOCS = ROOT / "docs"
+SIZE = {"width": 1280, "height": 800}
+LARGEST = 200_000
+
+
+def places() -> dict[str, str]:
+    """The address of each view, at a place of the run that shows something."""
+    from sqlalchemy import select
+
+    from app import findings, queries
+    from memfactory_core import db, jobs
+    from memfactory_core.db import EpisodeRow
+    from memfactory_core.example import FOLDER
+    from tests.filled import fill, with_weights
+
+    if FOLDER.is_dir():
+        run = played = queries.runs(1)[0].id
+    else:
+        engine = db.connect(jobs.database())
+        run, played = fill(engine, 60, 40)["trained"], with_weights(engine, steps=20)
+    with db.Session(queries.engine()) as session:
+        failed = (
+            select(EpisodeRow.step, EpisodeRow.group_id, EpisodeRow.id, EpisodeRow.cause_seq)
+            .where(EpisodeRow.phase == "train", EpisodeRow.cause_seq.is_not(None))
+            .order_by(EpisodeRow.cause != "overwritten", EpisodeRow.step.desc())
+        )
+        step, group, episode, seq = session.execute(failed.where(EpisodeRow.run_id == run)).first()
+        rows = findings.groups(run, "train", step, 64)
+        mixed = [row["group_id"] for row in rows if row["highest"] > row["lowest"]]
+        other = session.execute(failed.where(EpisodeRow.run_id == played)).first()
+    group = group if group in mixed or not mixed else mixed[0]
+    at = f"run={run}&phase=train&step={step}"
+    return {
+        "overview": "",
+        "compose": "compose",
+        "run": f"runs?run={run}",
+        "causes": f"runs?run={run}&tab=Causes",
+        "groups": f"groups?{at}&group={group}",
+        "episode": f"episode?{at}&episode={episode}&event={seq}",
+        "counterfactual": f"episode?run={played}&phase=train&step={other.step}&episode={other.id}"
+        f"&event={other.cause_seq}&view=what-if",
+        "memory": f"memory?{at}&episode={episode}",
+        "chat": f"talk?run={played}",
+    }
+
+
+def settle(page: Any, view: str) -> None:
+    """Waits until a view shows what it is about."""
+    page.locator("h1").first.wait_for()
+    if view == "counterfactual":
+        page.get_by_text("Say something else").click()
+        page.get_by_role("button", name="Play again").click()
+        page.get_by_text("95% intervals").wait_for()
+    if view == "chat":
+        chat = page.frame_locator("iframe")
+        chat.get_by_role("button", name="Read and answer").click()
+        chat.locator(".mf-answer").wait_for()
+    page.wait_for_timeout(3000)
+    if view in ("groups", "episode", "counterfactual", "memory"):
+        main = "document.querySelector('[data-testid=stMain]')"
+        page.evaluate(f"{main}.scrollTo(0, {0 if view == 'groups' else 90})")
+        page.wait_for_timeout(300)
+
+
+def main() -> None:
+    """Every view, light and dark."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MEMFACTORY_RUNS"] = str(Path(folder) / "runs")
+        os.environ.pop("MEMFACTORY_DB", None)
+        from playwright.sync_api import sync_playwright
+
+        from tests.browser.conftest import CHROMIUM, PATIENCE, Server
+
+        found = places()
+        server = Server(Path(folder))
+        server.start()
+        try:
+            with sync_playwright() as engine:
+                browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+                for theme in ("light", "dark"):
+                    context = browser.new_context(viewport=SIZE, color_scheme=theme)
+                    context.set_default_timeout(PATIENCE)
+                    page = context.new_page()
+                    for view, address in found.items():
+                        page.goto(f"{server.url}/{address}")
+                        settle(page, view)
+                        path = DOCS / f"{view}-{theme}.png"
+                        page.screenshot(path=path)
+                        size = path.stat().st_size
+                        print(f"{path.name}: {size:,} bytes{' TOO LARGE' * (size > LARGEST)}")
+                browser.close()
+        finally:
+            server.kill()
+
+
+if __name__ == "__main__":
+    DOCS.mkdir(exist_ok=True)
+    main()

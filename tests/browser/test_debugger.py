@@ -1,0 +1,131 @@
+"""The memory debugger in a real browser: from a curve to the one event, a link opened cold, back
+and forward, and a counterfactual. Nothing is trained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from app import moments, queries
+from memfactory_core import db, jobs
+from memfactory_core.db import EpisodeRow
+from memfactory_core.tiny import WEIGHTS
+from tests.browser.conftest import Server
+from tests.filled import with_weights
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(240),
+    pytest.mark.skipif(
+        not (WEIGHTS / "model.safetensors").exists(), reason="the tiny weights are not built"
+    ),
+]
+STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The address of a lab and the id of its one run."""
+    folder: Path = tmp_path_factory.mktemp("debugger")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEMFACTORY_RUNS", str(folder / "runs"))
+        patch.delenv("MEMFACTORY_DB", raising=False)
+        run = with_weights(db.connect(jobs.database()), steps=STEPS)
+        started = Server(folder)
+        started.start()
+        yield started.url, run
+        started.kill()
+
+
+def failed_episode(run: str) -> EpisodeRow:
+    """An episode that failed at a known event."""
+    with db.Session(queries.engine()) as session:
+        chosen = (
+            select(EpisodeRow)
+            .where(EpisodeRow.run_id == run, EpisodeRow.phase == "train")
+            .where(EpisodeRow.cause_seq.is_not(None))
+            .order_by(EpisodeRow.id)
+        )
+        return session.execute(chosen).scalars().first()
+
+
+def click_curve(page: Any, share: float) -> None:
+    """Clicks the reward's curve so far along its steps."""
+    plot = page.locator(".st-key-reward .js-plotly-plot")
+    plot.locator(".scatterlayer .points path").last.wait_for()
+    box = plot.locator(".nsewdrag").bounding_box()
+    place = box["x"] + share * box["width"], box["y"] + box["height"] / 2
+    page.mouse.move(*place)
+    plot.locator(".hoverlayer text").first.wait_for()
+    page.mouse.click(*place)
+
+
+def test_from_a_curve_to_the_event(lab: tuple[str, str], page: Any) -> None:
+    url, run = lab
+    page.goto(f"{url}/runs?run={run}")
+    click_curve(page, 0.5)
+    page.wait_for_url(f"**/groups?run={run}*")
+    step = int(re.search(r"step=(\d+)", page.url)[1])
+    assert 1 <= step <= STEPS
+
+    page.get_by_text("Attempt 4", exact=True).wait_for()
+    page.get_by_text("Memories at the end").wait_for()
+    page.locator(".st-key-groups button").nth(1).click()
+    page.wait_for_url("**group=*")
+    page.get_by_role("link", name="Open", exact=True).first.click()
+    page.wait_for_url("**/episode?*episode=*")
+    page.get_by_text("Section 3 of 3").wait_for()
+
+    row = failed_episode(run)
+    page.goto(f"{url}/episode?run={run}&episode={row.id}")
+    page.get_by_role("button", name="Go to the event").click()
+    page.wait_for_url(f"**event={row.cause_seq}*")
+    shown = queries.episode(run, row.id)
+    told = moments.moments(shown)
+    at = moments.find(told, row.cause_seq)
+    page.get_by_text(f"Moment {at + 1} of {len(told)}").wait_for()
+    page.locator("[aria-current=true]").wait_for()
+
+
+def test_a_link_opened_cold_back_and_forward(lab: tuple[str, str], page: Any) -> None:
+    url, run = lab
+    row = failed_episode(run)
+    told = moments.moments(queries.episode(run, row.id))
+    page.goto(f"{url}/episode?run={run}&episode={row.id}&event={told[0].decides}")
+    page.get_by_text(f"Moment 1 of {len(told)}").wait_for()
+    page.get_by_role("button", name="Next", exact=True).click()
+    page.get_by_text(f"Moment 2 of {len(told)}").wait_for()
+    page.get_by_role("slider", name="Moment").press("ArrowRight")
+    page.get_by_text(f"Moment 3 of {len(told)}").wait_for()
+    page.wait_for_url(f"**event={told[2].decides}*")
+    page.go_back()
+    page.get_by_text(f"Moment 2 of {len(told)}").wait_for()
+    page.go_forward()
+    page.get_by_text(f"Moment 3 of {len(told)}").wait_for()
+    page.get_by_role("link", name="This group").click()
+    page.wait_for_url(f"**/groups?*step={row.step}*")
+    page.get_by_text("Where two attempts part").wait_for()
+
+
+def test_a_counterfactual_and_the_tokens(lab: tuple[str, str], page: Any) -> None:
+    url, run = lab
+    row = failed_episode(run)
+    before = queries.episode(run, row.id)
+    page.goto(f"{url}/episode?run={run}&episode={row.id}&event={row.cause_seq}&view=what-if")
+    page.get_by_text("Say something else").click()
+    page.get_by_label("What the policy says instead").fill(before.example.needed[0].text)
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("button", name="Play again").click()
+    page.get_by_text("Played again unchanged").wait_for()
+    page.get_by_text("95% intervals").wait_for()
+    assert queries.episode(run, row.id) == before
+
+    page.get_by_text("Tokens", exact=True).click()
+    page.wait_for_url("**view=tokens*")
+    page.get_by_role("button", name="Compare").click()
+    page.locator(".mf-token").first.wait_for()

@@ -1,0 +1,268 @@
+"""The memory debugger's pages: from a step to the event, what if, tokens, banks; hostile text."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from app import banks, cards, conversation, findings, moments, player, queries, what_if
+from memfactory_core import db, jobs
+from memfactory_core.attribution import CAUSES
+from memfactory_core.errors import ConfigError
+from memfactory_core.group import aligned_banks
+from memfactory_core.tokens import Token
+from memfactory_core.trace import Asked, Episode, Recalled, Scored, Wrote
+from memfactory_core.types import Completion, Example, Hit, Memory, Turn
+from tests.filled import fill, with_weights
+from tests.test_app import HOSTILE, NEEDED, episode, open_page, words
+
+
+@pytest.fixture(scope="module")
+def ids(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("debugger") / "runs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEMFACTORY_RUNS", str(folder))
+        patch.delenv("MEMFACTORY_DB", raising=False)
+        patch.setitem(sys.modules, "memfactory_core.example", None)
+        engine = db.connect(jobs.database())
+        yield fill(engine, steps=6, examples=4) | {"tiny": with_weights(engine, steps=2)}
+
+
+def first(run: str, phase: str = "train", step: int = 2, **wanted: Any) -> dict[str, Any]:
+    rows = queries.episodes(run, phase, step, "Reward, lowest first", 64)
+    return next(row for row in rows if all(row[k] == v for k, v in wanted.items()))
+
+
+def played(*writes: tuple[str, str | None], answer: str, read: list[str] | None) -> Episode:
+    """`episode` with a recall and an answering turn behind its writes."""
+    told = episode(*writes, answer=answer)
+    seq, events = len(told.events), list(told.events)
+    if read is not None:
+        hits = tuple(Hit(memory=Memory(id=str(i), text=t)) for i, t in enumerate(read, 1))
+        events.append(Recalled(seq=seq, query=NEEDED.question, hits=hits))
+        events.append(Asked(seq=seq + 1, role="answer", index=0))
+    turn = Turn(role="answer", messages=(), completion=Completion(text=answer))
+    events.append(Scored(seq=len(events), name="exact_match", value=0.0))
+    return told.model_copy(update={"events": tuple(events), "turns": (turn,)})
+
+
+KEPT = [("add", "a."), ("update", NEEDED.sentence)]
+
+
+@pytest.mark.parametrize(
+    ("told", "end", "state", "seq"),
+    [
+        (played(*KEPT, answer="Zimo", read=None), 1, "untold", None),
+        (played(*KEPT, answer="Zimo", read=None), 2, "present", None),
+        (played(("add", "a."), ("update", "b."), answer="x", read=None), 2, "never_stored", None),
+        (played(*KEPT, ("update", "c."), answer="x", read=None), 3, "overwritten", 2),
+        (played(*KEPT, ("delete", None), answer="x", read=None), 3, "deleted", 2),
+        (played(*KEPT, answer="x", read=["other"]), 4, "not_retrieved", 2),
+        (played(*KEPT, answer="no idea", read=[NEEDED.sentence]), 4, "not_used", 2),
+        (played(*KEPT, answer="Zimo Rilo", read=[NEEDED.sentence]), 4, "reader_error", 2),
+        (played(*KEPT, answer="Zimo", read=[NEEDED.sentence]), 4, "used", 2),
+    ],
+)
+def test_the_state_of_a_needed_fact_at_a_moment(
+    told: Episode, end: int, state: str, seq: int | None
+) -> None:
+    ((item, found, event),) = moments.needed_at(told, end)
+    assert (item.text, found, event) == (NEEDED.sentence, state, seq)
+    assert moments.STATES[state] in cards.needed_card([(item, found, event)])
+
+
+def test_every_cause_and_state_has_its_words_and_its_sign() -> None:
+    assert set(cards.SIGNS) == set(CAUSES)
+    assert set(cards.STATES) == set(moments.STATES)
+
+
+def test_moments_hold_every_event_once_and_end_with_their_writes(ids: dict[str, str]) -> None:
+    shown = queries.episode(ids["tiny"], first(ids["tiny"])["id"])
+    told = moments.moments(shown)
+    seqs = [event.seq for moment in told for event in moment.events]
+    assert seqs == [event.seq for event in shown.events if not isinstance(event, Scored)]
+    assert [moment.at for moment in told] == [0, 1, 2, None]
+    assert all(moments.find(told, moment.decides) == i for i, moment in enumerate(told))
+    for turn in range(len(shown.turns)):
+        seq = moments.event_of_turn(shown, turn)
+        assert isinstance(shown.events[seq], Wrote if turn < 3 else Asked)
+
+
+def test_counts_of_causes_are_the_lists_behind_them(ids: dict[str, str]) -> None:
+    run = ids["trained"]
+    bars = findings.causes(run, "train")
+    assert sum(bar["all"] for bar in bars) == queries.count_episodes(run, "train")
+    for bar in bars:
+        for cause, count in bar["causes"].items():
+            steps = (bar["first"], bar["last"])
+            rows = findings.failures(run, "train", cause, steps, 1000)
+            assert len(rows) == count == findings.count_failures(run, "train", cause, steps)
+            assert all(bar["first"] <= row["step"] <= bar["last"] for row in rows)
+
+
+def test_lists_of_memories_lead_to_their_events(ids: dict[str, str]) -> None:
+    run = ids["trained"]
+    lost = findings.lost(run, "train", 100)
+    assert lost and len(lost) == findings.count_needs(run, "train", were_lost=True)
+    for row in lost[:5]:
+        event = queries.episode(run, row["episode_id"]).events[row["cause_seq"]]
+        assert isinstance(event, Wrote) and row["text"].rstrip(".") in event.before
+    assert findings.count_memories(run, "train", unread=True) <= findings.count_memories(
+        run, "train"
+    )
+
+
+def test_operations_are_counted_per_step(ids: dict[str, str]) -> None:
+    counts = findings.operations(ids["trained"])
+    assert list(counts) == list(range(1, 7))
+    assert all(sum(here.values()) == 3 * 16 for here in counts.values())
+
+
+@pytest.mark.parametrize("tab", ["Curves", "Causes", "Memories", "Before and after"])
+def test_the_tabs_of_a_run(tab: str, ids: dict[str, str]) -> None:
+    page = open_page("runs", run=ids["trained"], tab=tab)
+    assert not page.error
+    if tab in ("Curves", "Causes", "Memories"):
+        assert page.get("plotly_chart")
+        assert page.dataframe  # the table behind the chart
+    told = {"Causes": "not written", "Memories": "needed facts", "Curves": "Click a point"}
+    assert told.get(tab, "") in words(page)
+
+
+def test_doubts_stand_over_the_curves(ids: dict[str, str]) -> None:
+    engine, run = queries.engine(), ids["empty"]
+    for step in range(1, 31):
+        values = {"reward": step / 30, "score/exact_match": 0.1, "equal_groups": 0.0}
+        db.save_metrics(engine, run, step, values)
+    page = open_page("runs", run=run)
+    assert "exact match did not" in page.warning[0].value.replace("\\", "")
+
+
+def test_a_step_opens_its_groups_and_a_group_its_attempts(ids: dict[str, str]) -> None:
+    run = ids["trained"]
+    rows = findings.groups(run, "train", 3, 10)
+    page = open_page("groups", run=run, phase="train", step="3", group=rows[1]["group_id"])
+    shown = words(page)
+    for part in ("Attempt 4", "Memories at the end", "Mean reward", rows[1]["question"][:20]):
+        assert part in shown
+    assert {"One attempt", "The other"} <= {box.label for box in page.selectbox}
+
+
+def test_a_link_to_an_event_opened_cold(ids: dict[str, str]) -> None:
+    run, row = ids["trained"], first(ids["trained"], step=3, exact_match=0.0)
+    _, cause, seq = findings.place_in_group(run, row["id"])
+    page = open_page("episode", run=run, episode=row["id"], event=str(seq))
+    told = moments.moments(queries.episode(run, row["id"]))
+    assert page.slider(key="moment").value == moments.find(told, seq) + 1
+    assert cause.replace("_", " ") in words(page) and "aria-current=" in words(page)
+    page.slider(key="moment").set_value(len(told)).run()
+    assert page.query_params["event"] == str(told[-1].decides)
+    assert not page.exception
+
+
+def test_what_if_plays_again_and_leaves_the_record(ids: dict[str, str]) -> None:
+    run, row = ids["tiny"], first(ids["tiny"])
+    before = queries.episode(run, row["id"])
+    page = open_page("episode", run=run, episode=row["id"], view="what-if")
+    page.number_input(key="what-if.samples").set_value(2).run()
+    next(b for b in page.button if b.label == "Play again").click().run()
+    assert not page.exception
+    assert "Played again unchanged" in words(page) and "With the change" in words(page)
+    assert queries.episode(run, row["id"]) == before
+    page.selectbox(key="url.event").set_value("reading").run()
+    assert "the change before" in words(page)
+    next(b for b in page.button if b.label == "Play again").click().run()
+    assert not page.exception and not page.error
+
+
+@pytest.mark.parametrize(
+    ("which", "why"), [("evaluated", "without weights"), ("trained", "no trained weights")]
+)
+def test_what_if_says_why_it_cannot(which: str, why: str, ids: dict[str, str]) -> None:
+    page = open_page("episode", run=ids[which], view="what-if")
+    assert why.replace(" ", "") in page.info[0].value.replace("\\", "").replace(" ", "")
+
+
+def test_a_difference_is_judged_by_chance() -> None:
+    assert "tell nothing" in what_if.verdict([0.0, 1.0], [1.0, 1.0])
+    assert "helps" in what_if.verdict([0.0] * 8, [1.0] * 8)
+    assert "harms" in what_if.verdict([1.0] * 8, [0.0] * 8)
+    assert "100%" in what_if.verdict([0.5] * 8, [0.5] * 8)
+
+
+def test_tokens_are_compared_on_demand(ids: dict[str, str]) -> None:
+    row = first(ids["tiny"])
+    page = open_page("episode", run=ids["tiny"], episode=row["id"], view="tokens")
+    assert "Point at a token" not in words(page)
+    next(b for b in page.button if b.label == "Compare").click().run()
+    assert not page.exception and "Point at a token" in words(page)
+    assert page.dataframe
+    assert open_page("episode", run=ids["trained"], view="tokens").info
+
+
+def test_any_free_retriever_searches_pasted_lines() -> None:
+    memories = banks.from_lines(f"{NEEDED.sentence}\n\nThe city of Rilo is Dema.\n{HOSTILE}")
+    assert [memory.id for memory in memories] == ["1", "2", "3"]
+    known = banks.free_retrievers()
+    assert {"bm25", "dense", "hybrid"} <= set(known) and "rerank_llm" not in known
+    for name in known:
+        found = banks.find(banks.kinds("retrievers")[name](), NEEDED.question, memories)
+        if name in ("bm25", "dense", "hybrid"):
+            assert found[0].memory == memories[0]
+    with pytest.raises(ConfigError, match="5,000"):
+        banks.from_lines("x\n" * 6000)
+
+
+def test_the_memory_page_asks_a_bank_at_any_moment(ids: dict[str, str]) -> None:
+    row = first(ids["trained"])
+    page = open_page("memory", run=ids["trained"], phase="train", step="2", episode=row["id"])
+    assert "Why: scores" in words(page) or "Nothing was found" in words(page)
+    page.selectbox(key="url.retriever").set_value("recency").run()
+    assert not page.exception and "Why: scores" in words(page)
+    page = open_page("memory", source="lines")
+    page.text_area(key="memory.lines").set_value(f"{HOSTILE} pet Bako\nother").run()
+    assert not page.exception and "<script" not in words(page) and "U+202E" in words(page)
+
+
+def test_hostile_text_is_harmless_in_every_card() -> None:
+    long = HOSTILE + "y" * 1_000_000
+    bad = played(("add", HOSTILE), ("update", long), answer=long, read=[long])
+    bad = bad.model_copy(update={"example": bad.example.model_copy(update={"question": HOSTILE})})
+    told = moments.moments(bad)
+    hit = Hit(memory=Memory(id=HOSTILE, text=long), scores={HOSTILE: 1.0})
+    bank = {"1": Memory(id="1", text=long)}
+    shown = [
+        *(cards.moment_card(moment, bad, bad.example.needed, 1) for moment in told),
+        cards.bank_card(bank, {"2": Memory(id="2", text=HOSTILE)}, bad.example.needed),
+        cards.attempt_card(1, bad, "overwritten", {HOSTILE: HOSTILE}),
+        cards.banks_table(aligned_banks([bad]), 1, ()),
+        cards.hits([hit]), cards.cause_line("overwritten"),
+        cards.tokens_line([Token(text=HOSTILE, now=-0.1, start=-9.0)]),
+    ]  # fmt: skip
+    for text in shown:
+        assert "<script" not in text and "\u202e" not in text and len(text) < 60_000
+    assert "more characters" in "".join(shown) and "**bold**" in "".join(shown)
+
+
+@pytest.mark.parametrize("view", player.VIEWS)
+def test_pages_show_a_hostile_episode(view: str, ids: dict[str, str]) -> None:
+    run, name = ids["failed"], "hostile"
+    if queries.episode(run, name) is None:
+        bad = played(("add", HOSTILE), ("update", "y" * 1_000_000), answer=HOSTILE, read=[HOSTILE])
+        example = Example(
+            id="x", observations=(HOSTILE,) * 3, question=HOSTILE, answers=(HOSTILE + "!",)
+        )
+        bad = bad.model_copy(update={"id": name, "example": example, "group_id": HOSTILE})
+        db.save_episodes(queries.engine(), run, "train", 1, [bad])
+    place = {"run": run, "phase": "train", "step": "1"}
+    assert "<script" not in words(open_page("episode", **place, episode=name, view=view))
+    assert "<script" not in words(open_page("groups", **place))
+    assert "<script" not in words(open_page("memory", **place, episode=name))
+
+
+def test_a_loaded_policy_is_shared_by_chat_and_pages(ids: dict[str, str]) -> None:
+    agent = conversation.find(f"run:{ids['tiny']}")
+    assert conversation.samplers.get(agent) is conversation.samplers.get(agent)
+    assert conversation.find(f"run:{ids['tiny']}", before=True).weights is None
