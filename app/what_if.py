@@ -212,6 +212,8 @@ def verdict(same: Sequence[float], changed: Sequence[float]) -> str:
     """What two lists of rewards tell, in words. Small samples' intervals are too narrow, so the
     difference is judged by how often shuffled rewards differ as much."""
     difference = fmean(changed) - fmean(same)
+    if abs(difference) < 1e-9:
+        return "The means are the same."
     pool, size, rng = [*same, *changed], len(same), random.Random(0)
     as_large = 0
     for _ in range(SHUFFLES):

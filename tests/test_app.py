@@ -123,7 +123,8 @@ def test_a_typed_value_reaches_command_and_toml_and_bad_ones_are_said(runs: Path
     page = open_page("compose")
     page.number_input(key="memagent-tiny.0.training.steps").set_value(7).run()
     assert "--set training.steps=7" in next(c.value for c in page.code if c.language == "bash")
-    page.number_input(key="memagent-tiny.0.evaluation.seed").set_value(0).run()
+    page.selectbox(key="preset").set_value("memory-r1-tiny").run()
+    page.number_input(key="memory-r1-tiny.0.evaluation.seed").set_value(0).run()
     assert "evaluation.seed" in page.error[0].value
     assert page.button[-1].disabled
 
@@ -144,7 +145,7 @@ def test_choosing_another_part_changes_the_form(runs: Path) -> None:
     "assignments",
     [
         ["training.steps=3", "name=A name with 'quotes'", 'name="12"'],
-        ["policy.kind=scripted", "mode=evaluate", "policy.strategy=last"],
+        ["policy=scripted", "mode=evaluate", "policy.strategy=last"],
         ["paradigm.retriever=recency", "paradigm.retriever.top_k=2"],
         ['reward={"kept": 1.0}'],
         ["reward.kept=0.5", "evaluation.samples=0"],

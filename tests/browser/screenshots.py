@@ -1,6 +1,6 @@
 """Makes the screenshots of docs/, light and dark, by hand:
 
-    python tests/browser/screenshots.py
+    python tests/browser/screenshots.py [VIEW ...]
 
 They show the example run that comes with the package; without one, a database like the tests'."""
 
@@ -55,7 +55,7 @@ def places() -> dict[str, str]:
         "episode": f"episode?{at}&episode={episode}&event={seq}",
         "counterfactual": f"episode?run={played}&phase=train&step={other.step}&episode={other.id}"
         f"&event={other.cause_seq}&view=what-if",
-        "memory": f"memory?{at}&episode={episode}",
+        "memory": f"memory?{at}&episode={episode}&event={seq - 1}",
         "chat": f"talk?run={played}",
     }
 
@@ -63,8 +63,9 @@ def places() -> dict[str, str]:
 def settle(page: Any, view: str) -> None:
     """Waits until a view shows what it is about."""
     page.locator("h1").first.wait_for()
+    if view in ("run", "causes"):
+        page.locator(".js-plotly-plot .xtick").first.wait_for()
     if view == "counterfactual":
-        page.get_by_text("Say something else").click()
         page.get_by_role("button", name="Play again").click()
         page.get_by_text("95% intervals").wait_for()
     if view == "chat":
@@ -88,6 +89,7 @@ def main() -> None:
         from tests.browser.conftest import CHROMIUM, PATIENCE, Server
 
         found = places()
+        found = {view: found[view] for view in sys.argv[1:] or found}
         server = Server(Path(folder))
         server.start()
         try:
