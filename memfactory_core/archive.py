@@ -87,4 +87,3 @@ def import_run(engine: Engine, folder: Path) -> Run:
         session.add(run)
         session.commit()
     return run
-

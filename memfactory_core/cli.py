@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from memfactory_core import component, config, db, jobs
 from memfactory_core.errors import MemFactoryError, RunError
+from memfactory_core.report import print_table, report, sweep_line
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -23,7 +24,6 @@ Set = Annotated[
     list[str] | None, typer.Option("--set", help="Override a setting: a.b=value. May be repeated.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
-COLUMNS = ("exact_match", "f1", "stored", "kept", "read", "rejected", "reward")
 
 
 def main() -> None:
@@ -126,7 +126,7 @@ def sweep(
             row |= report(_wait(_begin(cell.config).id, quiet=True))
         rows.append(row)
         if not json_:
-            print(_sweep_line(row), flush=True)
+            print(sweep_line(row), flush=True)
     if json_:
         print(json.dumps(rows, indent=2))
 
@@ -135,14 +135,18 @@ def sweep(
 def compare(
     first: str,
     second: str,
-    phase: Annotated[str, typer.Option(help="Which attempts: after/greedy, after/sampled, ...")] = "after/greedy",
+    phase: Annotated[
+        str, typer.Option(help="Which attempts: after/greedy, after/sampled, ...")
+    ] = "after/greedy",
     json_: Json = False,
 ) -> None:
     """Compare two runs on the examples that both attempted: differences with intervals."""
     from memfactory_core.compare import paired
 
     connection = engine()
-    result = paired(connection, db.get_run(connection, first), db.get_run(connection, second), phase)
+    result = paired(
+        connection, db.get_run(connection, first), db.get_run(connection, second), phase
+    )
     if json_:
         print(json.dumps(result, indent=2))
         return
@@ -186,7 +190,9 @@ def resume(run_id: str, wait: Annotated[bool, typer.Option()] = False) -> None:
     connection = engine()
     run = db.get_run(connection, run_id)
     if run.state in db.ACTIVE or run.state == "finished":
-        raise RunError(f"run {run.id} is {run.state}; only stopped, failed or lost runs are resumed")
+        raise RunError(
+            f"run {run.id} is {run.state}; only stopped, failed or lost runs are resumed"
+        )
     run = jobs.start(connection, run)
     if wait:
         _finish(_wait(run.id), False)
@@ -250,27 +256,6 @@ def work(run_id: str) -> None:
         sys.exit(1)
 
 
-def report(run: db.Run) -> dict[str, Any]:
-    """What `--json` prints of a run."""
-    record = Path(run.folder) / "run.json"
-    kept = json.loads(record.read_text()) if record.exists() else {}
-    return {
-        "id": run.id, "name": run.name, "state": run.state, "reason": run.reason,
-        "seconds": (run.ended or db.now()) - (run.started or run.created), "step": run.step,
-        "scores": run.summary, "files": kept.get("files", {}), "versions": kept.get("versions", {}),
-        "config": run.settings,
-    }  # fmt: skip
-
-
-def _sweep_line(row: dict[str, Any]) -> str:
-    label = "  ".join(row["settings"])
-    if row["refused"]:
-        return f"{label}  refused: {row['refused']}"
-    scores = row["scores"].get("after", {})
-    shown = [f"{n} {_cell(scores[f'greedy/{n}'])}" for n in COLUMNS if f"greedy/{n}" in scores]
-    return f"{label}  {row['state']}  " + "  ".join(shown)
-
-
 def _begin(settings: config.RunConfig) -> db.Run:
     connection = engine()
     return jobs.start(connection, jobs.create(connection, settings))
@@ -289,7 +274,9 @@ def _wait(run_id: str, quiet: bool = False) -> db.Run:
             jobs.reap(connection)
     except KeyboardInterrupt:
         jobs.stop(connection, run_id)
-        raise RunError(f"stopped run {run_id}; `memfactory resume {run_id}` goes on with it") from None
+        raise RunError(
+            f"stopped run {run_id}; `memfactory resume {run_id}` goes on with it"
+        ) from None
     return run
 
 
@@ -305,48 +292,7 @@ def _finish(run: db.Run, json_: bool, check: bool = True) -> None:
     if json_:
         print(json.dumps(report(run), indent=2))
     else:
-        _print_table(run)
+        print_table(run)
     if check and run.state != "finished":
         log = Path(run.folder) / "log.txt"
         raise RunError(f"run {run.id} {run.state}: {run.reason or 'no reason given'}; log: {log}")
-
-
-def _print_table(run: db.Run) -> None:
-    seconds = (run.ended or db.now()) - (run.started or run.created)
-    print(f"\n{run.name}  [{run.id}]  {run.state}, {seconds:.0f} s, seed {run.settings['seed']}")
-    summary = run.summary
-    rows = [
-        (mode, name)
-        for mode in ("greedy", "sampled")
-        for name in COLUMNS
-        if any(f"{mode}/{name}" in scores for scores in summary.values())
-    ]
-    if not rows:
-        _print_retrieval(summary)
-        return
-    whens = [when for when in ("before", "after") if when in summary]
-    print(f"{'':26}" + "".join(f"{when:>26}" for when in whens))
-    samples = run.settings["evaluation"]["samples"]
-    for mode, name in rows:
-        label = f"{name} " + ("greedy" if mode == "greedy" else f"avg@{samples}")
-        cells = [_cell(summary[when].get(f"{mode}/{name}")) for when in whens]
-        print(f"{label:26}" + "".join(f"{cell:>26}" for cell in cells))
-
-
-def _print_retrieval(summary: dict[str, dict[str, dict[str, float]]]) -> None:
-    """The tables of the modes `retrieve` and `rerank`: a row for each retriever and category."""
-    for when, scores in summary.items():
-        rows: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
-        for path, values in scores.items():
-            retriever, category, name = path.split("/")
-            rows.setdefault((retriever, category), {})[name] = values
-        names = [name for name in next(iter(rows.values())) if name.startswith("recall")]
-        print(f"{when:16}{'category':10}" + "".join(f"{name:>30}" for name in names))
-        for (retriever, category), row in rows.items():
-            print(f"{retriever:16}{category:10}" + "".join(f"{_cell(row[n]):>30}" for n in names))
-
-
-def _cell(values: dict[str, float] | None) -> str:
-    if not values:
-        return "-"
-    return f"{values['mean']:.3f} [{values['low']:.3f}, {values['high']:.3f}] n={values['n']}"

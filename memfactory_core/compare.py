@@ -28,7 +28,9 @@ def paired(
         )
     result = {}
     for name in PAIRED:
-        pairs = [(left[e][name], right[e][name]) for e in common if name in left[e] and name in right[e]]
+        pairs = [
+            (left[e][name], right[e][name]) for e in common if name in left[e] and name in right[e]
+        ]
         if not pairs:
             continue
         difference = interval([b - a for a, b in pairs])

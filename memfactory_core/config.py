@@ -163,8 +163,10 @@ class RunConfig(Settings):
             )
         if self.mode == "retrieve" and not self.retrieval.retrievers:
             raise ValueError("mode 'retrieve' needs retrieval.retrievers, a list of kinds")
-        if self.evaluation.task is None and self.evaluation.seed == self.seed:
-            raise ValueError("evaluation.seed equals seed: choose another, examples must be held out")
+        if self.evaluation.seed == self.seed and not self.held_out.files():
+            raise ValueError(
+                "evaluation.seed equals seed: choose another, examples must be held out"
+            )
         return self
 
     @property
@@ -247,7 +249,11 @@ def explain(error: ValidationError) -> list[str]:
     return [
         f"{'.'.join(str(part) for part in problem['loc']) or 'settings'}: "
         f"{problem['msg'].removeprefix('Value error, ')}"
-        + (f" (got {problem['input']!r})" if isinstance(problem["input"], str | int | float) else "")
+        + (
+            f" (got {problem['input']!r})"
+            if isinstance(problem["input"], str | int | float)
+            else ""
+        )
         for problem in error.errors()
     ]
 

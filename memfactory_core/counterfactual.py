@@ -101,7 +101,9 @@ def play_again(
     from the recorded one, for instance by its retriever; what was recorded before the change is then
     repeated all the same. RunError where the episode has no such turn."""
     if not 0 <= change.turn <= len(episode.turns):
-        raise RunError(f"episode {episode.id} has {len(episode.turns)} turns, there is no {change.turn}")
+        raise RunError(
+            f"episode {episode.id} has {len(episode.turns)} turns, there is no {change.turn}"
+        )
     copies = [
         episode.example.model_copy(update={"id": f"{episode.example.id}~{number}"})
         for number in range(samples)

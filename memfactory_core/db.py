@@ -185,7 +185,9 @@ def connect(url: str) -> Engine:
         _add_columns(engine)
     except Exception as error:
         reason = getattr(error, "orig", error)
-        raise RunError(f"cannot open the database {url}: {reason}; is the folder writable?") from error
+        raise RunError(
+            f"cannot open the database {url}: {reason}; is the folder writable?"
+        ) from error
     return engine
 
 
@@ -198,7 +200,9 @@ def _add_columns(engine: Engine) -> None:
             if column.name not in known:
                 kind = column.type.compile(engine.dialect)
                 with engine.begin() as connection:
-                    connection.execute(text(f'ALTER TABLE "{table.name}" ADD "{column.name}" {kind}'))
+                    connection.execute(
+                        text(f'ALTER TABLE "{table.name}" ADD "{column.name}" {kind}')
+                    )
 
 
 def pack(episode: Episode) -> bytes:

@@ -119,7 +119,9 @@ class Context:
         """Whether the last completion stopped at its length limit instead of ending by itself."""
         return bool(self.turns) and self.turns[-1].completion.finish_reason == "length"
 
-    def recall(self, retriever: Recaller, query: str) -> Generator[list[Ask], list[Completion], list[Hit]]:
+    def recall(
+        self, retriever: Recaller, query: str
+    ) -> Generator[list[Ask], list[Completion], list[Hit]]:
         """Reads memories through a retriever."""
         hits = yield from steps(retriever.retrieve(query, self))
         self._log(Recalled, query=query, hits=tuple(hits))
@@ -173,7 +175,8 @@ def run_episodes(
 ) -> list[Episode]:
     """Plays one episode for each example, all in lockstep: every round batches what all live episodes
     ask. A part that raises ends its own episode as failed; an error of the sampler itself is raised, for
-    it concerns all, and so is RunError where every episode failed. Equal `group_ids` mark the attempts at one example."""
+    it concerns all, and so is RunError where every episode failed. Equal `group_ids` mark the
+    attempts at one example."""
     contexts = [paradigm.start(example) for example in examples]
     plays: list[Steps | None] = [paradigm.play(context) for context in contexts]
     inbox: list[list[Completion] | None] = [None] * len(examples)

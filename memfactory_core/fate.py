@@ -103,7 +103,9 @@ def survival(fates: list[NeedFate]) -> list[tuple[int, float, int]]:
     for age in range(longest + 1):
         followed = [f for f in fates if f.told + age < f.observations]
         alive = sum(
-            f.stored is not None and f.stored <= f.told + age and (f.lost is None or f.lost > f.told + age)
+            f.stored is not None
+            and f.stored <= f.told + age
+            and (f.lost is None or f.lost > f.told + age)
             for f in followed
         )
         curve.append((age, alive / len(followed), len(followed)))

@@ -20,9 +20,7 @@ class Doubt(Record):
     serious: bool
 
 
-def doubts(
-    curves: Mapping[str, Sequence[float]], weights: Mapping[str, float]
-) -> list[Doubt]:
+def doubts(curves: Mapping[str, Sequence[float]], weights: Mapping[str, float]) -> list[Doubt]:
     """The doubts about a run with these curves (values per step, by name as the trainer logs them) and
     these reward weights; an empty list means that nothing was found."""
     reward = curves.get("reward", ())

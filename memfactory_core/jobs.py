@@ -87,7 +87,9 @@ def alive(run: Run) -> bool:
         return False
     try:
         process = psutil.Process(run.pid)
-        return abs(process.create_time() - run.born) < 1 and process.status() != psutil.STATUS_ZOMBIE
+        return (
+            abs(process.create_time() - run.born) < 1 and process.status() != psutil.STATUS_ZOMBIE
+        )
     except psutil.NoSuchProcess:
         return False
 

@@ -48,7 +48,9 @@ def exact_match(answer: str, golds: Sequence[str]) -> float:
 
 def f1(answer: str, golds: Sequence[str]) -> float:
     """The best token F1 over the gold answers, in [0, 1]."""
-    return max((_f1(normalize_answer(extract_answer(answer)).split(), gold) for gold in golds), default=0.0)
+    return max(
+        (_f1(normalize_answer(extract_answer(answer)).split(), gold) for gold in golds), default=0.0
+    )
 
 
 def _f1(given: list[str], gold: str) -> float:

@@ -162,9 +162,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
         self.model.train(mode == "train")
         episodes = [score(episode, self.weights) for episode in played]
         self._check_groups(episodes)
-        episodes = with_advantages(
-            episodes, self.settings.scale_rewards, self.settings.negative
-        )
+        episodes = with_advantages(episodes, self.settings.scale_rewards, self.settings.negative)
         if self.on_episodes:
             self.on_episodes(step, episodes)
         equal = equal_groups(episodes)

@@ -49,9 +49,7 @@ class Work:
         """Does the whole run and records how it ended; errors of ours are raised again after that."""
         finished = threading.Event()
         heart = threading.Thread(target=self._beat, args=(finished,), daemon=True)
-        self._update(
-            state="running", pid=os.getpid(), born=_born(), heartbeat=db.now(), reason=""
-        )
+        self._update(state="running", pid=os.getpid(), born=_born(), heartbeat=db.now(), reason="")
         heart.start()
         state, reason = "finished", ""
         try:

@@ -43,7 +43,13 @@ class Story:
         elif action == "delete":
             del self.bank[memory_id]
         return self.log(
-            Wrote, at=at, action=action, memory_id=memory_id, before=before, after=after, reason=reason
+            Wrote,
+            at=at,
+            action=action,
+            memory_id=memory_id,
+            before=before,
+            after=after,
+            reason=reason,
         )
 
     def read(self, at, fact, cause):
@@ -56,7 +62,9 @@ class Story:
         if cause == "not_written":
             self.blame[fact] = self.write(self.rng.choice(["noop", "add"]), at, after=other)
         elif cause == "malformed":
-            self.blame[fact] = self.write("reject", at, after=f"{fact.sentence} {other}", reason="over budget")
+            self.blame[fact] = self.write(
+                "reject", at, after=f"{fact.sentence} {other}", reason="over budget"
+            )
         else:
             self.write("add", at, after=fact.sentence)
 
@@ -78,12 +86,16 @@ class Story:
         question = f"What are {', '.join(f.entity for f in self.needed)}?"
         missed = {f.sentence for f, cause in pairs if cause == "not_retrieved"}
         hits = tuple(
-            Hit(memory=Memory(id=i, text=text)) for i, text in self.bank.items() if text not in missed
+            Hit(memory=Memory(id=i, text=text))
+            for i, text in self.bank.items()
+            if text not in missed
         )
         seq = self.log(Recalled, query=question, hits=hits)
         self.blame |= {f: seq for f, cause in pairs if cause == "not_retrieved"}
         said = "Nothing. " + " ".join(
-            f"{f.entity} {f.attribute} is not known" for f, cause in pairs if cause == "reader_error"
+            f"{f.entity} {f.attribute} is not known"
+            for f, cause in pairs
+            if cause == "reader_error"
         )
         seq = self.ask("answer", said, None)
         self.blame |= {f: seq for f, cause in pairs if cause in ("not_used", "reader_error")}
@@ -152,9 +164,15 @@ def test_what_cannot_be_known_is_said():
 def test_a_rewording_that_keeps_every_word_cannot_be_judged():
     fact = Evidence(text="The pet of Bako is Zimo.", observation=0)
     example = Example(
-        id="e", observations=(fact.text,), question="What is the pet of Bako?", answers=("Zimo",), evidence=(fact,)
+        id="e",
+        observations=(fact.text,),
+        question="What is the pet of Bako?",
+        answers=("Zimo",),
+        evidence=(fact,),
     )
-    wrote = Wrote(seq=0, at=0, action="add", memory_id="1", after="Zimo is the name of the pet that Bako has.")
+    wrote = Wrote(
+        seq=0, at=0, action="add", memory_id="1", after="Zimo is the name of the pet that Bako has."
+    )
     episode = Episode(id="e", group_id="g", example=example, events=(wrote,), answer="Unknown.")
     assert explain(episode)[0].cause == "cannot_tell"
 

@@ -23,7 +23,7 @@ RANK = [
     {"config", "evaluate", "retrieval", "attribution"},
     {"reranker", "fate", "group", "honesty", "tokens", "counterfactual"},
     {"trainer", "db", "sweep", "retrieval_work"},
-    {"jobs", "compare"},
+    {"jobs", "compare", "report"},
     {"archive"},
 ]
 
@@ -86,7 +86,7 @@ def test_a_new_file_is_a_new_part_everywhere():
         ("training.steps=0", "training.steps: Input should be greater than or equal to 1"),
         ("paradigm.nonsense=1", "paradigm.nonsense: Extra inputs are not permitted"),
         ("reward.niceness=1", "no score called 'niceness'; known:"),
-        ("paradigm.store={\"kind\": \"verbatim\"}", "no stores called 'verbatim'"),
+        ('paradigm.store={"kind": "verbatim"}', "no stores called 'verbatim'"),
         ("policy=scripted", "cannot be trained"),
         ("evaluation.seed=0", "choose another, examples must be held out"),
         ("task", "--set wants a.b=value"),
@@ -120,7 +120,9 @@ def test_imports_go_downward():
             )  # fmt: skip
             for module in modules:
                 head, *rest = module.split(".")
-                assert head not in ("app", "streamlit", "gradio", "plotly") or parts == ("cli",), path
+                assert head not in ("app", "streamlit", "gradio", "plotly") or parts == ("cli",), (
+                    path
+                )
                 if head == "memfactory_core" and rest and rest[0] != parts[0]:
                     target = ranks.get(rest[0], len(RANK))
                     assert target <= rank, f"{path.name} imports {module}, which is above it"

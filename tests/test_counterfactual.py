@@ -24,10 +24,14 @@ def test_without_a_change_the_outcome_is_the_recorded_one():
     config, episode = recorded("last")
     copy = episode.model_dump_json()
     same = Change(turn=len(episode.turns))
-    outcome = play_again(episode, config.paradigm, config.policy.load(), same, config.reward, samples=3)
+    outcome = play_again(
+        episode, config.paradigm, config.policy.load(), same, config.reward, samples=3
+    )
     assert (outcome.before, outcome.after, outcome.low, outcome.high) == (0.0, 0.0, 0.0, 0.0)
     for again in outcome.episodes:
-        assert [t.completion.text for t in again.turns] == [t.completion.text for t in episode.turns]
+        assert [t.completion.text for t in again.turns] == [
+            t.completion.text for t in episode.turns
+        ]
     assert episode.model_dump_json() == copy
 
 
@@ -39,7 +43,9 @@ def test_undoing_the_overwrite_that_lost_the_fact_brings_the_answer_back():
         if isinstance(e, Wrote) and needed.text in (e.before or "") and needed.text not in e.after
     ]  # fmt: skip
     careful = load("memagent-tiny", ["mode=evaluate", "policy=scripted"]).policy.load()
-    outcome = play_again(episode, config.paradigm, careful, undo(episode, lost[-1].seq), config.reward)
+    outcome = play_again(
+        episode, config.paradigm, careful, undo(episode, lost[-1].seq), config.reward
+    )
     assert (outcome.before, outcome.after) == (0.0, 1.0)
     assert outcome.exact_match_after == 1.0
 
@@ -48,7 +54,9 @@ def test_forcing_an_operation_changes_what_follows():
     config, episode = recorded("overlap", "memory-r1-tiny", right=True)
     updates = [e for e in episode.events if isinstance(e, Wrote) and e.action == "update"]
     change = Change(turn=turn_of(episode, updates[0].seq), text="NOOP")
-    outcome = play_again(episode, config.paradigm, config.policy.load(), change, config.reward, samples=2)
+    outcome = play_again(
+        episode, config.paradigm, config.policy.load(), change, config.reward, samples=2
+    )
     assert outcome.after < outcome.before == 1.0
 
 

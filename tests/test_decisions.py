@@ -15,7 +15,10 @@ from memfactory_core.types import Completion, Evidence, Example, Hit, Memory
 from memfactory_core.updaters.crud import parse_operation
 from memfactory_core.updaters.merge import parse_merge
 
-BANK = [Memory(id="3", text="The pet of Bako is Zimo."), Memory(id="5", text="The car of Gose is Nari.")]
+BANK = [
+    Memory(id="3", text="The pet of Bako is Zimo."),
+    Memory(id="5", text="The car of Gose is Nari."),
+]
 
 
 class Saying:
@@ -32,7 +35,12 @@ class Saying:
     ("text", "action", "memory_id", "new"),
     [
         ("ADD The job of Rilo is Tamu.", "add", None, "The job of Rilo is Tamu."),
-        ("UPDATE The pet of Bako is Zimo. #3 to The pet of Bako is Rilo.", "update", "3", "The pet of Bako is Rilo."),
+        (
+            "UPDATE The pet of Bako is Zimo. #3 to The pet of Bako is Rilo.",
+            "update",
+            "3",
+            "The pet of Bako is Rilo.",
+        ),
         ("UPDATE #3 to The pet of Bako is Rilo.", "update", "3", "The pet of Bako is Rilo."),
         ("DELETE The car of Gose is Nari. #5", "delete", "5", None),
         (" NOOP ", "noop", None, "NOOP"),
@@ -67,7 +75,10 @@ def test_merge_is_an_update_and_has_no_other_words():
 
 def test_choices_are_quotes_with_ids():
     hits = [Hit(memory=memory) for memory in BANK]
-    assert parse_choice("The car of Gose is Nari. #5 The pet of Bako is Zimo. #3", hits) == (hits[::-1], "")
+    assert parse_choice("The car of Gose is Nari. #5 The pet of Bako is Zimo. #3", hits) == (
+        hits[::-1],
+        "",
+    )
     assert parse_choice("#3 #3", hits) == (hits[:1], "")
     assert parse_choice("The car of Gose is Nari. #3", hits)[1] == "the quote is not memory #3"
     assert parse_choice("#8", hits) == ([], "no memory #8 was shown")
@@ -93,7 +104,9 @@ def pets(*said):
 def test_the_canonical_failure_and_the_update_that_mends_it():
     """Memory-R1's own example: an untrained manager takes the second dog for a contradiction."""
     add = "ADD Ann adopted a dog called Buddy."
-    wrong = pets(add, "UPDATE Ann adopted a dog called Buddy. #1 to Ann adopted a dog called Scout.", "Scout")
+    wrong = pets(
+        add, "UPDATE Ann adopted a dog called Buddy. #1 to Ann adopted a dog called Scout.", "Scout"
+    )
     assert (wrong.scores["stored"], wrong.scores["kept"], wrong.reward) == (1.0, 0.5, 0.0)
     right = pets(
         add, "UPDATE Ann adopted a dog called Buddy. #1 to Ann adopted the dogs Buddy and Scout.",

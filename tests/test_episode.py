@@ -5,14 +5,25 @@ import pytest
 from memfactory_core.config import load
 from memfactory_core.episode import run_episodes
 from memfactory_core.evaluate import evaluate, interval
-from memfactory_core.rewards import bleu1, contained, exact_match, extract_answer, f1, measure, score
+from memfactory_core.rewards import (
+    bleu1,
+    contained,
+    exact_match,
+    extract_answer,
+    f1,
+    measure,
+    score,
+)
 from memfactory_core.trace import Failed, Wrote, holds, replay, snapshots
 from memfactory_core.types import Completion, Evidence
 
 
 def scripted(strategy, **settings):
     more = [f"task.{name}={value}" for name, value in settings.items()]
-    return load("memagent-tiny", ["mode=evaluate", "policy.kind=scripted", f"policy.strategy={strategy}", *more])
+    return load(
+        "memagent-tiny",
+        ["mode=evaluate", "policy.kind=scripted", f"policy.strategy={strategy}", *more],
+    )
 
 
 def scores(strategy, count=300, **settings):
@@ -84,7 +95,9 @@ class Shouting:
     """Fails on one example's paradigm code by answering with a completion that is not text."""
 
     def complete(self, asks, temperature):
-        return [Completion(text="x" * (999 if "Text" in a.messages[-1]["content"] else 1)) for a in asks]
+        return [
+            Completion(text="x" * (999 if "Text" in a.messages[-1]["content"] else 1)) for a in asks
+        ]
 
 
 def test_a_part_that_raises_ends_its_own_episode_only():
@@ -98,7 +111,10 @@ def test_a_part_that_raises_ends_its_own_episode_only():
             return super().extract(observation, context)
 
     paradigm = config.paradigm.model_copy(update={"extractor": Fragile()})
-    done = [score(e, {"exact_match": 1}) for e in run_episodes(paradigm, config.policy.load(), [good, bad])]
+    done = [
+        score(e, {"exact_match": 1})
+        for e in run_episodes(paradigm, config.policy.load(), [good, bad])
+    ]
     assert [episode.stop_reason for episode in done] == ["answered", "failed"]
     (failure,) = [event for event in done[1].events if isinstance(event, Failed)]
     assert failure.error == "ValueError: no facts here"

@@ -59,4 +59,6 @@ def test_tokens_under_the_policy_that_said_them_have_its_log_probs(untrained):
     assert [t.now for t in tokens] == pytest.approx(list(turn.completion.logprobs), abs=1e-3)
     assert all(token.now == token.start for token in tokens)
     with pytest.raises(PolicyError, match="no tokens"):
-        compare_tokens(Turn(role="x", messages=(), completion=Completion(text="t")), untrained, untrained)
+        compare_tokens(
+            Turn(role="x", messages=(), completion=Completion(text="t")), untrained, untrained
+        )

@@ -36,11 +36,16 @@ def ask(content, max_tokens=4):
 
 
 def save_model(folder, kind):
-    config, model = {"qwen3": (Qwen3Config, Qwen3ForCausalLM), "llama": (LlamaConfig, LlamaForCausalLM)}[kind]
+    config, model = {
+        "qwen3": (Qwen3Config, Qwen3ForCausalLM),
+        "llama": (LlamaConfig, LlamaForCausalLM),
+    }[kind]
     tokenizer = make_tokenizer()
     torch.manual_seed(0)
     special = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
-    made = model(config(vocab_size=len(tokenizer), bos_token_id=tokenizer.bos_token_id, **special, **SHAPE))
+    made = model(
+        config(vocab_size=len(tokenizer), bos_token_id=tokenizer.bos_token_id, **special, **SHAPE)
+    )
     made.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)
@@ -76,7 +81,12 @@ def train_a_step(policy, folder):
     )  # fmt: skip
     sampler = policy.load()
     arguments = grpo_config(
-        config.training, str(folder), 0, use_cpu=True, save_strategy="no", **policy.training_arguments()
+        config.training,
+        str(folder),
+        0,
+        use_cpu=True,
+        save_strategy="no",
+        **policy.training_arguments(),
     )
     before = {name: value.clone() for name, value in sampler.model.state_dict().items()}
     trainer = Rewarded(
@@ -152,7 +162,9 @@ def test_an_endpoint_is_asked_in_its_protocol(endpoint, monkeypatch):
     assert done[0].finish_reason == "length" and done[0].completion_ids is None
 
 
-@pytest.mark.parametrize(("content", "message"), [("break", "answered 500"), ("odd", "did not answer as")])
+@pytest.mark.parametrize(
+    ("content", "message"), [("break", "answered 500"), ("odd", "did not answer as")]
+)
 def test_an_endpoint_that_fails_is_named(endpoint, content, message):
     with pytest.raises(PolicyError, match=message):
         Api(url=endpoint).load().complete([ask(content)], 0.0)

@@ -60,7 +60,9 @@ def test_the_record_of_a_run_repeats_it(lab):
 
 
 def test_a_run_can_be_stopped_and_resumed_and_its_process_ends(lab):
-    run = jobs.start(lab, jobs.create(lab, load("memagent-tiny", [*SMALL, "training.save_every=2"])))
+    run = jobs.start(
+        lab, jobs.create(lab, load("memagent-tiny", [*SMALL, "training.save_every=2"]))
+    )
     until(lambda: db.get_run(lab, run.id).step >= 3)
     assert jobs.alive(run)
     stopped = jobs.stop(lab, run.id)
@@ -115,7 +117,10 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         (("train", "memagnet"), "no recipe called 'memagnet'"),
-        (("train", "memagent-tiny", "--set", "paradigm.retriever=bm26"), "no retrievers called 'bm26'"),
+        (
+            ("train", "memagent-tiny", "--set", "paradigm.retriever=bm26"),
+            "no retrievers called 'bm26'",
+        ),
         (("train", "memagent-tiny", "--set", "training.steps=-1"), "greater than or equal to 1"),
         (("show", "nothing"), "no run 'nothing'"),
         (("eval", "nothing"), "no run 'nothing'"),
@@ -151,7 +156,9 @@ def test_two_runs_are_compared_on_the_same_examples(lab):
     from memfactory_core.compare import paired
 
     last, best = (
-        work(lab, jobs.create(lab, load("memagent-tiny", [*SCRIPTED, f"policy.strategy={name}"])).id)
+        work(
+            lab, jobs.create(lab, load("memagent-tiny", [*SCRIPTED, f"policy.strategy={name}"])).id
+        )
         for name in ("last", "overlap")
     )
     row = paired(lab, last, best)["exact_match"]

@@ -9,7 +9,11 @@ from memfactory_core.statement import same_subject, value_of
     ("first", "second", "same"),
     [
         ("The author of It is Stephen King.", "The author of It is Jane Austen.", True),
-        ("Ann Lee is a citizen of United States of America.", "Ann Lee is a citizen of France.", True),
+        (
+            "Ann Lee is a citizen of United States of America.",
+            "Ann Lee is a citizen of France.",
+            True,
+        ),
         ("Chanel was founded by Coco Chanel.", "Chanel was founded by Sony.", True),
         ("The capital of France is Paris.", "The capital of Spain is Madrid.", False),
         ("Ann Lee is married to Bo.", "Ann Lee is famous for It.", False),

@@ -228,4 +228,7 @@ def test_weights_read_a_persons_own_words(policy):
         prompts.ANSWER.format(memory=memory, question="What is the birthday of Maria?"),
         prompts.ANSWER.format(memory=memory, question="What is the cat of Felix?"),
     ]
-    assert ask(*policy, asked) == ["The birthday of Maria is Tuesday.", "The cat of Felix is Zorblax."]
+    assert ask(*policy, asked) == [
+        "The birthday of Maria is Tuesday.",
+        "The cat of Felix is Zorblax.",
+    ]

@@ -29,7 +29,11 @@ def turn(prompt=(1, 2), completion=(3, 4, 5), trainable=True):
 
 def episode(group, reward, turns=1):
     return Episode(
-        id=f"{group}{reward}", group_id=group, example=EXAMPLE, reward=reward, turns=(turn(),) * turns
+        id=f"{group}{reward}",
+        group_id=group,
+        example=EXAMPLE,
+        reward=reward,
+        turns=(turn(),) * turns,
     )
 
 
@@ -37,7 +41,9 @@ def test_advantages_compare_episodes_and_not_their_turns():
     episodes = [episode("g", 1.0, turns=9), episode("g", 0.0), episode("h", 1.0), episode("h", 1.0)]
     done = with_advantages(episodes, "none")
     assert [e.advantage for e in done] == [0.5, -0.5, 0.0, 0.0]
-    assert [e.advantage for e in with_advantages(episodes, "group")][:2] == pytest.approx([1, -1], abs=1e-3)
+    assert [e.advantage for e in with_advantages(episodes, "group")][:2] == pytest.approx(
+        [1, -1], abs=1e-3
+    )
     rows = to_rows(done)
     assert len(rows) == 12 and sum(a == 0.5 for _, a in rows) == 9
     assert equal_groups(done) == {"h"}
@@ -75,7 +81,9 @@ class Rewarded(MemoryGRPOTrainer):
 
 def make(sampler, tmp_path, trainer=Rewarded, **settings):
     config = load("memagent-tiny", ["paradigm.updater.max_tokens=6", "paradigm.answer_tokens=4"])
-    settings = Training(**({"steps": 2, "groups": 2, "group_size": 2, "warmup_steps": 0} | settings))
+    settings = Training(
+        **({"steps": 2, "groups": 2, "group_size": 2, "warmup_steps": 0} | settings)
+    )
     examples = config.task.examples(settings.steps * settings.groups, 0)
     seen = []
     args = grpo_config(settings, str(tmp_path), 0, use_cpu=True, save_strategy="no")
@@ -113,7 +121,9 @@ def test_a_step_moves_the_parameters_and_loses_no_row(untrained, tmp_path, setti
 
     trainer._compute_loss = count
     trainer.train()
-    moved = [name for name, value in weights(untrained).items() if not torch.equal(value, before[name])]
+    moved = [
+        name for name, value in weights(untrained).items() if not torch.equal(value, before[name])
+    ]
     assert len(moved) == len(before)
     generations = 1 if settings.get("reuse") == 2 else 2
     assert [step for step, _ in seen] == [1, 2][:generations]

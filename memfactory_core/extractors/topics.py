@@ -28,7 +28,10 @@ class Topics(Extractor, kind="topics"):
     def extract(self, observation: str, context: Context) -> Generator[Any, Any, list[str]]:
         """One topic for each line that the policy writes."""
         text = yield from context.ask(
-            "extract", extract_messages(observation, SYSTEM), self.max_tokens, observation=observation
+            "extract",
+            extract_messages(observation, SYSTEM),
+            self.max_tokens,
+            observation=observation,
         )
         topics = parse_lines(text)
         return topics[:-1] if context.cut_off else topics

@@ -60,9 +60,7 @@ class Paradigm(Component, family="paradigms"):
         facts = yield from steps(self.extractor.extract(observation, context))
         context.apply((yield from steps(self.updater.update(facts, context))))
 
-    def answer(
-        self, questions: Sequence[str], context: Context
-    ) -> Generator[Any, Any, list[str]]:
+    def answer(self, questions: Sequence[str], context: Context) -> Generator[Any, Any, list[str]]:
         """Answers questions from the memory: recalls for each, then asks all at once."""
         context.at = None
         asks = []

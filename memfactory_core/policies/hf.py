@@ -50,7 +50,9 @@ class HF(Policy, kind="hf"):
 
             model = PeftModel.from_pretrained(model, weights, is_trainable=True)
         if tokenizer.chat_template is None:
-            raise PolicyError(f"the tokenizer of {self.model!r} has no chat template; choose a chat model")
+            raise PolicyError(
+                f"the tokenizer of {self.model!r} has no chat template; choose a chat model"
+            )
         sampler = LanguageModelSampler(model.to(device), tokenizer, self.batch_size)
         sampler.template_options = {"enable_thinking": self.thinking}
         return sampler

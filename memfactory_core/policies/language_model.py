@@ -99,7 +99,9 @@ class LanguageModelSampler:
         new = output.sequences[:, width:]
         scaled = torch.stack(output.logits, dim=1).float() / (temperature or 1.0)
         logps = scaled.log_softmax(-1).gather(-1, new.unsqueeze(-1)).squeeze(-1)
-        return [self._cut(row.tolist(), logp.tolist()) for row, logp in zip(new, logps, strict=True)]
+        return [
+            self._cut(row.tolist(), logp.tolist()) for row, logp in zip(new, logps, strict=True)
+        ]
 
     def _cut(self, ids: list[int], logprobs: list[float]) -> Generated:
         end = next((i + 1 for i, token in enumerate(ids) if token in self.end_ids), len(ids))

@@ -12,9 +12,9 @@ from memfactory_core.episode import Ask
 from memfactory_core.language import (
     is_about_a_fact,
     is_small_talk,
-    speaks,
     parse_fact,
     parse_retraction,
+    speaks,
     split_sentences,
 )
 from memfactory_core.policies import Policy

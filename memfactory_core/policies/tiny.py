@@ -72,4 +72,6 @@ class Tiny(Policy, kind="tiny"):
             )
         model = AutoModelForCausalLM.from_pretrained(folder)
         tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
-        return TinySampler(model, tokenizer, seed=self.seed, batch_size=self.batch_size, min_p=self.min_p)
+        return TinySampler(
+            model, tokenizer, seed=self.seed, batch_size=self.batch_size, min_p=self.min_p
+        )

@@ -55,7 +55,7 @@ class Bank(ABC):
         parts; None where it has none, and the retriever then scores by itself."""
         return None
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most banks hold nothing outside
         """Gives back what the bank holds outside this process's memory."""
 
 

@@ -61,7 +61,12 @@ class RamBank(Bank):
 
     @staticmethod
     def _event(
-        op: Op, seq: int, at: int | None, memory_id: str | None, before: str | None, after: str | None
+        op: Op,
+        seq: int,
+        at: int | None,
+        memory_id: str | None,
+        before: str | None,
+        after: str | None,
     ) -> Wrote:
         return Wrote(
             seq=seq, at=at, action=op.action, memory_id=memory_id, before=before, after=after,

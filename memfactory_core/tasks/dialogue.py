@@ -47,7 +47,9 @@ class Dialogue(Task, kind="dialogue"):
         """`count` conversations; names of the split "heldout" are never seen in training."""
         return [self._example(index, seed, split) for index in range(count)]
 
-    def _messages(self, rng: random.Random, speaker: Speaker) -> tuple[list[Message], dict[Fact, str]]:
+    def _messages(
+        self, rng: random.Random, speaker: Speaker
+    ) -> tuple[list[Message], dict[Fact, str]]:
         """The conversation, and for each told fact its value at the end ("" where it was taken back)."""
         facts = speaker.facts(self.new, self.near)
         touched = rng.sample(range(len(facts)), min(len(facts), self.changes + self.retractions))
@@ -76,9 +78,7 @@ class Dialogue(Task, kind="dialogue"):
             messages[start : start + self.per_session]
             for start in range(0, len(messages), self.per_session)
         ]
-        questions = [
-            self._question(fact, value, messages) for fact, value in final.items()
-        ]
+        questions = [self._question(fact, value, messages) for fact, value in final.items()]
         rng.shuffle(questions)
         first, *others = questions
         return Example(

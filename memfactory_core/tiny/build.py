@@ -175,7 +175,11 @@ def build(
                 on_progress(
                     {"stage": name, "step": step, "loss": loss, "right": share, "speed": speed}
                 )
-            if name in ("syllables", "vocabulary", "reading") and len(recent) == 20 and share >= ENOUGH:
+            if (
+                name in ("syllables", "vocabulary", "reading")
+                and len(recent) == 20
+                and share >= ENOUGH
+            ):
                 break
         report[name] = {"steps": step, "seconds": round(seconds, 1), "right": round(share, 3)}
     model.eval().save_pretrained(out)

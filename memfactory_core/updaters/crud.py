@@ -89,7 +89,11 @@ class Crud(Updater, kind="crud"):
             hits = yield from context.recall(self.related, fact)
             related = [hit.memory for hit in hits]
             text = yield from context.ask(
-                "manage", manage_messages(related, fact), self.max_tokens, fact=fact, related=related
+                "manage",
+                manage_messages(related, fact),
+                self.max_tokens,
+                fact=fact,
+                related=related,
             )
             op = parse_operation(text, related)
             if context.cut_off:

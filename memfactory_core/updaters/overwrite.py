@@ -23,9 +23,7 @@ SYSTEM = (
 
 def remember_messages(memory: str, section: str, question: str, budget: int) -> list[Message]:
     """The conversation of one update turn."""
-    content = (
-        f"Memory: {memory or NO_MEMORY}\nText: {section}\nQuestion: {question}\nRemember:"
-    )
+    content = f"Memory: {memory or NO_MEMORY}\nText: {section}\nQuestion: {question}\nRemember:"
     system = SYSTEM.format(budget=budget)
     return [{"role": "system", "content": system}, {"role": "user", "content": content}]
 

@@ -1,0 +1,75 @@
+"""What the command line prints of runs: tables for people, plain values for `--json`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from memfactory_core import db
+
+COLUMNS = ("exact_match", "f1", "stored", "kept", "read", "rejected", "reward")
+
+
+def report(run: db.Run) -> dict[str, Any]:
+    """What `--json` prints of a run."""
+    record = Path(run.folder) / "run.json"
+    kept = json.loads(record.read_text()) if record.exists() else {}
+    return {
+        "id": run.id, "name": run.name, "state": run.state, "reason": run.reason,
+        "seconds": (run.ended or db.now()) - (run.started or run.created), "step": run.step,
+        "scores": run.summary, "files": kept.get("files", {}), "versions": kept.get("versions", {}),
+        "config": run.settings,
+    }  # fmt: skip
+
+
+def sweep_line(row: dict[str, Any]) -> str:
+    """One cell of a sweep in one line."""
+    label = "  ".join(row["settings"])
+    if row["refused"]:
+        return f"{label}  refused: {row['refused']}"
+    scores = row["scores"].get("after", {})
+    shown = [f"{n} {_cell(scores[f'greedy/{n}'])}" for n in COLUMNS if f"greedy/{n}" in scores]
+    return f"{label}  {row['state']}  " + "  ".join(shown)
+
+
+def print_table(run: db.Run) -> None:
+    """A run's scores before and after, with intervals."""
+    seconds = (run.ended or db.now()) - (run.started or run.created)
+    print(f"\n{run.name}  [{run.id}]  {run.state}, {seconds:.0f} s, seed {run.settings['seed']}")
+    summary = run.summary
+    rows = [
+        (mode, name)
+        for mode in ("greedy", "sampled")
+        for name in COLUMNS
+        if any(f"{mode}/{name}" in scores for scores in summary.values())
+    ]
+    if not rows:
+        _print_retrieval(summary)
+        return
+    whens = [when for when in ("before", "after") if when in summary]
+    print(f"{'':26}" + "".join(f"{when:>26}" for when in whens))
+    samples = run.settings["evaluation"]["samples"]
+    for mode, name in rows:
+        label = f"{name} " + ("greedy" if mode == "greedy" else f"avg@{samples}")
+        cells = [_cell(summary[when].get(f"{mode}/{name}")) for when in whens]
+        print(f"{label:26}" + "".join(f"{cell:>26}" for cell in cells))
+
+
+def _print_retrieval(summary: dict[str, dict[str, dict[str, float]]]) -> None:
+    """The tables of the modes `retrieve` and `rerank`: a row for each retriever and category."""
+    for when, scores in summary.items():
+        rows: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+        for path, values in scores.items():
+            retriever, category, name = path.split("/")
+            rows.setdefault((retriever, category), {})[name] = values
+        names = [name for name in next(iter(rows.values())) if name.startswith("recall")]
+        print(f"{when:16}{'category':10}" + "".join(f"{name:>30}" for name in names))
+        for (retriever, category), row in rows.items():
+            print(f"{retriever:16}{category:10}" + "".join(f"{_cell(row[n]):>30}" for n in names))
+
+
+def _cell(values: dict[str, float] | None) -> str:
+    if not values:
+        return "-"
+    return f"{values['mean']:.3f} [{values['low']:.3f}, {values['high']:.3f}] n={values['n']}"
