@@ -233,6 +233,8 @@ def set_value(values: dict[str, Any], assignment: str) -> None:
         if not isinstance(inner, dict):
             raise ConfigError(f"--set {assignment}: {key!r} is a single value, it has no settings")
         place = inner
+    if keys[-1] == "kind" and place.get("kind", value) != value:
+        place.clear()
     place[keys[-1]] = value
 
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import diagnosis, markup, panels, queries
 from app.views import (
+    PAGES,
     ago,
     change,
     errors_in_words,
@@ -17,10 +18,8 @@ from memfactory_core import jobs
 from memfactory_core.db import ACTIVE, Run
 
 PER_PAGE = 12
-COLUMNS = {
-    "Run": 3.2, "State": 1.5, "Progress": 2.6, "Exact match": 1.6, "Needed fact kept": 1.6,
-    "Created": 1.4,
-}  # fmt: skip
+WIDTHS = (3.2, 1.5, 2.6, 1.6, 1.6, 1.4)
+COLUMNS = ("Run", "State", "Progress", "Exact match", "Needed fact kept", "Created")
 
 
 def table() -> None:
@@ -29,12 +28,11 @@ def table() -> None:
     if not count:
         nothing_yet("There is no run yet.")
         return
-    widths = list(COLUMNS.values())
-    for column, title in zip(st.columns(widths), COLUMNS, strict=True):
+    for column, title in zip(st.columns(WIDTHS), COLUMNS, strict=True):
         column.caption(title)
     number = st.session_state.get("runs.page", 1)
     for run in queries.runs(PER_PAGE, (number - 1) * PER_PAGE):
-        name, state, progress, *figures = st.columns(widths, vertical_alignment="center")
+        name, state, progress, *figures = st.columns(WIDTHS, vertical_alignment="center")
         place = {"run": run.id}
         name.page_link(page("runs"), label=markup.plain(run.name), icon="", query_params=place)
         with state:
@@ -54,17 +52,14 @@ def buttons(run: Run) -> None:
         if run.state in ACTIVE and st.button("Stop", icon=":material/stop:", disabled=asked):
             jobs.request_stop(queries.engine(), run.id)
             st.rerun()
-        seen = queries.count_episodes(run.id) > 0
-        if seen and st.button("Open its groups", icon=":material/view_column:"):
-            st.switch_page(page("groups"), query_params=place)
-        if seen and st.button("Open its episodes", icon=":material/account_tree:"):
-            st.switch_page(page("episode"), query_params=place)
-        if (
-            run.state == "finished"
-            and run.mode == "train"
-            and st.button("Chat with its agent", icon=":material/chat:")
-        ):
-            st.switch_page(page("chat"), query_params=place)
+        links = {}
+        if queries.count_episodes(run.id) > 0:
+            links = {"Open its groups": "groups", "Open its episodes": "episode"}
+        if run.state == "finished" and run.mode == "train":
+            links["Chat with its agent"] = "chat"
+        for label, name in links.items():
+            if st.button(label, icon=PAGES[name][1]):
+                st.switch_page(page(name), query_params=place)
 
 
 def detail(run: Run) -> None:

@@ -12,7 +12,7 @@ from memfactory_core.trace import Wrote
 
 def recorded(strategy, recipe="memagent-tiny", right=False):
     config = load(recipe, ["mode=evaluate", "policy=scripted", f"policy.strategy={strategy}"])
-    examples = config.task.examples(60, 3, "heldout")
+    examples = config.held_out.examples(60, 3, "heldout")
     for episode in run_episodes(config.paradigm, config.policy.load(), examples, 0.0):
         scored = score(episode, config.reward)
         if (scored.scores["exact_match"] == 1.0) == right and scored.scores["stored"] == 1.0:
@@ -27,7 +27,7 @@ def test_without_a_change_the_outcome_is_the_recorded_one():
     outcome = play_again(
         episode, config.paradigm, config.policy.load(), same, config.reward, samples=3
     )
-    assert (outcome.before, outcome.after, outcome.low, outcome.high) == (0.0, 0.0, 0.0, 0.0)
+    assert (outcome.before, outcome.after, outcome.low, outcome.high) == (0.5,) * 4
     for again in outcome.episodes:
         assert [t.completion.text for t in again.turns] == [
             t.completion.text for t in episode.turns
@@ -46,7 +46,7 @@ def test_undoing_the_overwrite_that_lost_the_fact_brings_the_answer_back():
     outcome = play_again(
         episode, config.paradigm, careful, undo(episode, lost[-1].seq), config.reward
     )
-    assert (outcome.before, outcome.after) == (0.0, 1.0)
+    assert (outcome.before, outcome.after) == (0.5, 1.5)
     assert outcome.exact_match_after == 1.0
 
 

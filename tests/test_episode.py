@@ -22,7 +22,7 @@ def scripted(strategy, **settings):
     more = [f"task.{name}={value}" for name, value in settings.items()]
     return load(
         "memagent-tiny",
-        ["mode=evaluate", "policy.kind=scripted", f"policy.strategy={strategy}", *more],
+        ["mode=evaluate", "task.chunks=3", "policy=scripted", f"policy.strategy={strategy}", *more],
     )
 
 
