@@ -17,6 +17,7 @@ from memfactory_core.paradigms import Paradigm
 from memfactory_core.rewards import score
 from memfactory_core.trace import Asked, Episode, Wrote
 from memfactory_core.types import Completion, Record
+from memfactory_core.updaters.overwrite import NO_MEMORY
 
 
 class Change(Record):
@@ -84,7 +85,7 @@ def undo(episode: Episode, seq: int) -> Change:
     turn = turn_of(episode, seq)
     event = episode.events[seq]
     if episode.turns[turn].role == "update":
-        return Change(turn=turn, text=event.before or "")
+        return Change(turn=turn, text=event.before or NO_MEMORY)
     return Change(turn=turn, text="NOOP")
 
 

@@ -48,12 +48,12 @@ def print_table(run: db.Run) -> None:
         _print_retrieval(summary)
         return
     whens = [when for when in ("before", "after") if when in summary]
-    print(f"{'':26}" + "".join(f"{when:>26}" for when in whens))
+    print(f"{'':26}" + "".join(f"{when:>32}" for when in whens))
     samples = run.settings["evaluation"]["samples"]
     for mode, name in rows:
         label = f"{name} " + ("greedy" if mode == "greedy" else f"avg@{samples}")
         cells = [_cell(summary[when].get(f"{mode}/{name}")) for when in whens]
-        print(f"{label:26}" + "".join(f"{cell:>26}" for cell in cells))
+        print(f"{label:26}" + "".join(f"{cell:>32}" for cell in cells))
 
 
 def _print_retrieval(summary: dict[str, dict[str, dict[str, float]]]) -> None:

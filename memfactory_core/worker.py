@@ -149,6 +149,8 @@ class Work:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         policy = self.folder / "policy"
         trainer.save_model(str(policy))
+        # a pickle of the trainer's arguments, with this machine's paths: nobody reads it
+        (policy / "training_args.bin").unlink(missing_ok=True)
         sampler.model = trainer.accelerator.unwrap_model(trainer.model)
 
     def _evaluate(self, when: str, sampler: Any, examples: list[Example], step: int) -> None:
