@@ -15,7 +15,8 @@ the order in which they are asked:
 6.  It was in memory but not among what the answer was read from: `not_retrieved`. A choice of the
     policy's own that was refused: `malformed`.
 7.  It was read. The answer was cut off: `malformed`. It says something of the fact that the question does
-    not: `reader_error`. It says nothing of it: `not_used`.
+    not: `reader_error`. It says nothing of it: `not_used`. It says only what another needed fact says too:
+    `cannot_tell`.
 
 Where several facts are needed, each has its own finding; the episode's cause is that of the earliest event.
 """
@@ -25,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from memfactory_core.rewards import exact_match, extract_answer
-from memfactory_core.text import words
+from memfactory_core.text import STOP_WORDS, words
 from memfactory_core.trace import Asked, Episode, Failed, Recalled, Wrote, holds, replay
 from memfactory_core.types import Evidence, Question, Record
 
@@ -151,8 +152,11 @@ def _misread(
     turn = episode.turns[asked[index].index]
     if turn.completion.finish_reason == "length":
         return "malformed", asked[index].seq
-    telling = set(words(item.text)) - set(words(question.question))
+    telling = set(words(item.text)) - set(words(question.question)) - STOP_WORDS
     used = telling & set(words(extract_answer(answer)))
+    others = {word for other in question.evidence if other != item for word in words(other.text)}
+    if used and used <= others:
+        return "cannot_tell", asked[index].seq
     return ("reader_error" if used else "not_used"), asked[index].seq
 
 

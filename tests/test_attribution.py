@@ -18,8 +18,8 @@ class Story:
     def __init__(self, seed: int, causes: list[str]) -> None:
         self.rng = random.Random(seed)
         self.speaker = Speaker(self.rng)
-        self.facts = self.speaker.facts(len(causes) + 3, near=0.5)
-        self.needed = self.facts[: len(causes)]
+        told = {fact.attribute: fact for fact in self.speaker.facts(40, near=0.0)}
+        self.needed = list(told.values())[: len(causes)]  # no word is shared, so the truth is known
         self.causes = causes
         self.events, self.turns, self.bank = [], [], {}
         self.blame = {}
@@ -161,6 +161,27 @@ def test_what_cannot_be_known_is_said():
     assert explain(episode.model_copy(update={"example": reworded}))[0].cause == "cannot_tell"
 
 
+def test_words_that_two_needed_facts_share_do_not_tell_which_was_misread():
+    episode = Story(0, ["not_used", "not_used"]).episode()
+    first, second = episode.example.evidence
+    twin = Evidence(text=f"{second.text.split(' of ')[0]} of Zozo is Zaza.", observation=0)
+    example = episode.example.model_copy(
+        update={"evidence": (twin, second), "observations": (twin.text, second.text)}
+    )
+    (add, *_) = [e for e in episode.events if isinstance(e, Wrote)]
+    hits = (Hit(memory=Memory(id="1", text=twin.text)), Hit(memory=Memory(id="2", text=second.text)))
+    events = [
+        e.model_copy(update={"after": twin.text}) if e is add
+        else e.model_copy(update={"hits": hits}) if isinstance(e, Recalled) else e
+        for e in episode.events
+    ]  # fmt: skip
+    said = second.text.split()[1]
+    findings = explain(
+        episode.model_copy(update={"example": example, "events": tuple(events), "answer": said})
+    )
+    assert [finding.cause for finding in findings] == ["cannot_tell", "cannot_tell"]
+
+
 def test_a_rewording_that_keeps_every_word_cannot_be_judged():
     fact = Evidence(text="The pet of Bako is Zimo.", observation=0)
     example = Example(
@@ -189,3 +210,21 @@ def test_the_fate_of_memories_and_needed_facts():
     assert (first.told, first.stored, first.lost, first.cause) == (0, 0, 2, "deleted")
     assert (second.told, second.stored, second.lost, second.cause) == (1, 1, None, "not_used")
     assert survival([first, second]) == [(0, 1.0, 2), (1, 1.0, 2), (2, 0.5, 2), (3, 0.0, 1)]
+
+
+def planted_table(stories=1000):
+    """Rows of (cause, planted, found right) over stories of one to four planted causes."""
+    rng = random.Random(7)
+    counts = {cause: [0, 0] for cause in PLANTED}
+    for seed in range(stories):
+        single = seed < stories // 4
+        causes = [PLANTED[seed % len(PLANTED)]] if single else rng.sample(PLANTED, rng.randint(2, 4))
+        for right, cause in judge(seed, causes):
+            counts[cause][0] += 1
+            counts[cause][1] += right
+    return [(cause, planted, found) for cause, (planted, found) in counts.items()]
+
+
+if __name__ == "__main__":
+    for cause, planted, found in planted_table():
+        print(f"{cause:16} planted {planted:5} found {found:5} ({found / planted:.1%})")
