@@ -3,6 +3,7 @@ the web server. Stopping is a flag file first, then SIGTERM to the process group
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -125,8 +126,10 @@ def reap(engine: Engine) -> None:
     """Corrects the state of runs whose process is gone without a word: stopped where that was asked for,
     lost otherwise, with what is known of the reason."""
     for child in psutil.Process().children():
-        if child.status() == psutil.STATUS_ZOMBIE:
-            child.wait(0)
+        # another thread may reap it between the look and the wait
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+            if child.status() == psutil.STATUS_ZOMBIE:
+                child.wait(0.1)
     for run in db.list_runs(engine):
         if run.state not in ACTIVE or alive(run):
             continue
