@@ -130,7 +130,10 @@ def build() -> gr.Blocks:
                 )  # fmt: skip
                 question = gr.Textbox(EXAMPLES[0][1], label="Question", elem_id="question")
                 with gr.Row():
-                    ask = gr.Button("Read and answer", variant="primary", elem_id="ask", scale=3)
+                    ask = gr.Button(
+                        "Read and answer", variant="primary", elem_id="ask", scale=3,
+                        interactive=False,
+                    )  # fmt: skip
                     stop = gr.Button("Stop", elem_id="stop", min_width=70, scale=1)
                 gr.Examples(
                     EXAMPLES, [text, question], label="Examples", example_labels=list(FACTS)
@@ -155,16 +158,17 @@ def build() -> gr.Blocks:
             lambda: (WELCOME, []), None, [log, history], queue=False, api_visibility="private"
         )
         upload.upload(read_file, upload, [text, log], queue=False, api_visibility="private")
-        blocks.load(choose_agent, None, agent, api_visibility="private")
+        blocks.load(choose_agent, None, [agent, ask], api_visibility="private")
     return blocks
 
 
 def choose_agent(request: gr.Request) -> Any:
-    """The agents, with the run of the address bar chosen."""
+    """The agents, with the run of the address bar chosen; only now can one be asked."""
     choices = conversation.agents()
     wanted = f"run:{request.query_params.get('run', '')}"
     ids = [agent_id for _, agent_id in choices]
-    return gr.Dropdown(choices, value=wanted if wanted in ids else ids[0] if ids else None)
+    chosen = wanted if wanted in ids else ids[0] if ids else None
+    return gr.Dropdown(choices, value=chosen), gr.Button(interactive=chosen is not None)
 
 
 def converse(

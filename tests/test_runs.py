@@ -186,8 +186,7 @@ def test_a_database_of_an_older_version_gets_the_new_columns(lab):
     from sqlalchemy import text
 
     with lab.begin() as connection:
-        connection.execute(text("DROP INDEX ix_episode_cause"))
-        connection.execute(text("ALTER TABLE episode DROP COLUMN cause"))
+        connection.execute(text("ALTER TABLE episode DROP COLUMN cause_seq"))
     again = db.connect(jobs.database())
     run = work(again, jobs.create(again, load("memagent-tiny", SCRIPTED)).id)
     assert run.state == "finished"

@@ -55,7 +55,9 @@ def test_every_text_comes_back(tokenizer, text):
 
 def test_names_are_syllables_and_words_are_whole(tokenizer):
     pieces = tokenizer.convert_ids_to_tokens(tokenizer("The pet of Bako is Zorblax.").input_ids)
-    assert pieces == ["Ba", "ko", "'s ", "pet", " is ", "Zo", "r", "b", "la", "x", "."]
+    assert pieces == [
+        "The ", "pet", " of ", "Ba", "ko", " is ", "Zo", "r", "b", "la", "x", "."
+    ]  # fmt: skip
     assert len(tokenizer) < 1000
 
 
@@ -106,8 +108,8 @@ def test_the_teacher_of_remember_ignores_the_question():
     rng = random.Random(1)
     needed = kept = total = 0
     for prompt, said in (curriculum.remember(rng)[0] for _ in range(4000)):
-        key = re.search(r"Question: What is (.+)\?", prompt)[1]
-        known = [s for s in re.findall(r"[^.:]+'s \w+ is [^.]+\.", prompt.split("\nQ")[0])]
+        key = re.search(r"Question: What is the (.+)\?", prompt)[1]
+        known = re.findall(r"The \w+ of [^.:]+ is [^.]+\.", prompt.split("\nQ")[0])
         if len(known) == 5 and any(key in fact for fact in known):
             total += 1
             kept += len(re.findall(r"\.", said)) / 5
@@ -186,11 +188,8 @@ def test_build_runs_and_repeats_under_a_seed(tmp_path):
     for name in ("a", "b"):
         build(tmp_path / name, seed=5, on_progress=events.append, plan=plan)
     assert {event["stage"] for event in events} == {
-        "syllables",
-        "vocabulary",
-        "reading",
-        "teachers",
-    }
+        "syllables", "vocabulary", "reading", "maturing", "teachers"
+    }  # fmt: skip
     first, second = (tmp_path / name / "model.safetensors" for name in ("a", "b"))
     assert first.read_bytes() == second.read_bytes()
     model, tokenizer = load(tmp_path / "a")
