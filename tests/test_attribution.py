@@ -169,7 +169,10 @@ def test_words_that_two_needed_facts_share_do_not_tell_which_was_misread():
         update={"evidence": (twin, second), "observations": (twin.text, second.text)}
     )
     (add, *_) = [e for e in episode.events if isinstance(e, Wrote)]
-    hits = (Hit(memory=Memory(id="1", text=twin.text)), Hit(memory=Memory(id="2", text=second.text)))
+    hits = (
+        Hit(memory=Memory(id="1", text=twin.text)),
+        Hit(memory=Memory(id="2", text=second.text)),
+    )
     events = [
         e.model_copy(update={"after": twin.text}) if e is add
         else e.model_copy(update={"hits": hits}) if isinstance(e, Recalled) else e
@@ -218,7 +221,9 @@ def planted_table(stories=1000):
     counts = {cause: [0, 0] for cause in PLANTED}
     for seed in range(stories):
         single = seed < stories // 4
-        causes = [PLANTED[seed % len(PLANTED)]] if single else rng.sample(PLANTED, rng.randint(2, 4))
+        causes = (
+            [PLANTED[seed % len(PLANTED)]] if single else rng.sample(PLANTED, rng.randint(2, 4))
+        )
         for right, cause in judge(seed, causes):
             counts[cause][0] += 1
             counts[cause][1] += right

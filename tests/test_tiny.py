@@ -231,3 +231,23 @@ def test_weights_read_a_persons_own_words(policy):
         "The birthday of Maria is Tuesday.",
         "The cat of Felix is Zorblax.",
     ]
+
+
+def test_the_lessons_use_the_very_prompts_of_the_parts():
+    from memfactory_core.paradigms import answer_messages
+    from memfactory_core.retrievers.rerank_llm import select_messages
+    from memfactory_core.types import Hit, Memory
+    from memfactory_core.updaters.crud import manage_messages
+    from memfactory_core.updaters.overwrite import remember_messages
+
+    memory = Memory(id="3", text="The pet of Bako is Zimo.")
+    quoted = prompts.quote(memory.text, 3)
+    pairs = [
+        (remember_messages("m", "s", "q", 64), prompts.REMEMBER.format(memory="m", section="s", question="q")),
+        (remember_messages("", "s", "q", 64), prompts.REMEMBER.format(memory=prompts.NO_MEMORY, section="s", question="q")),
+        (answer_messages("m", "q"), prompts.ANSWER.format(memory="m", question="q")),
+        (manage_messages([memory], "f"), prompts.MANAGE.format(memory=quoted, fact="f")),
+        (select_messages([Hit(memory=memory)], "q"), prompts.SELECT.format(memory=quoted, question="q")),
+    ]  # fmt: skip
+    for messages, prompt in pairs:
+        assert messages[-1]["content"] == prompt
