@@ -242,9 +242,10 @@ def test_the_lessons_use_the_very_prompts_of_the_parts():
 
     memory = Memory(id="3", text="The pet of Bako is Zimo.")
     quoted = prompts.quote(memory.text, 3)
+    empty = prompts.REMEMBER.format(memory=prompts.NO_MEMORY, section="s", question="q")
     pairs = [
         (remember_messages("m", "s", "q", 64), prompts.REMEMBER.format(memory="m", section="s", question="q")),
-        (remember_messages("", "s", "q", 64), prompts.REMEMBER.format(memory=prompts.NO_MEMORY, section="s", question="q")),
+        (remember_messages("", "s", "q", 64), empty),
         (answer_messages("m", "q"), prompts.ANSWER.format(memory="m", question="q")),
         (manage_messages([memory], "f"), prompts.MANAGE.format(memory=quoted, fact="f")),
         (select_messages([Hit(memory=memory)], "q"), prompts.SELECT.format(memory=quoted, question="q")),
