@@ -77,9 +77,8 @@ def evaluate(recipe: str, set_: Set = None, json_: Json = False) -> None:
     """Measure a recipe, or a run's trained policy, on held-out examples."""
     known = recipe in config.recipes() or Path(recipe).suffix in (".toml", ".json")
     if known:
-        settings = config.load(recipe, set_ or ())
-        if settings.mode == "train":
-            settings = config.load(recipe, ["mode=evaluate", *(set_ or ())])
+        trains = config.read(recipe).get("mode", "train") == "train"
+        settings = config.load(recipe, [*(["mode=evaluate"] if trains else []), *(set_ or ())])
     else:
         trained = db.get_run(engine(), recipe)
         values = trained.settings | {"mode": "evaluate", "name": f"{trained.name} (evaluated)"}

@@ -190,3 +190,11 @@ def test_a_database_of_an_older_version_gets_the_new_columns(lab):
     again = db.connect(jobs.database())
     run = work(again, jobs.create(again, load("memagent-tiny", SCRIPTED)).id)
     assert run.state == "finished"
+
+
+def test_a_training_recipe_is_evaluated_with_a_policy_that_cannot_be_trained(tmp_path):
+    settings = ["policy=scripted", "paradigm.store=lance", "paradigm.retriever=hybrid"]
+    settings += ["evaluation.examples=5", "evaluation.samples=0"]
+    words = [word for setting in settings for word in ("--set", setting)]
+    done = memfactory("eval", "memagent-tiny", "--json", *words, MEMFACTORY_RUNS=str(tmp_path))
+    assert json.loads(done.stdout)["state"] == "finished", done.stderr
