@@ -1,0 +1,71 @@
+"""What was right against what was done: scripted policies whose table is known, from episodes and from the
+database."""
+
+import pytest
+
+from memfactory_core import config, db, jobs
+from memfactory_core.config import load
+from memfactory_core.decisions import confusion, recorded
+from memfactory_core.episode import run_episodes
+
+COUNT = 20
+TOLD, CHANGED, TAKEN_BACK, CHATTER = 3 * COUNT, COUNT, COUNT, 2 * COUNT
+
+
+def played(strategy, recipe="memory-r1-tiny"):
+    chosen = load(recipe, ["mode=evaluate", "policy=scripted", f"policy.strategy={strategy}"])
+    examples = chosen.held_out.examples(COUNT, 3, "heldout")
+    return run_episodes(chosen.paradigm, chosen.policy.load(), examples, 0.0)
+
+
+def test_the_perfect_policy_stands_on_the_diagonal():
+    assert confusion(played("clairvoyant")) == {
+        "add": {"add": TOLD, "update": 0, "delete": 0, "noop": 0},
+        "update": {"add": 0, "update": CHANGED, "delete": 0, "noop": 0},
+        "delete": {"add": 0, "update": 0, "delete": TAKEN_BACK, "noop": 0},
+        "noop": {"add": 0, "update": 0, "delete": 0, "noop": CHATTER},
+    }
+
+
+def test_a_policy_that_never_updates_is_seen():
+    table = confusion(played("first"))
+    assert list(table) == ["add", "update", "delete", "noop"]
+    assert {right: sum(done.values()) for right, done in table.items()} == {
+        "add": TOLD, "update": CHANGED, "delete": TAKEN_BACK, "noop": CHATTER,
+    }  # fmt: skip
+    assert table["update"]["update"] == table["delete"]["delete"] == 0
+    assert table["update"]["add"] + table["update"]["reject"] == CHANGED
+
+
+def test_tasks_that_do_not_know_the_right_operation_have_no_table():
+    assert confusion(played("overlap", "memagent-tiny")) == {}
+    assert confusion([]) == {}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("MEMFACTORY_RUNS", str(tmp_path / "runs"))
+    monkeypatch.delenv("MEMFACTORY_DB", raising=False)
+    engine = db.connect(jobs.database())
+    name = jobs.create(engine, config.load("memory-r1-tiny")).id
+    for step, strategy in enumerate(("first", "random", "clairvoyant"), 1):
+        db.save_episodes(engine, name, "train", step, played(strategy))
+    return engine, name
+
+
+def test_a_stored_run_at_a_range_of_steps(run):
+    engine, name = run
+    assert confusion(recorded(engine, name, "train", 3, 3)) == confusion(played("clairvoyant"))
+    assert confusion(recorded(engine, name, "train", 1, 1)) == confusion(played("first"))
+    everything = list(recorded(engine, name, "train"))
+    assert len({episode.id for episode in everything}) == 3 * COUNT
+    assert confusion(recorded(engine, name, "before/greedy")) == {}
+
+
+def test_of_a_long_range_whole_steps_are_taken(run):
+    engine, name = run
+    some = list(recorded(engine, name, "train", limit=2 * COUNT))
+    assert confusion(some) == confusion([*played("first"), *played("clairvoyant")])
+    last = confusion(recorded(engine, name, "train", limit=COUNT))
+    assert last == confusion(played("clairvoyant"))
+    assert len(list(recorded(engine, name, "train", 2, 2, limit=5))) == 5
