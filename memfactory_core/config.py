@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from memfactory_core.component import Part
 from memfactory_core.errors import ConfigError
+from memfactory_core.judge import Judge
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies import Policy
 from memfactory_core.retrievers import Retriever
@@ -83,6 +84,9 @@ class Evaluation(Settings):
     """Attempts at temperature 1 per example beside the greedy one (avg@k); 0 means greedy only."""
     seed: int = 1000
     """Seed of the held-out examples; must differ from the run's."""
+    judge: Judge | None = None
+    """A language model that judges the answers too, by its name and, after a space, its OpenAI-compatible
+    endpoint's address; empty means no judge. What it cannot judge is left out of its score."""
 
 
 class Retrieval(Settings):
@@ -163,6 +167,10 @@ class RunConfig(Settings):
             )
         if self.mode == "retrieve" and not self.retrieval.retrievers:
             raise ValueError("mode 'retrieve' needs retrieval.retrievers, a list of kinds")
+        if self.evaluation.judge and self.mode in ("retrieve", "rerank"):
+            raise ValueError(
+                f"mode {self.mode!r} gives no answers that evaluation.judge could judge"
+            )
         if self.evaluation.seed == self.seed and not self.held_out.files():
             raise ValueError(
                 "evaluation.seed equals seed: choose another, examples must be held out"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from memfactory_core.episode import Sampler, run_episodes
+from memfactory_core.judge import LiveJudge
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.rewards import exact_match, f1, score
 from memfactory_core.trace import Episode
@@ -14,6 +15,8 @@ from memfactory_core.types import Example
 Summary = dict[str, dict[str, float]]
 """{score: {"mean", "low", "high", "n"}}; n counts examples."""
 BATCH = 256
+BY_QUESTION = ("exact_match", "f1", "judge")
+"""Scores of single answers."""
 
 
 def evaluate(
@@ -23,9 +26,11 @@ def evaluate(
     weights: Mapping[str, float],
     samples: int = 0,
     on_episodes: Callable[[str, list[Episode]], None] | None = None,
+    judge: LiveJudge | None = None,
 ) -> dict[str, Summary]:
     """{"greedy": ..., "sampled": ...}: one greedy attempt per example and, where `samples` > 0, that many at
-    temperature 1, averaged per example before the interval is taken (avg@k)."""
+    temperature 1, averaged per example before the interval is taken (avg@k). A judge adds the score
+    `judge`; its account says how many answers it left out."""
     summaries = {}
     for name, temperature, attempts in (("greedy", 0.0, 1), ("sampled", 1.0, samples)):
         if not attempts:
@@ -37,6 +42,8 @@ def evaluate(
             groups = [f"{name}-{example.id}" for example in batch]
             played = run_episodes(paradigm, sampler, batch, temperature, groups)
             scored = [score(episode, weights) for episode in played]
+            if judge:
+                scored = judge.judge(scored)
             if on_episodes:
                 on_episodes(name, scored)
             episodes.extend(scored)
@@ -47,12 +54,12 @@ def evaluate(
 def summarize(episodes: Sequence[Episode]) -> Summary:
     """Each score's mean over examples with its interval; episodes of one example are averaged first, and
     an example counts for a score only where the score applies. Where an example asks several questions,
-    exact match and F1 count each of them."""
+    exact match, F1 and the judge's verdict count each of them."""
     by_score: dict[str, dict[str, list[float]]] = {}
     for episode in episodes:
         values = [(name, episode.example.id, value) for name, value in episode.scores.items()]
         if episode.example.others:
-            values = [entry for entry in values if entry[0] not in ("exact_match", "f1")]
+            values = [entry for entry in values if entry[0] not in BY_QUESTION]
             values += _by_question(episode)
         values.append(("reward", episode.example.id, episode.reward))
         for name, unit, value in values:
@@ -70,6 +77,9 @@ def _by_question(episode: Episode) -> Iterator[tuple[str, str, float]]:
         unit = f"{episode.example.id}?{number}"
         yield "exact_match", unit, exact_match(answer, question.answers)
         yield "f1", unit, f1(answer, question.answers)
+    for number, verdict in enumerate(episode.verdicts):
+        if verdict is not None:
+            yield "judge", f"{episode.example.id}?{number}", verdict
 
 
 def interval(values: Sequence[float], resamples: int = 2000, seed: int = 0) -> dict[str, float]:

@@ -8,19 +8,41 @@ from typing import Any
 
 from memfactory_core import db
 
-COLUMNS = ("exact_match", "f1", "stored", "kept", "read", "rejected", "reward")
+COLUMNS = ("exact_match", "f1", "judge", "stored", "kept", "read", "rejected", "reward")
 
 
 def report(run: db.Run) -> dict[str, Any]:
     """What `--json` prints of a run."""
-    record = Path(run.folder) / "run.json"
-    kept = json.loads(record.read_text()) if record.exists() else {}
+    kept = _record(run)
     return {
         "id": run.id, "name": run.name, "state": run.state, "reason": run.reason,
         "seconds": (run.ended or db.now()) - (run.started or run.created), "step": run.step,
         "scores": run.summary, "files": kept.get("files", {}), "versions": kept.get("versions", {}),
-        "config": run.settings,
+        "judge": kept.get("judge"), "config": run.settings,
     }  # fmt: skip
+
+
+def judge_lines(run: db.Run) -> list[str]:
+    """Who judged, and for each evaluation how many answers are not in the judge's score and why; [] where
+    there was no judge."""
+    kept = _record(run).get("judge")
+    if not kept:
+        return []
+    lines = [f"judge: {kept['model']} at {kept['host']}"]
+    for when in ("before", "after"):
+        account = kept.get(when)
+        if account and account["dropped"]:
+            reasons = "; ".join(f"{count} x {why}" for why, count in account["reasons"].items())
+            lines.append(
+                f"judge, {when}: {account['dropped']} of {account['answers']} answers have no verdict and are "
+                f"left out of its score ({reasons})"
+            )
+    return lines
+
+
+def _record(run: db.Run) -> dict[str, Any]:
+    path = Path(run.folder) / "run.json"
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def sweep_line(row: dict[str, Any]) -> str:
@@ -30,7 +52,9 @@ def sweep_line(row: dict[str, Any]) -> str:
         return f"{label}  refused: {row['refused']}"
     scores = row["scores"].get("after", {})
     shown = [f"{n} {_cell(scores[f'greedy/{n}'])}" for n in COLUMNS if f"greedy/{n}" in scores]
-    return f"{label}  {row['state']}  " + "  ".join(shown)
+    judge = row.get("judge")
+    named = f"  judged by {judge['model']} at {judge['host']}" if judge else ""
+    return f"{label}  {row['state']}  " + "  ".join(shown) + named
 
 
 def print_table(run: db.Run) -> None:
@@ -54,6 +78,8 @@ def print_table(run: db.Run) -> None:
         label = f"{name} " + ("greedy" if mode == "greedy" else f"avg@{samples}")
         cells = [_cell(summary[when].get(f"{mode}/{name}")) for when in whens]
         print(f"{label:26}" + "".join(f"{cell:>32}" for cell in cells))
+    for line in judge_lines(run):
+        print(line)
 
 
 def _print_retrieval(summary: dict[str, dict[str, dict[str, float]]]) -> None:

@@ -79,6 +79,8 @@ class Episode(Record):
     events: tuple[Event, ...] = ()
     answer: str = ""
     other_answers: tuple[str, ...] = ()
+    verdicts: tuple[float | None, ...] = ()
+    """The judge's verdict on each answer, 1.0 or 0.0, None where it gave none; empty without a judge."""
     scores: dict[str, float] = Field(default_factory=dict)
     reward: float = 0.0
     advantage: float = 0.0

@@ -42,6 +42,7 @@ class Work:
         self.run = run
         self.folder = Path(run.folder)
         self.config = build(run.settings, f"run {run.id}")
+        self.judge = judge.load() if (judge := self.config.evaluation.judge) else None
         self.results: dict[str, Any] = {}
         self.began = time.monotonic()
 
@@ -162,10 +163,23 @@ class Work:
 
         summary = evaluate(
             self.config.paradigm, sampler, examples, self.config.reward,
-            self.config.evaluation.samples, keep,
+            self.config.evaluation.samples, keep, self.judge,
         )  # fmt: skip
         self.results[when] = flat(summary)
+        self._record_judge(when)
         self._update(results=json.dumps(self.results))
+
+    def _record_judge(self, when: str) -> None:
+        """Names the judge in run.json and says what it left out of this evaluation."""
+        if not self.judge:
+            return
+        path = self.folder / "run.json"
+        record = json.loads(path.read_text())
+        kept = record.setdefault("judge", {})
+        kept |= {"model": self.judge.settings.model, "host": self.judge.settings.host}
+        kept[when] = self.judge.account()
+        path.write_text(json.dumps(record, indent=2))
+        self.judge.begin()
 
     def _held_out(self) -> list[Example]:
         settings = self.config.evaluation

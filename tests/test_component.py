@@ -20,6 +20,7 @@ RANK = [
     {"extractors", "updaters", "retrievers", "policies", "tasks", "tiny"},
     {"paradigms"},
     {"rewards"},
+    {"judge"},
     {"config", "evaluate", "retrieval", "attribution"},
     {"reranker", "fate", "group", "honesty", "tokens", "counterfactual"},
     {"trainer", "db", "sweep", "retrieval_work"},

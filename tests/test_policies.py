@@ -1,9 +1,5 @@
 """Policies: any transformers model whole or with LoRA, an OpenAI-compatible endpoint, the trained weights."""
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 import torch
 from transformers import (
@@ -22,6 +18,7 @@ from memfactory_core.policies.tiny import Tiny
 from memfactory_core.tiny.tokenizer import make_tokenizer
 from memfactory_core.trainer import MemoryGRPOTrainer, grpo_config
 from memfactory_core.types import Example
+from tests.endpoint import says, serving
 
 EXAMPLE = Example(id="e", observations=("o",), question="q", answers=("a",))
 SHAPE = {
@@ -129,29 +126,18 @@ def test_missing_models_and_weights_are_named(tmp_path):
         Tiny().load(tmp_path)
 
 
-class Endpoint(BaseHTTPRequestHandler):
-    """A chat endpoint that repeats the last message, or fails on demand."""
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        said = body["messages"][-1]["content"]
-        status = 500 if said == "break" else 200
-        message = {"content": f"{body['model']}|{said}|{self.headers.get('Authorization')}"}
-        reply = {"choices": [{"message": message, "finish_reason": "length"}]}
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(json.dumps({} if said == "odd" else reply).encode())
-
-    def log_message(self, *_):
-        pass
+def echo(body, key):
+    """Repeats the last message, or fails on demand."""
+    said = body["messages"][-1]["content"]
+    if said == "break":
+        return 500, {}
+    return (200, {}) if said == "odd" else says(f"{body['model']}|{said}|{key}", "length")
 
 
 @pytest.fixture
 def endpoint():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/v1"
-    server.shutdown()
+    with serving(echo) as url:
+        yield url
 
 
 def test_an_endpoint_is_asked_in_its_protocol(endpoint, monkeypatch):

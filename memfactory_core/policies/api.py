@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import urllib.error
@@ -15,7 +16,10 @@ from pydantic import Field
 from memfactory_core.episode import Ask
 from memfactory_core.errors import PolicyError
 from memfactory_core.policies import Policy
-from memfactory_core.types import Completion
+from memfactory_core.types import Completion, Message
+
+ODD = (ValueError, KeyError, IndexError, TypeError, AttributeError)
+"""What reading an answer raises that is not of the protocol's form."""
 
 
 class ApiSampler:
@@ -28,13 +32,17 @@ class ApiSampler:
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
         """One completion for each ask. PolicyError where the endpoint does not answer as it should."""
         with ThreadPoolExecutor(self.settings.parallel) as pool:
-            return list(pool.map(lambda ask: self._complete(ask, temperature), asks))
+            return list(
+                pool.map(lambda ask: self.chat(ask.messages, ask.max_tokens, temperature), asks)
+            )
 
-    def _complete(self, ask: Ask, temperature: float) -> Completion:
+    def chat(self, messages: Sequence[Message], max_tokens: int, temperature: float) -> Completion:
+        """One completion, without token ids. PolicyError where the endpoint cannot be reached, answers with
+        an error or not in the protocol."""
         url = f"{self.settings.url.rstrip('/')}/chat/completions"
         body = {
-            "model": self.settings.model, "messages": list(ask.messages),
-            "max_tokens": ask.max_tokens, "temperature": temperature,
+            "model": self.settings.model, "messages": list(messages),
+            "max_tokens": max_tokens, "temperature": temperature,
         }  # fmt: skip
         headers = {"Content-Type": "application/json"}
         if self.key:
@@ -43,14 +51,14 @@ class ApiSampler:
         try:
             with urllib.request.urlopen(request, timeout=self.settings.timeout) as reply:
                 choice = json.load(reply)["choices"][0]
-                text = choice["message"]["content"] or ""
+                text = (choice["message"]["content"] or "").strip()
         except urllib.error.HTTPError as error:
             said = error.read(300).decode(errors="replace")
             raise PolicyError(f"{url} answered {error.code}: {said}") from error
-        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        except (OSError, http.client.HTTPException, *ODD) as error:
             raise PolicyError(f"{url} did not answer as a chat endpoint: {error!r}") from error
         reason = "length" if choice.get("finish_reason") == "length" else "stop"
-        return Completion(text=text.strip(), finish_reason=reason)
+        return Completion(text=text, finish_reason=reason)
 
 
 class Api(Policy, kind="api"):
