@@ -82,6 +82,8 @@ class Evaluation(Settings):
     """Examples that are attempted."""
     samples: int = Field(4, ge=0, le=64)
     """Attempts at temperature 1 per example beside the greedy one (avg@k); 0 means greedy only."""
+    share: float = Field(0.2, gt=0, lt=1)
+    """The share of a file that is held out where training and evaluation read the same one."""
     seed: int = 1000
     """Seed of the held-out examples; must differ from the run's."""
     judge: Judge | None = None
@@ -149,6 +151,21 @@ class RunConfig(Settings):
     """How the linear reranker is trained."""
     seed: int = Field(0, ge=0)
     """Seed of the examples, the sampling and the optimizer."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _same_file(cls, values: Any) -> Any:
+        """An evaluation task of the training task's kind that names no file reads the training task's: one
+        file often holds both, such as LoCoMo's conversations."""
+        if not isinstance(values, Mapping) or not isinstance(values.get("evaluation"), Mapping):
+            return values
+        task, held_out = values.get("task"), values["evaluation"].get("task")
+        if not isinstance(task, Mapping) or not isinstance(held_out, Mapping):
+            return values
+        if held_out.get("path") or "path" not in task or held_out.get("kind") != task.get("kind"):
+            return values
+        evaluation = {**values["evaluation"], "task": {**held_out, "path": task["path"]}}
+        return {**values, "evaluation": evaluation}
 
     @field_validator("reward")
     @classmethod

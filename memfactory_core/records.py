@@ -107,6 +107,10 @@ class Entry:
 def read_entries(path: str) -> list[Entry]:
     """The records of a file. ConfigError where it is missing, empty, of an unknown format or
     broken."""
+    if not path:
+        raise ConfigError(
+            "the task names no data file: set its path to yours (--set task.path=FILE)"
+        )
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise ConfigError(f"{path}: expected a file that ends in {', '.join(FORMATS)}")

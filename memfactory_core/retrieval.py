@@ -85,11 +85,11 @@ def retrieve_all(
 
 
 def banks(examples: Sequence[Example], store: Store) -> Iterator[tuple[Example, Bank]]:
-    """Each example with evidence and a bank of its observations; those that follow each other with
-    the same observations share it."""
+    """Each question with evidence, as an example of its own, and a bank of its observations; those
+    that follow each other with the same observations share it."""
     observations: tuple[str, ...] | None = None
     bank: Bank | None = None
-    for example in examples:
+    for example in (one for several in examples for one in several.apart):
         if not needed_observations(example):
             continue
         if bank is None or example.observations != observations:

@@ -14,7 +14,8 @@ distribution. Rules, each with its test:
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -136,8 +137,19 @@ class MemoryGRPOTrainer(GRPOTrainer):
             processing_class=sampler.tokenizer,
             **options,
         )
-        if type(sampler) is LanguageModelSampler:
-            sampler.generate = self._generate_by_trl
+
+    @contextmanager
+    def _own_generation(self) -> Iterator[None]:
+        """Lets a sampler without a way of its own generate by TRL while training episodes are played, and only
+        then: evaluations before and after are greedy too, which TRL's sampling is not."""
+        if type(self.sampler) is not LanguageModelSampler:
+            yield
+            return
+        self.sampler.generate = self._generate_by_trl
+        try:
+            yield
+        finally:
+            del self.sampler.generate
 
     def _generate_by_trl(
         self, prompts: list[list[int]], max_tokens: int, temperature: float
@@ -156,9 +168,10 @@ class MemoryGRPOTrainer(GRPOTrainer):
         examples = [self.examples[row["index"]] for row in inputs]
         step = self.state.global_step + 1
         groups = [f"{step}-{example.id}" for example in examples]
-        played = run_episodes(
-            self.paradigm, self.sampler, examples, self.settings.temperature, groups
-        )
+        with self._own_generation():
+            played = run_episodes(
+                self.paradigm, self.sampler, examples, self.settings.temperature, groups
+            )
         self.model.train(mode == "train")
         episodes = [score(episode, self.weights) for episode in played]
         self._check_groups(episodes)

@@ -55,6 +55,26 @@ class Example(Record):
         """Everything that must be remembered to answer all questions, each once."""
         return list(dict.fromkeys(item for q in self.questions for item in q.evidence))
 
+    @property
+    def apart(self) -> list[Example]:
+        """One example for each question, reading the same. Where `meta["questions"]` knows each question's
+        own id and meta, they get these."""
+        if not self.others:
+            return [self]
+        known = self.meta.get("questions") or [
+            {"id": f"{self.id}?{number}", **self.meta} for number in range(len(self.questions))
+        ]
+        return [
+            self.model_copy(
+                update={
+                    "id": meta["id"], "others": (), "evidence": asked.evidence,
+                    "question": asked.question, "answers": asked.answers,
+                    "meta": {name: value for name, value in meta.items() if name != "id"},
+                }
+            )
+            for asked, meta in zip(self.questions, known, strict=True)
+        ]  # fmt: skip
+
 
 class Memory(Record):
     """One entry of a bank. `created` and `updated` are event numbers, `source` an observation's index."""

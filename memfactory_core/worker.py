@@ -19,8 +19,9 @@ from sqlalchemy import Engine
 from memfactory_core import db
 from memfactory_core.config import RunConfig, build
 from memfactory_core.db import Run
-from memfactory_core.errors import ConfigError, MemFactoryError, RunError
+from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.evaluate import evaluate, flat
+from memfactory_core.split import held_out_examples, training_examples
 from memfactory_core.trace import Episode
 from memfactory_core.types import Example
 
@@ -134,9 +135,7 @@ class Work:
 
         if hasattr(sampler, "random"):
             sampler.random.manual_seed(config.seed)
-        examples = config.task.examples(settings.steps * settings.groups, config.seed, "train")
-        if not examples:
-            raise ConfigError("the training task has no examples")
+        examples = training_examples(config)
         args = grpo_config(
             settings, str(self.folder / "checkpoints"), config.seed,
             use_cpu=not torch.cuda.is_available(), **config.policy.training_arguments(),
@@ -182,11 +181,10 @@ class Work:
         self.judge.begin()
 
     def _held_out(self) -> list[Example]:
-        settings = self.config.evaluation
-        examples = self.config.held_out.examples(settings.examples, settings.seed, "heldout")
-        if not examples:
-            raise ConfigError("the evaluation task has no examples")
-        return examples
+        weights = self.config.weights
+        other = db.get_run(self.engine, weights) if weights else None
+        trained = build(other.settings, f"run {other.id}") if other else None
+        return held_out_examples(self.config, trained)
 
     def _keep_training_episodes(self, step: int, episodes: list[Episode]) -> None:
         self.check_stop()

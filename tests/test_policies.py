@@ -70,10 +70,10 @@ class Rewarded(MemoryGRPOTrainer):
             episodes[index] = one.model_copy(update={"reward": float(index % 2)})
 
 
-def train_a_step(policy, folder):
+def train_a_step(policy, folder, *more):
     config = load(
         "memagent-tiny",
-        ["paradigm.updater.max_tokens=4", "paradigm.answer_tokens=2", "training.groups=1",
+        [*more, "paradigm.updater.max_tokens=4", "paradigm.answer_tokens=2", "training.groups=1",
          "training.group_size=2", "training.steps=1", "training.warmup_steps=0"],
     )  # fmt: skip
     sampler = policy.load()
@@ -99,6 +99,22 @@ def test_full_fine_tuning_changes_every_weight(tmp_path):
     trainer, before = train_a_step(policy, tmp_path / "out")
     after = trainer.model.state_dict()
     assert all(not torch.equal(after[name], value) for name, value in before.items())
+
+
+def test_small_steps_on_whole_models_need_float32_weights(tmp_path):
+    """Most bfloat16 weights do not notice a step of 1e-6; `mixed` keeps float32 and computes in bfloat16.
+    Weights of words that do not occur have no gradient in either."""
+    model, changed = save_model(tmp_path / "m", "qwen3"), {}
+    for dtype in ("mixed", "bfloat16"):
+        policy = HF(model=model, dtype=dtype)
+        trainer, before = train_a_step(policy, tmp_path / dtype, "training.learning_rate=1e-6")
+        assert trainer.args.bf16 is True
+        after = trainer.model.state_dict()
+        pairs = [(after[name], value) for name, value in before.items()]
+        changed[dtype] = sum(int((a != b).sum()) for a, b in pairs) / sum(
+            b.numel() for _, b in pairs
+        )
+    assert changed["mixed"] > 0.5 > 0.1 > changed["bfloat16"]
 
 
 def test_lora_changes_the_adapters_and_nothing_else_and_is_loaded_again(tmp_path):

@@ -3,6 +3,7 @@ field."""
 
 from __future__ import annotations
 
+import csv
 import json
 import typing
 from collections import Counter
@@ -38,6 +39,11 @@ def write(folder, name: str, records) -> str:
         from pyarrow import parquet
 
         parquet.write_table(pa.Table.from_pylist(records), path)
+    elif name.endswith(".csv"):
+        with open(path, "w", newline="") as file:
+            writer = csv.DictWriter(file, list(records[0]))
+            writer.writeheader()
+            writer.writerows(records)
     else:
         path.write_text(json.dumps(records))
     return str(path)
@@ -490,15 +496,7 @@ ROWS = [
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv", "a.parquet"])
 def test_any_file_by_the_names_of_its_columns(name, tmp_path):
     rows = [{**row, "a": str(row["a"])} for row in ROWS] if name == "a.parquet" else ROWS
-    if name == "a.csv":
-        import csv
-
-        with open(tmp_path / name, "w", newline="") as file:
-            writer = csv.DictWriter(file, list(ROWS[0]))
-            writer.writeheader(), writer.writerows(ROWS)
-        path = str(tmp_path / name)
-    else:
-        path = write(tmp_path, name, rows)
+    path = write(tmp_path, name, rows)
     task = AnyFile(
         path=path,
         context="text",

@@ -22,8 +22,9 @@ class HF(Policy, kind="hf"):
     """Rank of LoRA adapters on all linear layers; 0 trains every weight."""
     lora_alpha: int = Field(32, ge=1, le=4096)
     """Scale of the adapters."""
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Number format of the weights; auto is bfloat16 on a GPU that has it, float32 elsewhere."""
+    dtype: Literal["auto", "float32", "bfloat16", "mixed"] = "auto"
+    """Number format of the weights; auto is bfloat16 on a GPU that has it, float32 elsewhere. Mixed keeps them in
+    float32 and trains in bfloat16: steps of 1e-6 on whole models would be rounded away in bfloat16 weights."""
     gradient_checkpointing: bool = False
     """Trade time for memory in training."""
     thinking: bool = False
@@ -61,7 +62,7 @@ class HF(Policy, kind="hf"):
         import torch
 
         if self.dtype != "auto":
-            return getattr(torch, self.dtype)
+            return torch.float32 if self.dtype == "mixed" else getattr(torch, self.dtype)
         fast = device == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if fast else torch.float32
 
@@ -82,4 +83,5 @@ class HF(Policy, kind="hf"):
         import torch
 
         half = self._dtype("cuda" if torch.cuda.is_available() else "cpu") is torch.bfloat16
+        half = half or self.dtype == "mixed"
         return {"bf16": half, "gradient_checkpointing": self.gradient_checkpointing}

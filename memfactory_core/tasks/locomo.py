@@ -5,6 +5,9 @@ Category ids: 1 multi-hop, 2 temporal, 3 open-domain, 4 single-hop, 5 adversaria
 the names, so the id is what is stored. A question of category 5 has no answer in the conversation:
 the gold is to say so, the file's `adversarial_answer` is the trap. Evidence ids that name no turn
 are left out and listed in `meta`.
+
+Reading a conversation anew for each of its 200 questions is dear: `together` asks all of one memory,
+`window` reads only what lies shortly before the answer, as Memory-R1 (arXiv 2508.19828) does in training.
 """
 
 from __future__ import annotations
@@ -13,10 +16,12 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import Field, model_validator
+
 from memfactory_core.language import Split
 from memfactory_core.records import Entry, read_entries, take
 from memfactory_core.tasks import Task
-from memfactory_core.types import Evidence, Example
+from memfactory_core.types import Evidence, Example, Question
 
 NOT_MENTIONED = ("Not mentioned in the conversation", "Not mentioned", "No information available")
 _SESSION = re.compile(r"session_(\d+)")
@@ -49,6 +54,19 @@ class LoCoMo(Task, kind="locomo"):
     """Whether a shared picture's caption is part of the turn."""
     dates: bool = True
     """Whether a session's date stands before it, or before each turn."""
+    together: bool = False
+    """Ask all questions of a conversation of one memory, instead of reading it anew for each."""
+    window: int = Field(0, ge=0, le=100_000)
+    """Read only this many turns before the last one that a question needs, and that one (Memory-R1 trains
+    with 50); questions that need an earlier turn, or none, are left out. 0 reads whole conversations."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> LoCoMo:
+        if self.together and self.window:
+            raise ValueError(
+                "each question has a window of its own: set together to false or window to 0"
+            )
+        return self
 
     def examples(self, count: int, seed: int, split: Split = "train") -> list[Example]:
         """The questions in the file's order; a seeded draw of them where there are more than
@@ -67,19 +85,41 @@ class LoCoMo(Task, kind="locomo"):
         if self.conversations and name not in self.conversations:
             return []
         said = self._turns(entry)
-        observations: list[str] = []
-        for turn in said.values():
-            if turn.observation == len(observations):
-                observations.append(f"[{turn.date}] {turn.text}" if self.dates else turn.text)
-            else:
-                observations[-1] += f"\n{turn.text}"
+        whole = self._read(list(said.values()))
         examples = []
         for number, asked in enumerate(entry.entries("qa", "question")):
             if asked.value("category", int) in self.categories:
-                examples.append(
-                    self._question(asked, f"{name}-{number}", name, said, tuple(observations))
-                )
+                examples.append(self._question(asked, f"{name}-{number}", name, said, whole))
+        if self.together and examples:
+            return [_join(examples, f"locomo-{name}")]
+        if self.window:
+            windows = (self._narrow(example, list(said.values())) for example in examples)
+            return [example for example in windows if example is not None]
         return examples
+
+    def _read(self, turns: list[Said]) -> tuple[str, ...]:
+        """The observations that these turns, which lie one after the other, make up."""
+        observations: dict[int, str] = {}
+        for turn in turns:
+            if turn.observation in observations:
+                observations[turn.observation] += f"\n{turn.text}"
+            else:
+                head = f"[{turn.date}] " if self.dates else ""
+                observations[turn.observation] = f"{head}{turn.text}"
+        return tuple(observations.values())
+
+    def _narrow(self, example: Example, turns: list[Said]) -> Example | None:
+        """The example with its window alone; None where it needs what lies outside."""
+        needed = [at for at, turn in enumerate(turns) if turn.id in example.meta["dia_ids"]]
+        if not needed or needed[0] < (start := max(0, needed[-1] - self.window)):
+            return None
+        first = turns[start].observation
+        evidence = [
+            item.model_copy(update={"observation": item.observation - first})
+            for item in example.evidence
+        ]
+        read = self._read(turns[start : needed[-1] + 1])
+        return example.model_copy(update={"observations": read, "evidence": tuple(evidence)})
 
     def _turns(self, entry: Entry) -> dict[str, Said]:
         conversation = entry.value("conversation", dict)
@@ -132,3 +172,19 @@ class LoCoMo(Task, kind="locomo"):
             ),
             meta=meta,
         )
+
+
+def _join(examples: list[Example], name: str) -> Example:
+    """One example that asks the questions of all; what it knows of each stands in `meta["questions"]`."""
+    first, *others = examples
+    asked = [{"id": example.id, **example.meta} for example in examples]
+    return first.model_copy(
+        update={
+            "id": name,
+            "others": tuple(
+                Question(question=e.question, answers=e.answers, evidence=e.evidence)
+                for e in others
+            ),
+            "meta": {"conversation": first.meta["conversation"], "questions": asked},
+        }
+    )
