@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, Index, LargeBinary, event, insert, inspect, text
+from sqlalchemy import Engine, Index, LargeBinary, delete, event, insert, inspect, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, Session, SQLModel, create_engine, select
 
@@ -256,6 +256,25 @@ def save_episodes(
         for table, values in tables.items():
             if values:
                 connection.execute(insert(table), values)
+
+
+def forget_episodes(engine: Engine, run_id: str, phase: str, after_step: int = -1) -> None:
+    """Takes out a phase's episodes of the steps after `after_step`, with all that was derived from them, and in
+    training those steps' curves: what a resumed run does again must not stand there twice."""
+    of_phase = [
+        EpisodeRow.run_id == run_id,
+        EpisodeRow.phase == phase,
+        EpisodeRow.step > after_step,
+    ]
+    chosen = select(EpisodeRow.id).where(*of_phase)
+    with engine.begin() as connection:
+        for table in (EventRow, Need, Fate):
+            mine = [table.run_id == run_id, table.episode_id.in_(chosen)]
+            connection.execute(delete(table).where(*mine))
+        connection.execute(delete(EpisodeRow).where(*of_phase))
+        if phase == "train":
+            later = [Metric.run_id == run_id, Metric.step > after_step]
+            connection.execute(delete(Metric).where(*later))
 
 
 def _event_rows(run_id: str, episode: Episode) -> Iterable[dict[str, Any]]:

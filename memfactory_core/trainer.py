@@ -16,6 +16,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -151,6 +152,12 @@ class MemoryGRPOTrainer(GRPOTrainer):
         finally:
             del self.sampler.generate
 
+    def keep_checkpoint(self) -> None:
+        """Saves the last finished step, from which a run that is stopped now can be resumed."""
+        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        if self.state.global_step and not (folder / "trainer_state.json").exists():
+            self._save_checkpoint(self.model, trial=None)
+
     def _generate_by_trl(
         self, prompts: list[list[int]], max_tokens: int, temperature: float
     ) -> list[Generated]:
@@ -275,6 +282,7 @@ def grpo_config(settings: Training, folder: str, seed: int, **more: Any) -> GRPO
         "epsilon": settings.clip,
         "entropy_coef": settings.entropy,
         "save_steps": settings.save_every,
+        "save_total_limit": 2,
         "logging_steps": 1,
         "report_to": [],
         "bf16": False,

@@ -83,18 +83,21 @@ class Work:
         self._phase("loading the policy")
         transformers_logging.disable_progress_bar()
         checkpoint = _last_checkpoint(self.folder / "checkpoints")
-        sampler = self.config.policy.load(self._start_weights())
+        policy = self.folder / "policy"  # is there once the training has ended
+        trained = self.config.mode == "train" and policy.exists()
+        sampler = self.config.policy.load(policy if trained else self._start_weights())
         held_out = self._held_out()
         if self.config.mode == "evaluate":
             self._evaluate("after", sampler, held_out, 0)
             return
         if not isinstance(sampler, LanguageModelSampler):
             raise RunError(f"the policy {self.config.policy.kind!r} cannot be trained")
-        if checkpoint is None:
+        if checkpoint is None and not trained:
             self._evaluate("before", sampler, held_out, 0)
         else:
             self.results = self.run.summary
-        self._train(sampler, checkpoint)
+        if not trained:
+            self._train(sampler, checkpoint)
         self._evaluate("after", sampler, held_out, self.config.training.steps)
 
     def _retrieve(self) -> None:
@@ -133,8 +136,10 @@ class Work:
         import torch
         from transformers import PrinterCallback
 
+        done = int(checkpoint.name.split("-")[1]) if checkpoint else 0
+        db.forget_episodes(self.engine, self.run.id, "train", after_step=done)
         if hasattr(sampler, "random"):
-            sampler.random.manual_seed(config.seed)
+            sampler.random.manual_seed(config.seed + done)
         examples = training_examples(config)
         args = grpo_config(
             settings, str(self.folder / "checkpoints"), config.seed,
@@ -146,11 +151,16 @@ class Work:
             callbacks=[_progress(self)], **config.policy.trainer_options(),
         )  # fmt: skip
         trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        policy = self.folder / "policy"
-        trainer.save_model(str(policy))
+        try:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        except Stopped:
+            trainer.keep_checkpoint()
+            raise
+        part = self.folder / "policy.part"
+        trainer.save_model(str(part))
         # a pickle of the trainer's arguments, with this machine's paths: nobody reads it
-        (policy / "training_args.bin").unlink(missing_ok=True)
+        (part / "training_args.bin").unlink(missing_ok=True)
+        part.rename(self.folder / "policy")
         sampler.model = trainer.accelerator.unwrap_model(trainer.model)
 
     def _evaluate(self, when: str, sampler: Any, examples: list[Example], step: int) -> None:
@@ -160,6 +170,12 @@ class Work:
             self.check_stop()
             db.save_episodes(self.engine, self.run.id, f"{when}/{mode}", step, episodes)
 
+        if hasattr(sampler, "model"):
+            import torch
+
+            torch.manual_seed(self.config.seed)
+        for mode in ("greedy", "sampled"):  # of an evaluation that was stopped half way
+            db.forget_episodes(self.engine, self.run.id, f"{when}/{mode}")
         summary = evaluate(
             self.config.paradigm, sampler, examples, self.config.reward,
             self.config.evaluation.samples, keep, self.judge,
@@ -253,8 +269,9 @@ def _progress(work: Work) -> Any:
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    return found[-1] if found else None
+    """The last checkpoint that was written to its end: the trainer's state is written last."""
+    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    return max(whole, key=lambda path: int(path.name.split("-")[1]), default=None)
 
 
 def _sha256(path: Path) -> str:

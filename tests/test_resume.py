@@ -1,0 +1,153 @@
+"""A run of a transformers model that is stopped goes on from its step: nothing twice, nothing lost."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from memfactory_core import db, jobs
+from memfactory_core.config import load
+from memfactory_core.worker import Work, work
+from tests.test_policies import save_model
+
+STEPS = 4
+SMALL = [
+    "policy.kind=hf", "policy.dtype=float32", "paradigm.updater.max_tokens=32",
+    "paradigm.answer_tokens=16", f"training.steps={STEPS}", "training.groups=2",
+    "training.group_size=4", "training.warmup_steps=0", "evaluation.examples=2",
+    "evaluation.samples=1",
+    # an untrained model earns nothing, but its outputs differ in length
+    'reward={"length": 1.0}',
+]  # fmt: skip
+HOWS = {"full": [], "lora": ["policy.lora_rank=4"]}
+
+
+class StopsAt(Work):
+    """Is asked to stop when a moment has come: after a step, or in an evaluation."""
+
+    step = 0
+    phase = ""
+
+    def keep_metrics(self, step, logs):
+        super().keep_metrics(step, logs)
+        if step == self.step:
+            (self.folder / "stop").touch()
+
+    def _phase(self, phase):
+        super()._phase(phase)
+        if phase == self.phase:
+            (self.folder / "stop").touch()
+
+
+def stop_at(lab, run, step=0, phase=""):
+    stopping = StopsAt(lab, db.get_run(lab, run.id))
+    stopping.step, stopping.phase = step, phase
+    stopping.carry_out()
+    stopped = db.get_run(lab, run.id)
+    assert stopped.state == "stopped" and not (Path(run.folder) / "stop").exists()
+    return stopped
+
+
+def rows_of(lab, run):
+    """Episodes by phase and step, metrics' steps, and what the episodes' tables name."""
+    with db.Session(lab) as session:
+        rows = session.exec(db.select(db.EpisodeRow).where(db.EpisodeRow.run_id == run.id)).all()
+        points = session.exec(db.select(db.Metric).where(db.Metric.run_id == run.id)).all()
+        events = session.exec(db.select(db.EventRow).where(db.EventRow.run_id == run.id)).all()
+        needs = session.exec(db.select(db.Need).where(db.Need.run_id == run.id)).all()
+    assert {event.episode_id for event in events} == {row.id for row in rows}
+    assert {need.episode_id for need in needs} == {row.id for row in rows}
+    asked = {}
+    for row in rows:
+        if row.phase == "train":
+            asked.setdefault(row.step, []).append(row.example_id)
+    return (
+        Counter((row.phase, row.step) for row in rows),
+        Counter(point.step for point in points if point.name == "reward"),
+        {step: sorted(ids) for step, ids in asked.items()},
+    )
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save_model(tmp_path_factory.mktemp("resume") / "model", "qwen3")
+
+
+def begin(lab, model, how, save_every):
+    settings = [*SMALL, *HOWS[how], f"policy.model={model}", f"training.save_every={save_every}"]
+    return jobs.create(lab, load("memagent-tiny", settings))
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_stopped_run_goes_on_from_its_step_as_if_it_had_not_been_stopped(lab, model, how):
+    straight = work(lab, begin(lab, model, how, save_every=2).id)
+    assert (straight.state, straight.reason) == ("finished", "")
+    run = begin(lab, model, how, save_every=2)
+    stopped = stop_at(lab, run, step=2)
+    assert stopped.step == 2 and not (Path(run.folder) / "policy").exists()
+    resumed = work(lab, run.id)
+    assert (resumed.state, resumed.step) == ("finished", STEPS)
+    assert rows_of(lab, resumed) == rows_of(lab, straight)
+    counts, metrics, _ = rows_of(lab, resumed)
+    assert [counts["train", step] for step in range(1, STEPS + 1)] == [8] * STEPS
+    assert metrics == dict.fromkeys(range(1, STEPS + 1), 1)
+    name = "adapter_model" if how == "lora" else "model"
+    one, two = (
+        load_file(Path(each.folder) / "policy" / f"{name}.safetensors")
+        for each in (straight, resumed)
+    )
+    start = load_file(Path(model) / "model.safetensors")
+    assert set(one) == set(two) and all(one[key].equal(two[key]) for key in one)
+    if how == "full":
+        assert not all(one[key].equal(start[key]) for key in one), "the rewards differed"
+    assert resumed.summary == straight.summary
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_stop_between_checkpoints_keeps_the_step_it_had_reached(lab, model, how):
+    run = begin(lab, model, how, save_every=100)
+    stop_at(lab, run, step=3)
+    kept = [path.name for path in (Path(run.folder) / "checkpoints").glob("checkpoint-*")]
+    assert kept == ["checkpoint-3"]
+    assert (Path(run.folder) / "checkpoints" / "checkpoint-3" / "optimizer.pt").exists()
+    resumed = work(lab, run.id)
+    counts, metrics, _ = rows_of(lab, resumed)
+    assert (resumed.state, resumed.step) == ("finished", STEPS)
+    assert [counts["train", step] for step in range(1, STEPS + 1)] == [8] * STEPS
+    assert metrics == dict.fromkeys(range(1, STEPS + 1), 1)
+
+
+def test_a_killed_run_repeats_the_steps_after_its_checkpoint_without_doubling_them(lab, model):
+    class Killed(Work):
+        def keep_metrics(self, step, logs):
+            super().keep_metrics(step, logs)
+            if step == 3:
+                raise MemoryError("as if killed")
+
+    run = begin(lab, model, "full", save_every=2)
+    with pytest.raises(MemoryError):
+        Killed(lab, db.get_run(lab, run.id)).carry_out()
+    assert db.get_run(lab, run.id).state == "failed"
+    torn = Path(run.folder) / "checkpoints" / "checkpoint-3"
+    torn.mkdir()
+    (torn / "model.safetensors").write_bytes(b"half")
+    resumed = work(lab, run.id)
+    counts, metrics, _ = rows_of(lab, resumed)
+    assert (resumed.state, resumed.step) == ("finished", STEPS)
+    assert [counts["train", step] for step in range(1, STEPS + 1)] == [8] * STEPS
+    assert metrics == dict.fromkeys(range(1, STEPS + 1), 1)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("how", HOWS)
+def test_an_evaluation_that_was_stopped_is_done_again_and_counted_once(lab, model, how, when):
+    run = begin(lab, model, how, save_every=100)
+    stop_at(lab, run, phase=f"evaluating {when} training")
+    resumed = work(lab, run.id)
+    counts, metrics, _ = rows_of(lab, resumed)
+    assert (resumed.state, resumed.reason) == ("finished", "")
+    assert set(resumed.summary) == {"before", "after"}
+    assert metrics == dict.fromkeys(range(1, STEPS + 1), 1)
+    for mode in ("greedy", "sampled"):
+        assert counts["before/" + mode, 0] == counts["after/" + mode, STEPS] == 2
