@@ -3,9 +3,12 @@ them part."""
 
 from __future__ import annotations
 
+from itertools import count
+from typing import Any
+
 import streamlit as st
 
-from app import cards, markup, moments
+from app import cards, findings, markup, moments
 from app.views import from_url, page
 from memfactory_core.db import EpisodeRow, Run
 from memfactory_core.group import aligned_banks, parting
@@ -13,7 +16,9 @@ from memfactory_core.trace import Episode
 
 ACROSS = 4
 SHOWN = 16
-"""Attempts that are laid side by side."""
+"""Attempts that are laid side by side on one page."""
+COMPARED = 1000
+"""Attempts, best first, of which any two can be compared."""
 SAME = 1e-9
 """Rewards that differ by less are equal: such a group teaches nothing."""
 
@@ -23,70 +28,90 @@ def teaches(lowest: float, highest: float) -> bool:
     return highest - lowest > SAME
 
 
-def show(run: Run, found: list[tuple[EpisodeRow, Episode]]) -> None:
-    """One group."""
-    first = found[0][1]
-    rewards = [row.reward for row, _ in found]
-    mean = sum(rewards) / len(rewards)
-    spread = (sum((reward - mean) ** 2 for reward in rewards) / len(rewards)) ** 0.5
-    right = sum(row.exact_match == 1 for row, _ in found)
+def right_in_words(right: float, count: int) -> str:
+    """How many attempts are right; where an attempt answers several questions, the share."""
+    return (
+        f"{right:,.0f} of {count:,} right" if right == int(right) else f"{right / count:.0%} right"
+    )
+
+
+def show(run: Run, phase: str, step: int, group: dict[str, Any]) -> None:
+    """One group (a row of findings.groups), a page of its attempts at a time."""
+    name, total = group["group_id"], group["attempts"]
+    pages, key = -(-total // SHOWN), f"attempts.{name}"
+    number = min(st.session_state.get(key, 1), pages)
+    found = findings.attempts(run.id, phase, step, name, SHOWN, (number - 1) * SHOWN)
+    first, start = found[0][1], (number - 1) * SHOWN + 1
     gold = first.example.answers[0] if first.example.answers else ""
     st.html(
         f'<div class="mf mf-story">{markup.text(first.example.question)} <span class="mf-muted">'
         f"Right answer:</span> {markup.text(gold, 'not known')}</div>"
     )
+    lesson = teaches(group["lowest"], group["highest"])
     st.html(markup.facts({
-        "Attempts": f"{len(found):,}", "Right": f"{right:,} of {len(found):,}",
-        "Mean reward": f"{mean:+.2f}", "Spread": f"{spread:.2f}",
-        "Teaches": "yes" if teaches(min(rewards), max(rewards)) else "no, all earned the same",
+        "Attempts": f"{total:,}",
+        "Answers": right_in_words(group["right"], total),
+        "Mean reward": f"{group['mean']:+.2f}", "Spread": f"{group['spread']:.2f}",
+        "Teaches": "yes" if lesson else "no, all earned the same",
     }))  # fmt: skip
-    _side_by_side(run, found[:SHOWN])
-    shown = [episode for _, episode in found[:SHOWN]]
+    if pages > 1:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.pagination(pages, key=key)
+            last = start + len(found) - 1
+            st.caption(f"Attempts {start:,} to {last:,} of {total:,}, best first", width="content")
+    _side_by_side(run, found, start)
     st.subheader("Memories at the end")
     st.caption("One row for each text; the columns are the attempts. Shared ones come first.")
-    st.html(cards.banks_table(aligned_banks(shown), len(shown), first.example.needed))
-    if len(shown) > 1:
-        _parting(run, found[:SHOWN])
+    rows = aligned_banks([episode for _, episode in found])
+    st.html(cards.banks_table(rows, len(found), first.example.needed, start))
+    if total > 1:
+        _parting(run, phase, step, name)
 
 
-def _side_by_side(run: Run, found: list[tuple[EpisodeRow, Episode]]) -> None:
+def _side_by_side(run: Run, found: list[tuple[EpisodeRow, Episode]], first: int) -> None:
     weights = run.settings.get("reward", {})
     for start in range(0, len(found), ACROSS):
+        here = found[start : start + ACROSS]
         columns = st.columns(ACROSS, gap="small")
-        for number, (row, episode) in enumerate(found[start : start + ACROSS], start + 1):
+        for number, column, (row, episode) in zip(
+            count(first + start), columns, here, strict=False
+        ):
             parts = {
                 name.replace("_", " "): f"{weight * episode.scores.get(name, 0.0) + 0.0:+.2f}"
                 for name, weight in weights.items()
             }
             parts |= {"Reward": f"{row.reward:+.2f}", "Advantage": f"{row.advantage:+.2f}"}
-            with columns[number - start - 1].container(border=True, height="stretch"):
+            with column.container(border=True, height="stretch"):
                 st.html(cards.attempt_card(number, episode, row.cause, parts))
-                link_to(run, row, "Open")
+                link_to(run, row, f"Open attempt {number}", icon="")
 
 
-def link_to(run: Run, row: EpisodeRow, label: str, event: int | None = None) -> None:
+def link_to(
+    run: Run, row: EpisodeRow, label: str, event: int | None = None,
+    icon: str = ":material/arrow_forward:",
+) -> None:  # fmt: skip
     """A link to an episode, at one of its events where one is given."""
     place = {"run": run.id, "phase": row.phase, "step": str(row.step), "episode": row.id}
     if event is not None:
         place |= {"view": "steps", "event": str(event)}
-    icon = ":material/arrow_forward:"
     st.page_link(page("episode"), label=label, icon=icon, query_params=place)
 
 
-def _parting(run: Run, found: list[tuple[EpisodeRow, Episode]]) -> None:
+def _parting(run: Run, phase: str, step: int, group: str) -> None:
     st.subheader("Where two attempts part")
-    names = [str(number) for number in range(1, len(found) + 1)]
+    rewards = findings.rewards(run.id, phase, step, group, COMPARED)
+    names = [str(number) for number in range(1, len(rewards) + 1)]
     left, right = st.columns(2, gap="medium")
     chosen = [
         column.selectbox(
-            label, names, format_func=lambda n: _attempt(n, found[int(n) - 1][0]),
+            label, names, format_func=lambda n: f"Attempt {n}, reward {rewards[int(n) - 1]:+.2f}",
             **from_url(key, names, start),
         )
         for column, label, key, start in (
             (left, "One attempt", "one", names[0]), (right, "The other", "other", names[-1]),
         )
     ]  # fmt: skip
-    pair = [found[int(name) - 1] for name in chosen]
+    pair = [findings.attempts(run.id, phase, step, group, 1, int(n) - 1)[0] for n in chosen]
     turn = parting(pair[0][1], pair[1][1])
     if turn is None:
         st.info("These two attempts said the same in every turn.")
@@ -105,7 +130,3 @@ def _parting(run: Run, found: list[tuple[EpisodeRow, Episode]]) -> None:
             body = markup.highlight(said, needed) if said else markup.text("", "nothing")
             st.html(f'<div class="mf"><div class="mf-label">Attempt {name} said</div>{body}</div>')
             link_to(run, row, "Open this moment", moments.event_of_turn(episode, turn))
-
-
-def _attempt(number: str, row: EpisodeRow) -> str:
-    return f"Attempt {number}, reward {row.reward:+.2f}"

@@ -76,8 +76,9 @@ def query(memories: Sequence[Memory], question: str, needed: Sequence[Evidence])
         st.info("Type a query to see what is found.")
         return
     found = find(kind(**({"top_k": int(top)} if limited else {})), asked, memories)
-    st.html(f'<div class="mf mf-wide">{cards.hits(found, needed)}</div>')
-    st.caption(f"{len(found):,} of {len(memories):,} memories are read.")
+    table = cards.hits(found, needed)
+    st.html(f'<div class="mf mf-wide" role="group" aria-label="What was found">{table}</div>')
+    st.caption(f"Read: {len(found):,} of {len(memories):,} memories.")
 
 
 def entries(memories: Sequence[Memory], needed: Sequence[Evidence]) -> None:
@@ -95,7 +96,8 @@ def entries(memories: Sequence[Memory], needed: Sequence[Evidence]) -> None:
     )
     head = "<tr><th>Id</th><th>Memory</th><th>From</th></tr>"
     st.html(
-        f'<div class="mf mf-wide"><table class="mf-table"><thead>{head}</thead>'
+        f'<div class="mf mf-wide" role="group" aria-label="Entries of the bank">'
+        f'<table class="mf-table"><thead>{head}</thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 

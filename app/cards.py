@@ -148,8 +148,7 @@ def _framed(label: str, body: str) -> str:
 
 def attempt_card(number: int, episode: Episode, cause: str | None, parts: Mapping[str, str]) -> str:
     """One attempt of a group: its answer, right or wrong, the parts of its reward, its cause."""
-    right = exact_match(episode.answer, episode.example.answers) == 1
-    verdict = tag("good", "✓", "right") if right else tag("bad", "✕", "wrong")
+    verdict = _verdict(episode)
     said = f"<bdi>{safe(episode.answer, 300)}</bdi>" if episode.answer else text("", "no answer")
     rows = "".join(
         f"<tr><td>{safe(name, 60)}</td><td>{safe(value, 60)}</td></tr>"
@@ -163,11 +162,24 @@ def attempt_card(number: int, episode: Episode, cause: str | None, parts: Mappin
     )
 
 
-def banks_table(rows: Sequence[Row], size: int, needed: Sequence[Evidence]) -> str:
-    """Final banks aligned: one row for each memory text, one column for each attempt."""
+def _verdict(episode: Episode) -> str:
+    questions = episode.example.questions
+    answers = [episode.answer, *episode.other_answers]
+    pairs = zip(answers, questions, strict=False)
+    right = sum(exact_match(answer, question.answers) == 1 for answer, question in pairs)
+    if right == len(questions):
+        return tag("good", "✓", "right" if right == 1 else f"all {right} right")
+    if right == 0:
+        return tag("bad", "✕", "wrong" if len(questions) == 1 else "all wrong")
+    return tag("", "◐", f"{right} of {len(questions)} right")
+
+
+def banks_table(rows: Sequence[Row], size: int, needed: Sequence[Evidence], first: int = 1) -> str:
+    """Final banks aligned: one row for each memory text, one column for each attempt, numbered from
+    `first`."""
     if not rows:
         return '<div class="mf mf-muted">Every attempt ended with an empty memory.</div>'
-    head = "".join(f"<th>{number}</th>" for number in range(1, size + 1))
+    head = "".join(f"<th>{number}</th>" for number in range(first, first + size))
     body = "".join(
         f"<tr><td>{highlight(row.text, needed)}</td>"
         + "".join(
@@ -180,7 +192,8 @@ def banks_table(rows: Sequence[Row], size: int, needed: Sequence[Evidence]) -> s
     more = len(rows) - MANY
     rest = f'<div class="mf-muted">{more:,} more memories</div>' if more > 0 else ""
     return (
-        f'<div class="mf mf-wide"><table class="mf-table mf-banks"><thead><tr><th>Memory</th>{head}'
+        '<div class="mf mf-wide" role="group" aria-label="Memories at the end">'
+        f'<table class="mf-table mf-banks"><thead><tr><th>Memory</th>{head}'
         f"<th>In</th></tr></thead><tbody>{body}</tbody></table>{rest}</div>"
     )
 

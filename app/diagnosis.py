@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import cards, charts, findings, markup, queries
-from app.views import PHASES, door, from_url, page, rows_of
+from app.views import PHASES, chart, door, from_url, page, rows_of
 from memfactory_core.attribution import CAUSES
 from memfactory_core.db import Run
 from memfactory_core.fate import survival
@@ -35,8 +35,8 @@ def causes(run: Run) -> None:
     names = sorted(totals, key=lambda cause: -totals[cause])
     looks = {cause: list(CAUSES).index(cause) if cause in CAUSES else 0 for cause in names}
     places = [_place(bar) for bar in bars]
-    chart, words = st.columns([1.7, 1], gap="large")
-    with chart:
+    left, words = st.columns([1.7, 1], gap="large")
+    with left:
         st.markdown(f"**Wrong answers by cause**, share of the {count:,} episodes kept")
         shares = {c: [bar["causes"].get(c, 0) / bar["all"] for bar in bars] for c in names}
         figure = charts.bars(places, shares, looks)
@@ -45,9 +45,9 @@ def causes(run: Run) -> None:
             name, number = point["customdata"][:2]
             st.query_params.update({"cause": name, "steps": places[int(number)]})
 
-        alt = "Shares of the causes of wrong answers over steps"
+        alt = f"Causes of wrong answers over steps: {_in_words(totals, count)}"
         door(figure, f"causes.{phase}", alt, list_it)
-        st.caption("Click a part of a bar to list its episodes below.")
+        st.caption("Click a part of a bar, or choose below, to list its episodes.")
     with words:
         st.markdown("**What the causes mean**")
         lines = "".join(cards.cause_line(cause, totals[cause]) for cause in names)
@@ -58,6 +58,11 @@ def causes(run: Run) -> None:
     ]
     rows_of(rows, f"causes-{phase.replace('/', '-')}")
     _behind(run, phase, names, places, bars)
+
+
+def _in_words(totals: dict[str, int], count: int) -> str:
+    told = (f"{name.replace('_', ' ')} {number:,}" for name, number in totals.items())
+    return f"{', '.join(told)} of {count:,} episodes"
 
 
 def _place(bar: dict[str, Any]) -> str:
@@ -119,8 +124,8 @@ def memories(run: Run) -> None:
     if not phases:
         st.info("There are no episodes yet: they appear while the run evaluates and trains.")
         return
-    chart, lists = st.columns([1, 1.15], gap="large")
-    with chart:
+    left, lists = st.columns([1, 1.15], gap="large")
+    with left:
         _survival(run, phases)
     with lists:
         _lists(run, phases)
@@ -141,10 +146,9 @@ def _survival(run: Run, phases: list[str]) -> None:
     if not series:
         st.info("This task does not say in which section its needed facts stand.")
         return
-    st.plotly_chart(
-        charts.survival(series), key="survival",
-        alt="Share of needed facts still in memory against sections read since",
-    )  # fmt: skip
+    told = {label: [(age, share) for age, share, _ in curve] for label, curve in series.items()}
+    alt = charts.alt("Share of needed facts still in memory", told, True, "sections read since")
+    chart(charts.survival(series), "survival", alt)
     st.caption(
         "At 0 a fact has just been told: what is missing there was never written. Facts told late "
         "are followed less far; hover to see how many are left."

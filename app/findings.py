@@ -18,13 +18,20 @@ BARS = 48
 """Bars of one chart, and steps whose operations are counted, at most."""
 NEEDS = 2000
 """Needed facts that a survival curve is computed from at most."""
+BEST_FIRST = ((EpisodeRow.reward + 0).desc(), EpisodeRow.id)
+"""The order of a group's attempts."""
 LOST = ("overwritten", "deleted", "merged_away")
 """Causes by which a fact that was in memory is gone when it is needed."""
 
 
-def groups(run_id: str, phase: str, step: int, limit: int, offset: int = 0) -> list[dict[str, Any]]:
-    """One page of a step's groups: question, attempts, rewards (mean, spread, lowest,
-    highest), how many are right."""
+def groups(
+    run_id: str, phase: str, step: int, limit: int, offset: int = 0, group_id: str | None = None
+) -> list[dict[str, Any]]:
+    """One page of a step's groups, or the one named: question, attempts, rewards (mean, spread,
+    lowest, highest), how many are right."""
+    place = [EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step == step]
+    if group_id is not None:
+        place.append(EpisodeRow.group_id == group_id)
     with Session(engine()) as session:
         chosen = (
             select(
@@ -37,7 +44,7 @@ def groups(run_id: str, phase: str, step: int, limit: int, offset: int = 0) -> l
                 func.max(EpisodeRow.reward).label("highest"),
                 func.sum(EpisodeRow.exact_match).label("right"),
             )
-            .where(EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step == step)
+            .where(*place)
             .group_by(EpisodeRow.group_id)
             .order_by(EpisodeRow.group_id)
             .limit(limit)
@@ -56,21 +63,34 @@ def count_groups(run_id: str, phase: str, step: int) -> int:
         return session.execute(chosen).scalar_one()
 
 
+def _in_group(run_id: str, phase: str, step: int, group_id: str) -> tuple[Any, ...]:
+    return (
+        EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step == step,
+        EpisodeRow.group_id == group_id,
+    )  # fmt: skip
+
+
 def attempts(
-    run_id: str, phase: str, step: int, group_id: str, limit: int = 64
+    run_id: str, phase: str, step: int, group_id: str, limit: int = 64, offset: int = 0
 ) -> list[tuple[EpisodeRow, Episode]]:
-    """The attempts of one group, best first, with their episodes."""
+    """One page of a group's attempts, best first, with their episodes."""
     with Session(engine()) as session:
         chosen = (
             select(EpisodeRow)
-            .where(
-                EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step == step,
-                EpisodeRow.group_id == group_id,
-            )
+            .where(*_in_group(run_id, phase, step, group_id))
+            .order_by(*BEST_FIRST)
             .limit(limit)
-        )  # fmt: skip
-        rows = sorted(session.execute(chosen).scalars(), key=lambda row: (-row.reward, row.id))
-        return [(row, row.episode) for row in rows]
+            .offset(offset)
+        )
+        return [(row, row.episode) for row in session.execute(chosen).scalars()]
+
+
+def rewards(run_id: str, phase: str, step: int, group_id: str, limit: int) -> list[float]:
+    """The rewards of a group's attempts, best first."""
+    with Session(engine()) as session:
+        here = _in_group(run_id, phase, step, group_id)
+        chosen = select(EpisodeRow.reward).where(*here).order_by(*BEST_FIRST).limit(limit)
+        return list(session.execute(chosen).scalars())
 
 
 def place_in_group(run_id: str, episode_id: str) -> tuple[str, str | None, int | None] | None:

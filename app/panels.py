@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import charts, findings, markup, queries
-from app.views import FIGURES, SHARES, door, page, rows_of, toml
+from app.views import FIGURES, SHARES, chart, door, page, rows_of, toml
 from memfactory_core.db import Run
 from memfactory_core.honesty import doubts
 
@@ -42,43 +42,57 @@ def curves(run: Run) -> None:
     if "useful" in found:
         st.markdown("**Useful memories**, share of those that the reranker chose")
         useful = charts.curves({"useful": found["useful"]}, percent=True, height=300)
-        st.plotly_chart(useful, key="useful", alt="Share of useful memories over steps")
+        chart(useful, "useful", charts.alt("Share of useful memories", {"": found["useful"]}, True))
         _figures(found)
         return
     if not found:
         st.info("The curves begin with the first training step.", icon=":material/hourglass_top:")
         return
     honesty(run, found)
-    st.caption("Click a point to see the groups of attempts of that step.")
+    _step(run)
     clicked = []
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**Reward**, mean of a step's episodes")
         reward = charts.curves({"reward": found.get("reward", [])}, height=270)
-        clicked.append(door(reward, "reward", "Reward over steps"))
+        alt = charts.alt("Reward", {"": found.get("reward", [])})
+        clicked.append(door(reward, "reward", alt))
     with right:
         st.markdown("**Memory and answers**, share of a step's episodes")
         series = {label: found[name] for name, label in MEMORY.items() if name in found}
         memory = charts.curves(series, percent=True, height=270)
-        clicked.append(door(memory, "memory", f"{', '.join(series)} over steps"))
-    mix = _operations(run)
+        clicked.append(door(memory, "memory", charts.alt("Memory and answers", series, True)))
     small = {name: look for name, look in SMALL.items() if name in found}
-    places = [place for _ in range(0, len(small) + bool(mix), 4) for place in st.columns(4)]
+    places = [place for _ in range(0, len(small), 4) for place in st.columns(4)]
     for column, (name, (title, share)) in zip(places, small.items(), strict=False):
         with column:
             st.caption(title)
             figure = charts.curves({title: found[name]}, share, 170)
-            clicked.append(door(figure, name, f"{title} over steps"))
-    if mix:
-        with places[len(small)]:
-            st.caption("Operations carried out")
-            figure = charts.curves(mix, True, 200)
-            clicked.append(door(figure, "operations", "Share of each operation over steps"))
+            clicked.append(door(figure, name, charts.alt(title, {"": found[name]}, share)))
+    if mix := _operations(run):
+        st.markdown("**Operations carried out**, share of a step's writes")
+        figure = charts.curves(mix, True, 230)
+        clicked.append(door(figure, "operations", charts.alt("Operations", mix, True)))
     _figures(found | {f"share of {name}": curve for name, curve in mix.items()})
     step = next((int(point["x"]) for point in clicked if point), None)
     if step is not None:
         place = {"run": run.id, "phase": "train", "step": str(step)}
         st.switch_page(page("groups"), query_params=place)
+
+
+def _step(run: Run) -> None:
+    """The way into a step without a mouse: its number and a link."""
+    if "train" not in queries.phases(run.id):
+        return
+    first, last = queries.step_range(run.id, "train")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        step = st.number_input("Step", first, last, last, key=f"step.{run.id}", width=130)
+        place = {"run": run.id, "phase": "train", "step": str(step)}
+        st.page_link(
+            page("groups"), label="Open this step", icon=":material/view_column:",
+            query_params=place, width="content",
+        )  # fmt: skip
+        st.caption("or click a point of a curve, to see the groups of attempts", width="content")
 
 
 @lru_cache(maxsize=16)
@@ -137,9 +151,11 @@ def results(run: Run) -> None:
         if not shares:
             continue
         st.markdown(f"**{title}**")
-        chart, table = st.columns([1.15, 1], gap="large")
-        figure = charts.before_after(before, after, shares)
-        chart.plotly_chart(figure, key=f"results.{mode}", alt=f"{title}: means and intervals")
+        left, table = st.columns([1.15, 1], gap="large")
+        with left:
+            figure = charts.before_after(before, after, shares)
+            alt = f"{title}: means and intervals, the same as in the table beside it"
+            chart(figure, f"results.{mode}", alt)
         columns = {"Score": [*shares.values(), *figures.values()]}
         for side, values in (("Before", before), ("After" if before else "Result", after)):
             if values:
@@ -161,7 +177,7 @@ def _retrievers(before: dict[str, Any], after: dict[str, Any]) -> None:
             row |= {"Retriever": retriever, "Category": category, score: interval(value, True)}
         if rows:
             st.markdown(f"**{title}**")
-            st.dataframe(list(rows.values()), hide_index=True)
+            st.dataframe(list(rows.values()), hide_index=True, alt=title or "Retrievers compared")
 
 
 def _measured(mode: str, names: dict[str, str], values: dict[str, Any]) -> dict[str, str]:

@@ -167,7 +167,7 @@ def _moment(shown: Episode, told: list[moments.Moment], at: int, place: dict[str
         if at == len(told) - 1:
             st.html(markup.episode_answers(shown))
         with st.container(horizontal=True):
-            if st.button("What if this had gone differently?", icon=":material/alt_route:"):
+            if st.button("What if it had not?", icon=":material/alt_route:"):
                 go(**place, view="what-if", event=here)
                 st.rerun()
             st.page_link(

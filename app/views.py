@@ -122,8 +122,8 @@ def trail(run: Run, phase: str, step: int, group: str | None = None) -> None:
     """The way back: the run, its step's groups, the episode's group."""
     place = {"run": run.id, "phase": phase, "step": str(step)}
     links = {markup.plain(run.name, 40): ("runs", {"run": run.id})}
-    when = f"step {step:,}" if phase == "train" else PHASES.get(phase, phase)
-    links[f"Groups of {when}"] = ("groups", place)
+    when = f"step {step:,}" if phase == "train" else PHASES.get(phase, phase).lower()
+    links[f"Groups · {when}"] = ("groups", place)
     if group:
         links["This group"] = ("groups", place | {"group": group})
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -148,6 +148,15 @@ def rows_of(
         )  # fmt: skip
 
 
+BARE = {"displayModeBar": False}
+"""Charts without Plotly's buttons, which are eight stops of the Tab key for each chart."""
+
+
+def chart(figure: Any, key: str, alt: str) -> None:
+    """A chart to look at, with its description for those who cannot."""
+    st.plotly_chart(figure, key=key, alt=alt, config=BARE)
+
+
 def door(
     figure: Any, key: str, alt: str, on_click: Callable[[dict[str, Any]], None] | None = None
 ) -> dict[str, Any] | None:
@@ -159,7 +168,9 @@ def door(
         if points and on_click:
             on_click(points[0])
 
-    told = st.plotly_chart(figure, key=key, alt=alt, on_select=clicked, selection_mode="points")
+    told = st.plotly_chart(
+        figure, key=key, alt=alt, on_select=clicked, selection_mode="points", config=BARE
+    )
     points = told.selection.points if told else []
     return points[0] if points else None
 

@@ -45,11 +45,12 @@ def panel(run: Run, phase: str, shown: Episode) -> None:
         _not_here(f"its policy ({agent.config.policy.kind}) is a program or a service, without "
                   "weights that could play the rest again.")  # fmt: skip
         return
+    decision = _decision_of(shown)
+    if decision is None:
+        return
     left, right = st.columns([1, 1.35], gap="large")
     with left:
-        change = _ask(shown)
-    if change is None:
-        return
+        change = _ask(shown, decision)
     with right:
         reading = change.turn < len(shown.turns) and shown.turns[change.turn].observation is None
         which, many, act = st.columns([1.4, 0.9, 1.4], vertical_alignment="bottom", gap="small")
@@ -81,23 +82,33 @@ def _not_here(reason: str) -> None:
     st.info(f"This run cannot play an episode again: {reason}", icon=":material/block:")
 
 
-def _ask(shown: Episode) -> Change | None:
+def _decision_of(shown: Episode) -> str | None:
+    """The event that is to be changed, READING for what is read to answer."""
     writes = {str(e.seq): e for e in shown.events if isinstance(e, Wrote) and _has_turn(shown, e)}
-    answers = [i for i, turn in enumerate(shown.turns) if turn.observation is None]
-    options = [*writes, *([READING] if answers else [])]
+    options = [*writes, *([READING] if _answers(shown) else [])]
     if not options:
         st.info("The policy decided nothing in this episode.")
         return None
-    chosen = st.selectbox(
+    return st.selectbox(
         "Which decision", options, format_func=lambda o: _decision(writes.get(o)),
         **from_url("event", options),
     )  # fmt: skip
-    event = writes.get(chosen)
-    st.html(
-        f'<div class="mf">{markup.write(event, shown.example.needed)}</div>' if event else
-        '<div class="mf mf-muted">The memory stays as recorded; what is read from it changes.</div>'
-    )  # fmt: skip
-    return _change(shown, event) if event else Change(turn=answers[0])
+
+
+def _answers(shown: Episode) -> list[int]:
+    return [i for i, turn in enumerate(shown.turns) if turn.observation is None]
+
+
+def _ask(shown: Episode, decision: str) -> Change:
+    if decision == READING:
+        st.html(
+            '<div class="mf mf-muted">The memory stays as recorded; what is read from it changes.'
+            "</div>"
+        )
+        return Change(turn=_answers(shown)[0])
+    event = shown.events[int(decision)]
+    st.html(f'<div class="mf">{markup.write(event, shown.example.needed)}</div>')
+    return _change(shown, event)
 
 
 def _has_turn(shown: Episode, event: Wrote) -> bool:
@@ -114,10 +125,10 @@ def _decision(event: Wrote | None) -> str:
     where = "answering" if event.at is None else f"section {event.at + 1}"
     action = markup.ACTIONS[event.action][1].lower()
     words = " ".join((event.after or event.before or "").split())
-    return f"{where}: {action} {words[:36]}"
+    return f"{where}: {action} {words[:90]}"
 
 
-def _change(shown: Episode, event: Wrote) -> Change | None:
+def _change(shown: Episode, event: Wrote) -> Change:
     turn = turn_of(shown, event.seq)
     role, said = shown.turns[turn].role, shown.turns[turn].completion.text
     can_undo = role in ("update", *OPERATIONS) and event.action in ("add", "update", "delete")

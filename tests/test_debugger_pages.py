@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app import banks, cards, conversation, findings, moments, player, queries, what_if
+from app import attempts, banks, cards, conversation, findings, moments, player, queries, what_if
 from memfactory_core import db, jobs
 from memfactory_core.attribution import CAUSES
 from memfactory_core.errors import ConfigError
@@ -131,7 +131,7 @@ def test_the_tabs_of_a_run(tab: str, ids: dict[str, str]) -> None:
     if tab in ("Curves", "Causes", "Memories"):
         assert page.get("plotly_chart")
         assert page.dataframe  # the table behind the chart
-    told = {"Causes": "not written", "Memories": "needed facts", "Curves": "Click a point"}
+    told = {"Causes": "not written", "Memories": "needed facts", "Curves": "click a point"}
     assert told.get(tab, "") in words(page)
 
 
@@ -152,6 +152,32 @@ def test_a_step_opens_its_groups_and_a_group_its_attempts(ids: dict[str, str]) -
     for part in ("Attempt 4", "Memories at the end", "Mean reward", rows[1]["question"][:20]):
         assert part in shown
     assert {"One attempt", "The other"} <= {box.label for box in page.selectbox}
+
+
+def test_a_large_group_is_paged(ids: dict[str, str]) -> None:
+    run, size = ids["empty"], attempts.SHOWN * 2 + 3
+    many = [
+        episode(("add", f"text {i}."), answer=f"answer {i}.", exact_match=0.0).model_copy(
+            update={"id": f"many-{i:02}", "group_id": "many", "reward": i / size}
+        )
+        for i in range(size)
+    ]
+    db.save_episodes(queries.engine(), run, "train", 7, many)
+    (group,) = findings.groups(run, "train", 7, 1, group_id="many")
+    assert (group["attempts"], group["lowest"]) == (size, 0.0)
+    rewards = findings.rewards(run, "train", 7, "many", 100)
+    assert rewards == sorted((e.reward for e in many), reverse=True)
+    page = open_page("groups", run=run, phase="train", step="7", group="many")
+    assert f"{size}" in words(page) and "Attempt 16" in words(page)
+    assert "Attempt 17" not in words(page) and "answer 18." not in words(page)
+    page.session_state["attempts.many"] = 3
+    page.run()
+    assert not page.exception
+    shown = words(page)
+    assert "Attempt 33" in shown and f"Attempt {size}" in shown and "Attempt 32" not in shown
+    assert "answer 0." in shown and "Attempts 33 to 35 of 35" in shown
+    page.selectbox(key="url.other").set_value("20").run()
+    assert not page.exception and page.query_params["other"] == "20"
 
 
 def test_a_link_to_an_event_opened_cold(ids: dict[str, str]) -> None:

@@ -77,7 +77,7 @@ def test_from_a_curve_to_the_event(lab: tuple[str, str], page: Any) -> None:
     page.get_by_text("Memories at the end").wait_for()
     page.locator(".st-key-groups button").nth(1).click()
     page.wait_for_url("**group=*")
-    page.get_by_role("link", name="Open", exact=True).first.click()
+    page.get_by_role("link", name="Open attempt 1", exact=True).click()
     page.wait_for_url("**/episode?*episode=*")
     page.get_by_text(re.compile(r"Section (\d+) of \1$")).wait_for()
 

@@ -1,0 +1,59 @@
+"""The head of a page about one place of a run (run, phase, step), and the list to its left from
+which one thing is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from app.views import go, nothing_yet, pick_place
+from memfactory_core.db import Run
+
+PER_PAGE = 8
+Read = Callable[[int, int], list[dict[str, Any]]]
+"""(limit, offset) -> one page of rows."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a list: the id it stands for, its label (markdown) and its icon."""
+
+    id: str
+    label: str
+    icon: str
+
+
+def head(thing: str, leaves: Sequence[str]) -> tuple[Run, str, int] | None:
+    """Run, phase and step to be chosen; None, said in words, where there is no such thing yet."""
+    run, phase, step = pick_place(leaves)
+    if run is None:
+        nothing_yet(f"There is no run yet, so there is no {thing}.")
+        return None
+    if not phase:
+        nothing_yet("This run has no episodes yet: they appear while it evaluates and trains.")
+        return None
+    return run, phase, step
+
+
+def choose(
+    name: str, count: int, read: Read, look: Callable[[dict[str, Any]], Entry],
+    place: dict[str, Any],
+) -> str | None:  # fmt: skip
+    """One page of entries as buttons that put their id under `name` into the address bar; the id that
+    is chosen, the first one where the address names none."""
+    pages, key = -(-count // PER_PAGE), f"{name}.page"
+    number = min(st.session_state.get(key, 1), pages) or 1
+    entries = [look(row) for row in read(PER_PAGE, (number - 1) * PER_PAGE)]
+    chosen = st.query_params.get(name) or (entries[0].id if entries else None)
+    for entry in entries:
+        st.button(
+            entry.label, key=f"{name}.{entry.id}", icon=entry.icon, width="stretch", on_click=go,
+            type="secondary" if entry.id == chosen else "tertiary",
+            kwargs=place | {name: entry.id},
+        )  # fmt: skip
+    if pages > 1:
+        st.pagination(pages, key=key, max_visible_pages=5)
+    return chosen
