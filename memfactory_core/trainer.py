@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch.nn.utils.rnn import pad_sequence
 from trl import GRPOConfig, GRPOTrainer
+from trl.trainer.utils import use_adapter
 
 from memfactory_core.config import Training
 from memfactory_core.episode import run_episodes
@@ -227,7 +228,9 @@ class MemoryGRPOTrainer(GRPOTrainer):
     ) -> torch.Tensor:
         if self.ref_model is not None:
             return self._logps(self.ref_model, ids_BT, mask_BT, width, size)
-        with self.accelerator.unwrap_model(self.model).disable_adapter():
+        inner = self.accelerator.unwrap_model(self.model)
+        # TRL keeps a copy of adapters that were trained before; new ones start at nothing
+        with use_adapter(inner, "ref" if "ref" in inner.peft_config else None):
             return self._logps(self.model, ids_BT, mask_BT, width, size)
 
     def _check_groups(self, episodes: Sequence[Episode]) -> None:

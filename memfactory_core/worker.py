@@ -148,7 +148,7 @@ class Work:
         trainer = MemoryGRPOTrainer(
             sampler, config.paradigm, examples, config.reward, settings, args,
             on_episodes=self._keep_training_episodes,
-            callbacks=[_progress(self)], **config.policy.trainer_options(),
+            callbacks=[_progress(self)], **config.policy.trainer_options(sampler.model),
         )  # fmt: skip
         trainer.remove_callback(PrinterCallback)
         try:

@@ -88,7 +88,7 @@ def train_a_step(policy, folder, *more):
     before = {name: value.clone() for name, value in sampler.model.state_dict().items()}
     trainer = Rewarded(
         sampler, config.paradigm, config.task.examples(1, 0), config.reward, config.training, arguments,
-        **policy.trainer_options(),
+        **policy.trainer_options(sampler.model),
     )  # fmt: skip
     trainer.train()
     return trainer, before

@@ -129,7 +129,7 @@ def test_a_step_changes_the_right_parameters_and_only_them(name, files, tmp_path
     seen = []
     trainer = Rewarded(
         sampler, config.paradigm, training_examples(config), config.reward, config.training, args,
-        on_episodes=lambda step, episodes: seen.extend(episodes), **policy.trainer_options(),
+        on_episodes=lambda step, episodes: seen.extend(episodes), **policy.trainer_options(sampler.model),
     )  # fmt: skip
     start = {key: value.clone() for key, value in trainer.model.state_dict().items()}
     trainable = {key for key, value in trainer.model.named_parameters() if value.requires_grad}

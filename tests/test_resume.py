@@ -151,3 +151,25 @@ def test_an_evaluation_that_was_stopped_is_done_again_and_counted_once(lab, mode
     assert metrics == dict.fromkeys(range(1, STEPS + 1), 1)
     for mode in ("greedy", "sampled"):
         assert counts["before/" + mode, 0] == counts["after/" + mode, STEPS] == 2
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_run_may_start_from_the_weights_of_another_and_stays_near_them(lab, model, how):
+    beta = ["training.beta=0.01", "training.steps=2", "training.learning_rate=0.01"]
+    settings = [*SMALL, *HOWS[how], f"policy.model={model}", *beta]
+    first = work(lab, jobs.create(lab, load("memagent-tiny", settings)).id)
+    second = load("memagent-tiny", [*settings, f"weights={first.id}"])
+    run = work(lab, jobs.create(lab, second).id)
+    assert (run.state, run.reason) == ("finished", "")
+    with db.Session(lab) as session:
+        points = session.exec(db.select(db.Metric).where(db.Metric.run_id == run.id)).all()
+    kl = {point.step: point.value for point in points if point.name == "kl"}
+    assert kl[1] == pytest.approx(0, abs=1e-6), "the reference is what it starts from"
+    assert kl[2] > 1e-5
+    name = "adapter_model" if how == "lora" else "model"
+    one, two = (
+        load_file(Path(each.folder) / "policy" / f"{name}.safetensors") for each in (first, run)
+    )
+    assert set(one) == set(two) and not all(one[key].equal(two[key]) for key in one)
+    stop_at(lab, again := jobs.create(lab, second), step=1)
+    assert work(lab, again.id).state == "finished"

@@ -20,8 +20,8 @@ class Policy(Component, ABC, family="policies"):
         """The live policy; `weights` is a folder that training wrote, None means the starting weights.
         Raises PolicyError where it cannot be loaded."""
 
-    def trainer_options(self) -> dict[str, Any]:
-        """What the trainer needs beside the model, such as adapters to add."""
+    def trainer_options(self, model: Any) -> dict[str, Any]:
+        """What the trainer needs beside the loaded model, such as adapters to add."""
         return {}
 
     def training_arguments(self) -> dict[str, Any]:

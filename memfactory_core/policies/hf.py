@@ -66,12 +66,14 @@ class HF(Policy, kind="hf"):
         fast = device == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if fast else torch.float32
 
-    def trainer_options(self) -> dict[str, Any]:
-        """What TRL's trainer needs to know: adapters to add."""
+    def trainer_options(self, model: Any) -> dict[str, Any]:
+        """What TRL's trainer needs to know: adapters to add, where the model has none from an earlier run."""
         if not self.lora_rank:
             return {}
-        from peft import LoraConfig
+        from peft import LoraConfig, PeftModel
 
+        if isinstance(model, PeftModel):
+            return {}
         adapters = LoraConfig(
             r=self.lora_rank, lora_alpha=self.lora_alpha, target_modules="all-linear",
             task_type="CAUSAL_LM",
