@@ -9,19 +9,21 @@ from typing import Any
 
 import streamlit as st
 
-from app import cards, markup, moments
+from app import cards, markup, moments, story
 from app.views import from_url, page
 from memfactory_core.component import kinds
 from memfactory_core.episode import Context, steps
 from memfactory_core.errors import ConfigError
 from memfactory_core.retrieval import LARGE, fill
 from memfactory_core.retrievers import Retriever
-from memfactory_core.trace import Episode, Recalled, Wrote
+from memfactory_core.trace import Episode, Recalled, Wrote, replay
 from memfactory_core.types import Evidence, Example, Hit, Memory
 
 LINES = 5000
 """Pasted lines that are taken."""
 PER_PAGE = 50
+READ = 30
+"""Sections of a chat's reading that are shown."""
 
 
 def from_lines(text: str) -> list[Memory]:
@@ -106,8 +108,27 @@ def _section(memory: Memory) -> str:
     return "–" if memory.source is None else f"section {memory.source + 1}"
 
 
-def history(episode: Episode, place: dict[str, Any], needed: Sequence[Evidence]) -> None:
-    """The life of one entry, event by event, each a link into the episode."""
+def look_into(episode: Episode, end: int, place: dict[str, Any] | None) -> None:
+    """The bank of an episode or a chat after the events before `end`: a query, its entries, an
+    entry's life. `place` is the episode's address; a chat, which has none, shows its own story."""
+    memories, needed = list(replay(episode.events, end).values()), episode.example.needed
+    titles = ["Query", f"Entries ({len(memories):,})", "History of an entry"]
+    tabs = st.tabs([*titles, *([] if place else ["The reading"])], key="memory.tab")
+    with tabs[0]:
+        query(memories, episode.example.question, needed)
+    with tabs[1]:
+        entries(memories, needed)
+    with tabs[2]:
+        history(episode, place, needed)
+    if not place:
+        with tabs[3]:
+            told = story.sections(episode.example, episode.events)[:READ]
+            st.html(markup.timeline(episode.example, told) + markup.episode_answers(episode))
+
+
+def history(episode: Episode, place: dict[str, Any] | None, needed: Sequence[Evidence]) -> None:
+    """The life of one entry, event by event, each a link into the episode where it has an
+    address."""
     written = [e.memory_id for e in episode.events if isinstance(e, Wrote) and e.memory_id]
     ids = list(dict.fromkeys(written))
     if not ids:
@@ -121,6 +142,8 @@ def history(episode: Episode, place: dict[str, Any], needed: Sequence[Evidence])
         told, link = st.columns([4, 1], vertical_alignment="center")
         where = "while answering" if event.at is None else f"in section {event.at + 1}"
         told.html(f'<div class="mf">{_event(event, chosen, where, needed)}</div>')
+        if place is None:
+            continue
         link.page_link(
             page("episode"), label="Open", icon=":material/arrow_forward:",
             query_params={k: str(v) for k, v in place.items()}

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import gradio as gr
 import streamlit
@@ -193,6 +194,8 @@ def converse(
         sampler = conversation.samplers.get(agent)
         for _ in conversation.play(agent, sampler, exchange, stopped.is_set):
             yield render(history), history
+        conversation.keep(exchange)
+        yield render(history), history
     except MemFactoryError as error:
         exchange.error = str(error)
         yield render(history), history
@@ -207,7 +210,7 @@ def converse(
 
 
 def request_stop(request: gr.Request) -> None:
-    """Asks the reading of this browser tab to stop after its section."""
+    """Asks the reading of this browser tab to stop before the policy's next turn."""
     event = _stops.get(request.session_hash or "")
     if event:
         event.set()
@@ -241,6 +244,12 @@ def _turn(exchange: Exchange, newest: bool) -> str:
         parts.append(markup.answer_card("", exchange.answer, memories, needed=example.needed))
     if exchange.error:
         parts.append(_problem(exchange.error))
+    if exchange.kept:
+        place = urlencode({"source": "chat", "chat": exchange.kept})
+        parts.append(
+            f'<p class="mf-open"><a href="/memory?{place}" target="_blank" rel="noopener">'
+            'Look into this memory <span class="mf-muted">(a new tab)</span></a></p>'
+        )
     return f'<div class="mf mf-turn">{"".join(parts)}</div>'
 
 

@@ -4,25 +4,32 @@ driver that plays a paradigm's reading and answering step by step. No widget."""
 from __future__ import annotations
 
 import threading
+import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from app import queries
+from memfactory_core import chats
 from memfactory_core import config as configuration
 from memfactory_core.config import RunConfig
 from memfactory_core.episode import Context, Sampler, Steps
 from memfactory_core.errors import ConfigError, MemFactoryError
 from memfactory_core.language import parse_fact, split_sentences
 from memfactory_core.text import normalize_answer
+from memfactory_core.trace import Episode
 from memfactory_core.types import Evidence, Example
 from memfactory_core.worker import trained_policy
 
 MOST_CHARACTERS = 200_000
 MOST_SECTIONS = 400
 KEPT_SAMPLERS = 2
+
+
+class Stopped(Exception):
+    """The user has ended the reading."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,8 @@ class Exchange:
     answer: str | None = None
     error: str = ""
     reread: bool = True
-    extra: dict[str, Any] = field(default_factory=dict)
+    kept: str = ""
+    """The id under which it is kept, to be looked into on the Memory page."""
 
     @property
     def example(self) -> Example | None:
@@ -170,29 +178,45 @@ def play(
     agent: Agent, sampler: Sampler, exchange: Exchange, stopped: Callable[[], bool]
 ) -> Iterator[Exchange]:
     """Reads section by section and answers, giving the exchange back after each step. A new
-    question about a memory that was kept is answered without reading again."""
+    question about a memory that was kept is answered without reading again. A stop takes effect
+    before the policy is asked again, also within a section."""
     paradigm, context = agent.config.paradigm, exchange.context
-    if exchange.reread:
-        for index in range(len(context.example.observations)):
-            if stopped():
-                exchange.error = "Stopped."
+    try:
+        if exchange.reread:
+            for index in range(len(context.example.observations)):
+                drive(paradigm.read(index, context), sampler, stopped)
                 yield exchange
-                return
-            drive(paradigm.read(index, context), sampler)
-            yield exchange
-    if stopped():
+        answers = paradigm.answer([exchange.question], context)
+        exchange.answer = drive(answers, sampler, stopped)[0]
+    except Stopped:
         exchange.error = "Stopped."
-    else:
-        exchange.answer = drive(paradigm.answer([exchange.question], context), sampler)[0]
     yield exchange
 
 
-def drive(steps: Steps, sampler: Sampler) -> Any:
-    """Follows an episode's generator to its end, answering what it asks by the sampler,
-    greedily."""
+def drive(steps: Steps, sampler: Sampler, stopped: Callable[[], bool]) -> Any:
+    """Follows an episode's generator to its end, answering what it asks by the sampler, greedily.
+    Stopped, with nothing asked any more, once `stopped` says so."""
     try:
         asks = next(steps)
         while True:
+            if stopped():
+                steps.close()
+                raise Stopped
             asks = steps.send(sampler.complete(asks, 0.0))
     except StopIteration as end:
         return end.value
+
+
+def keep(exchange: Exchange) -> None:
+    """Keeps what was read and answered, so that its bank can be looked into on the Memory page."""
+    context = exchange.context
+    if context is None or not context.events:
+        return
+    asked = {"question": exchange.question, **({} if exchange.reread else {"evidence": ()})}
+    played = Episode(
+        id=uuid.uuid4().hex[:12], group_id="chat", example=context.example.model_copy(update=asked),
+        turns=tuple(context.turns), events=tuple(context.events), answer=exchange.answer or "",
+        stop_reason="failed" if exchange.error else "answered",
+    )  # fmt: skip
+    chats.save(queries.engine(), exchange.agent, played)
+    exchange.kept = played.id

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Engine, exists, func, select
 
-from memfactory_core import db, jobs
+from memfactory_core import chats, db, jobs
 from memfactory_core.db import EpisodeRow, Metric, Run, Session
 from memfactory_core.errors import MemFactoryError
 from memfactory_core.trace import Episode
@@ -180,6 +180,16 @@ def episode(run_id: str, episode_id: str) -> Episode | None:
     with Session(engine()) as session:
         row = session.get(EpisodeRow, (run_id, episode_id))
         return row.episode if row else None
+
+
+def recent_chats(limit: int = chats.KEPT) -> list[chats.Chat]:
+    """The chats that are kept, newest first."""
+    return list(chats.recent(engine(), limit))
+
+
+def chat(chat_id: str) -> Episode | None:
+    """What was read and answered in a chat."""
+    return chats.get(engine(), chat_id)
 
 
 def log_tail(run: Run, size: int = 20_000) -> str:

@@ -1,13 +1,13 @@
-"""Any bank, of an episode at any moment or of pasted lines: a query, its entries, an entry's
-life."""
+"""Any bank, of an episode at any moment, of a chat or of pasted lines: a query, its entries, an
+entry's life."""
 
 import streamlit as st
 
-from app import banks, queries
-from app.views import errors_in_words, from_url, nothing_yet, page, pick_place
-from memfactory_core.trace import replay
+from app import banks, listing, queries
+from app.views import ago, errors_in_words, from_url, page
+from memfactory_core.trace import Episode
 
-SOURCES = {"episode": "An episode's bank", "lines": "Lines of my own"}
+SOURCES = {"episode": "An episode's bank", "chat": "A chat's bank", "lines": "Lines of my own"}
 LEFT = ("group", "episode", "event", "memory")
 LISTED = 200
 LINES = "The pet of Bako is Zimo.\nThe city of Rilo is Dema.\nThe boat of Bako is Tuve."
@@ -24,14 +24,39 @@ def of_lines() -> None:
         banks.entries(memories, ())
 
 
+def moment(episode: Episode) -> int:
+    end = len(episode.events)
+    if end > 1:
+        end = st.slider("After the event", 0, end - 1, **from_url("event", range(end), end - 1)) + 1
+    return end
+
+
+def of_chat() -> None:
+    found = queries.recent_chats()
+    names = {c.id: f"{c.question[:70]} · {c.agent} · {ago(c.created)}" for c in found}
+    if not names:
+        st.info("No chat is kept yet: ask an agent something, then its memory can be seen here.")
+        st.page_link(page("chat"), label="Open the chat")
+        return
+    if st.query_params.get("chat", found[0].id) not in names:
+        st.warning("This chat is not kept any more; this is the newest one.")
+    which, when = st.columns([1.6, 1], gap="medium")
+    chosen = which.selectbox(
+        "Chat", list(names), format_func=names.get,
+        **from_url("chat", list(names), leaves=("event", "memory")),
+    )  # fmt: skip
+    episode = queries.chat(chosen)
+    if episode:
+        with when:
+            end = moment(episode)
+        banks.look_into(episode, end, None)
+
+
 def of_episode() -> None:
-    run, phase, step = pick_place(LEFT)
-    if run is None:
-        nothing_yet("There is no run yet, so there is no bank of an episode.")
+    found = listing.head("bank of an episode", LEFT)
+    if not found:
         return
-    if not phase:
-        nothing_yet("This run has no episodes yet: they appear while it evaluates and trains.")
-        return
+    run, phase, step = found
     rows = queries.episodes(run.id, phase, step, "Reward, lowest first", LISTED)
     names = {row["id"]: f"{row['question'][:80]} · reward {row['reward']:+.2f}" for row in rows}
     given = st.query_params.get("episode")
@@ -46,25 +71,12 @@ def of_episode() -> None:
     if episode is None:
         st.info("There is no such episode.")
         return
-    end = len(episode.events)
-    if end > 1:
-        moment = from_url("event", range(0, end), end - 1)
-        end = when.slider("After the event", 0, end - 1, **moment) + 1
-    memories = list(replay(episode.events, end).values())
+    with when:
+        end = moment(episode)
     place = {"run": run.id, "phase": phase, "step": step, "episode": chosen}
-    link = {k: str(v) for k, v in place.items()}
     st.page_link(page("episode"), label="Open this episode", icon=":material/arrow_forward:",
-                 query_params=link)  # fmt: skip
-    needed = episode.example.needed
-    find, list_all, life = st.tabs(
-        ["Query", f"Entries ({len(memories):,})", "History of an entry"], key="memory.tab"
-    )
-    with find:
-        banks.query(memories, episode.example.question, needed)
-    with list_all:
-        banks.entries(memories, needed)
-    with life:
-        banks.history(episode, place, needed)
+                 query_params={k: str(v) for k, v in place.items()})  # fmt: skip
+    banks.look_into(episode, end, place)
 
 
 st.title("Memory")
@@ -73,7 +85,4 @@ with errors_in_words():
         "Source", list(SOURCES), format_func=SOURCES.get, required=True,
         label_visibility="collapsed", **from_url("source", list(SOURCES)),
     )  # fmt: skip
-    if source == "lines":
-        of_lines()
-    else:
-        of_episode()
+    {"lines": of_lines, "chat": of_chat, "episode": of_episode}[source]()

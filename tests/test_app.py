@@ -276,6 +276,44 @@ def test_agents_and_texts_of_the_chat(filled: dict[str, str]) -> None:
     assert [e.error for e in conversation.play(agent, sampler, stopped, lambda: True)] == [
         "Stopped."
     ]
+    conversation.keep(stopped)
+    assert not stopped.kept  # nothing was read
+
+
+def test_a_chats_bank_is_looked_into(filled: dict[str, str]) -> None:
+    assert "No chat is kept yet" in words(open_page("memory", source="chat"))
+    agent = conversation.find(f"run:{filled['evaluated']}")
+    sampler = conversation.Samplers().get(agent)
+    example = conversation.to_example(f"{NEEDED.sentence} {HOSTILE} Cy is Da.", "Who is Cy?", 1)
+    exchange = conversation.Exchange("An agent", "Who?", agent.config.paradigm.start(example))
+    list(conversation.play(agent, sampler, exchange, lambda: False))
+    conversation.keep(exchange)
+    page = open_page("memory", source="chat", chat=exchange.kept)
+    assert not page.error and not page.warning
+    assert exchange.kept == page.selectbox(key="url.chat").value
+    assert "Memory read to answer" in words(page) and "<script" not in words(page)
+    again = conversation.Exchange("An agent", "And now?", exchange.context, reread=False)
+    list(conversation.play(agent, sampler, again, lambda: False))
+    conversation.keep(again)
+    assert [chat.question for chat in queries.recent_chats()] == ["And now?", "Who?"]
+    assert open_page("memory", source="chat", chat="gone").warning
+
+
+def test_a_chat_stops_between_the_turns_of_a_section(filled: dict[str, str]) -> None:
+    lines = ["mode=evaluate", "policy=scripted", "paradigm.extractor=lines"]
+    chosen = config.load("memory-r1-tiny", lines)
+    agent = conversation.Agent("x", chosen, None)
+    example = Example(id="chat", observations=("One.\nTwo.\nThree.",), question="q", answers=())
+    asked: list[int] = []
+    sampler = conversation.Samplers().get(agent)
+    exchange = conversation.Exchange("x", "q", chosen.paradigm.start(example))
+
+    def stopped() -> bool:
+        asked.append(len(exchange.context.turns))
+        return len(asked) > 1
+
+    list(conversation.play(agent, sampler, exchange, stopped))
+    assert asked == [0, 1] and exchange.error == "Stopped." and exchange.answer is None
 
 
 @pytest.mark.parametrize(

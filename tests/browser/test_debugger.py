@@ -129,3 +129,20 @@ def test_a_counterfactual_and_the_tokens(lab: tuple[str, str], page: Any) -> Non
     page.wait_for_url("**view=tokens*")
     page.get_by_role("button", name="Compare").click()
     page.locator(".mf-token").first.wait_for()
+
+
+def test_a_chats_bank_from_the_chat(lab: tuple[str, str], page: Any) -> None:
+    url, run = lab
+    page.goto(f"{url}/talk?run={run}")
+    chat = page.frame_locator("iframe")
+    chat.get_by_role("button", name="Read and answer").click()
+    chat.locator(".mf-answer").wait_for()
+    with page.context.expect_page() as opened:
+        chat.get_by_role("link", name="Look into this memory").click()
+    memory = opened.value
+    memory.wait_for_url("**/memory?source=chat&chat=*")
+    memory.get_by_text(re.compile(r"Read: \d of 1 memories")).wait_for()
+    memory.get_by_role("tab", name="History of an entry").click()
+    memory.get_by_text("in section 1", exact=False).first.wait_for()
+    memory.get_by_role("tab", name="The reading").click()
+    memory.get_by_text("Section 3 of 3").wait_for()
