@@ -131,8 +131,7 @@ def _decision(event: Wrote | None) -> str:
 def _change(shown: Episode, event: Wrote) -> Change:
     turn = turn_of(shown, event.seq)
     role, said = shown.turns[turn].role, shown.turns[turn].completion.text
-    can_undo = role in ("update", *OPERATIONS) and event.action in ("add", "update", "delete")
-    hows = [*([UNDO] if can_undo and role != "merge" else []), EDIT]
+    hows = [*([UNDO] if event.action in ("add", "update", "delete") else []), EDIT]
     hows += [*([FORCE] if role in OPERATIONS else []), AGAIN]
     how = st.radio("Change", hows, horizontal=True, key=f"what-if.how.{shown.id}.{event.seq}")
     key = f"what-if.{how}.{shown.id}.{event.seq}"

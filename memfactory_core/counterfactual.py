@@ -7,25 +7,27 @@ parts, so that the memory is the recorded one. From there on the policy is asked
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from memfactory_core.episode import Ask, Sampler, run_episodes
+from memfactory_core.episode import Ask, Context, Sampler, Steps, run_episodes
 from memfactory_core.errors import RunError
 from memfactory_core.evaluate import interval
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.rewards import score
 from memfactory_core.trace import Asked, Episode, Wrote
-from memfactory_core.types import Completion, Record
-from memfactory_core.updaters.overwrite import NO_MEMORY
+from memfactory_core.types import Completion, Example, Op, Record
 
 
 class Change(Record):
     """What is done differently: the turn number `turn` says `text` instead of what it said. None for `text`
-    asks the policy again from there on."""
+    asks the policy again from there on. The write with the event number `undo` is not carried out: the memory
+    stays as it was (empty where nothing was written yet), and nothing is rejected or paid for."""
 
     turn: int
     text: str | None = None
+    undo: int | None = None
 
 
 class Outcome(Record):
@@ -64,7 +66,11 @@ class Replaying:
         if number < self.change.turn:
             return self.episode.turns[number].completion
         if number == self.change.turn and self.change.text is not None:
-            return Completion(text=self.change.text)
+            said = (
+                self.episode.turns[number].completion if number < len(self.episode.turns) else None
+            )
+            same = said is not None and said.text == self.change.text
+            return said if same else Completion(text=self.change.text)
         return None
 
 
@@ -81,12 +87,34 @@ def turn_of(episode: Episode, seq: int) -> int:
 
 
 def undo(episode: Episode, seq: int) -> Change:
-    """The change that undoes one write: the overwrite says the old memory again, an operation says NOOP."""
+    """The change that undoes one write: the policy says what it said, and it is not carried out."""
     turn = turn_of(episode, seq)
-    event = episode.events[seq]
-    if episode.turns[turn].role == "update":
-        return Change(turn=turn, text=event.before or NO_MEMORY)
-    return Change(turn=turn, text="NOOP")
+    return Change(turn=turn, text=episode.turns[turn].completion.text, undo=seq)
+
+
+@dataclass(frozen=True)
+class Undoing:
+    """A paradigm in which the write with one event number is not carried out."""
+
+    paradigm: Paradigm
+    seq: int
+
+    def start(self, example: Example) -> Context:
+        """A context with an empty bank that leaves out the write."""
+        context = self.paradigm.start(example)
+        carry_out = context.apply
+
+        def apply(ops: Iterable[Op]) -> None:
+            for op in ops:
+                left_out = Op(action="noop", reason="undone")
+                carry_out([left_out if len(context.events) == self.seq else op])
+
+        context.apply = apply
+        return context
+
+    def play(self, context: Context) -> Steps:
+        """The paradigm's own course."""
+        return self.paradigm.play(context)
 
 
 def play_again(
@@ -109,7 +137,8 @@ def play_again(
         episode.example.model_copy(update={"id": f"{episode.example.id}~{number}"})
         for number in range(samples)
     ]
-    played = run_episodes(paradigm, Replaying(episode, change, policy), copies, temperature)
+    runnable = paradigm if change.undo is None else Undoing(paradigm, change.undo)
+    played = run_episodes(runnable, Replaying(episode, change, policy), copies, temperature)
     scored = [score(one, weights) for one in played]
     rewards: dict[str, Any] = interval([one.reward for one in scored])
     return Outcome(

@@ -7,7 +7,7 @@ from memfactory_core.counterfactual import Change, play_again, turn_of, undo
 from memfactory_core.episode import run_episodes
 from memfactory_core.errors import RunError
 from memfactory_core.rewards import score
-from memfactory_core.trace import Wrote
+from memfactory_core.trace import Wrote, replay
 
 
 def recorded(strategy, recipe="memagent-tiny", right=False):
@@ -48,6 +48,38 @@ def test_undoing_the_overwrite_that_lost_the_fact_brings_the_answer_back():
     )
     assert (outcome.before, outcome.after) == (0.5, 1.5)
     assert outcome.exact_match_after == 1.0
+
+
+def test_undoing_the_first_overwrite_leaves_an_empty_memory():
+    config, episode = recorded("last")
+    first = next(e for e in episode.events if isinstance(e, Wrote))
+    assert (first.action, first.before) == ("add", None)
+    outcome = play_again(
+        episode, config.paradigm, config.policy.load(), undo(episode, first.seq), config.reward,
+        samples=2,
+    )  # fmt: skip
+    for again in outcome.episodes:
+        assert replay(again.events, first.seq + 1) == {}
+        assert again.events[first.seq].action == "noop" and again.scores["rejected"] == 0.0
+        later = [e for e in again.events if isinstance(e, Wrote) and e.seq > first.seq]
+        assert later[0].action == "add" and later[0].before is None
+        assert "No memory" not in "".join(e.after or "" for e in later)
+        assert [t.completion.text for t in again.turns[:1]] == [
+            t.completion.text for t in episode.turns[:1]
+        ]
+
+
+@pytest.mark.parametrize("recipe", ["memory-r1-tiny", "memagent-tiny"])
+def test_any_write_can_be_undone(recipe):
+    config, episode = recorded("overlap", recipe, right=True)
+    for write in [e for e in episode.events if isinstance(e, Wrote) and e.memory_id]:
+        change = undo(episode, write.seq)
+        outcome = play_again(
+            episode, config.paradigm, config.policy.load(), change, config.reward, samples=1
+        )
+        (again,) = outcome.episodes
+        assert again.events[write.seq].action == "noop"
+        assert replay(again.events, write.seq + 1) == replay(episode.events, write.seq)
 
 
 def test_forcing_an_operation_changes_what_follows():
