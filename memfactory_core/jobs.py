@@ -17,9 +17,10 @@ import psutil
 from sqlalchemy import Engine
 
 from memfactory_core import db
-from memfactory_core.config import RunConfig
+from memfactory_core.config import RunConfig, build
 from memfactory_core.db import ACTIVE, Run
 from memfactory_core.errors import RunError
+from memfactory_core.records import unreadable
 
 SILENT_AFTER = 60.0
 """Seconds without a heartbeat after which a run without a process is called lost."""
@@ -61,7 +62,14 @@ def create(engine: Engine, config: RunConfig) -> Run:
 
 
 def start(engine: Engine, run: Run) -> Run:
-    """Starts the run's worker in a session of its own, its output going to log.txt."""
+    """Starts the run's worker in a session of its own, its output going to log.txt. ConfigError where a data
+    file is not there (relative paths begin beside the runs' folder); the run has then failed."""
+    config = build(run.settings, f"run {run.id}")
+    for name in dict.fromkeys([*config.task.files(), *config.held_out.files()]):
+        if not name or not (root().parent / name).is_file():
+            error = unreadable(name and str(root().parent / name))
+            db.update_run(engine, run.id, state="failed", reason=str(error), ended=db.now())
+            raise error
     environment = os.environ | {
         "MEMFACTORY_RUNS": str(root()),
         "MEMFACTORY_DB": database(),

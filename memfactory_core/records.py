@@ -4,7 +4,9 @@ task's error names the file, the record and the field."""
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,13 +77,14 @@ class Entry:
         return found
 
     def answers(self, field: str) -> tuple[str, ...]:
-        """A field that holds one answer or a list of them; numbers become texts."""
+        """A field that holds one answer or a list of them; numbers become texts. What a table writes for a
+        missing number (NaN) is no answer."""
         found = self.value(field, (str, int, float, bool, list))
         answers = found if isinstance(found, list) else [found]
         for item in answers:
             if not isinstance(item, str | int | float):
                 self.fail(field, f"expected an answer or a list of answers, got {_shorten(item)}")
-        texts = tuple(text for item in answers if (text := str(item).strip()))
+        texts = tuple(text for item in answers if (text := _written(item)))
         if not texts:
             self.fail(field, "is empty")
         return texts
@@ -108,9 +111,7 @@ def read_entries(path: str) -> list[Entry]:
     """The records of a file. ConfigError where it is missing, empty, of an unknown format or
     broken."""
     if not path:
-        raise ConfigError(
-            "the task names no data file: set its path to yours (--set task.path=FILE)"
-        )
+        raise unreadable(path)
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise ConfigError(f"{path}: expected a file that ends in {', '.join(FORMATS)}")
@@ -123,14 +124,31 @@ def read_entries(path: str) -> list[Entry]:
     try:
         entries = read[suffix](path)
     except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read: {error.strerror or error}; set the task's path to your file"
-        ) from error
+        raise unreadable(path, error) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start})") from error
     if not entries:
         raise ConfigError(f"{path}: holds no records")
     return entries
+
+
+def sha256(path: str) -> str:
+    """The hexadecimal sha256 of a data file. ConfigError where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: str, error: OSError | None = None) -> ConfigError:
+    """The error of a data file that cannot be read: none is named, or the system says why."""
+    if not path:
+        return ConfigError(
+            "the task names no data file: set its path to yours (--set task.path=FILE)"
+        )
+    why = (error.strerror or error) if error else "No such file"
+    return ConfigError(f"{path}: cannot be read: {why}; set the task's path to your file")
 
 
 def take(items: Sequence[Item], count: int, seed: int) -> list[Item]:
@@ -199,6 +217,14 @@ def _entry(record: Any, path: str, place: str) -> Entry:
     if not isinstance(record, dict):
         raise ConfigError(f"{path}, {place}: expected a table of fields, got {_shorten(record)}")
     return Entry(record, path, place)
+
+
+def _written(answer: str | int | float) -> str:
+    """An answer as a text; tables turn whole numbers into floats where one is missing, so 2023.0 is 2023."""
+    if isinstance(answer, float) and not math.isfinite(answer):
+        return ""
+    whole = isinstance(answer, float) and answer.is_integer()
+    return str(int(answer) if whole else answer).strip()
 
 
 def _shorten(value: Any) -> str:

@@ -4,7 +4,6 @@ happens into the database. Runs as a process of its own (`python -m memfactory_c
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import threading
@@ -21,6 +20,7 @@ from memfactory_core.config import RunConfig, build
 from memfactory_core.db import Run
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.evaluate import evaluate, flat
+from memfactory_core.records import sha256
 from memfactory_core.split import held_out_examples, training_examples
 from memfactory_core.trace import Episode
 from memfactory_core.types import Example
@@ -231,7 +231,7 @@ class Work:
         record = json.loads((self.folder / "run.json").read_text())
         files = {*self.config.task.files(), *self.config.held_out.files()}
         record["versions"] = {name: version(name) for name in PACKAGES}
-        record["files"] = {name: _sha256(Path(name)) for name in sorted(files)}
+        record["files"] = {name: sha256(name) for name in sorted(files)}
         (self.folder / "run.json").write_text(json.dumps(record, indent=2))
 
     def _phase(self, phase: str) -> None:
@@ -272,11 +272,6 @@ def _last_checkpoint(folder: Path) -> Path | None:
     """The last checkpoint that was written to its end: the trainer's state is written last."""
     whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
     return max(whole, key=lambda path: int(path.name.split("-")[1]), default=None)
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _born() -> float:

@@ -23,7 +23,10 @@ from memfactory_core.records import Entry, read_entries, take
 from memfactory_core.tasks import Task
 from memfactory_core.types import Evidence, Example, Question
 
-NOT_MENTIONED = ("Not mentioned in the conversation", "Not mentioned", "No information available")
+NOT_MENTIONED = (
+    "Not mentioned in the conversation", "Not mentioned", "No information available", "Unknown",
+)  # fmt: skip
+"""Ways of saying that there is no answer; the last is what our answer prompt asks for."""
 _SESSION = re.compile(r"session_(\d+)")
 _TURN_ID = re.compile(r"D\s*:?\s*(\d+)\s*:\s*(\d+)")
 
