@@ -179,6 +179,14 @@ def operations(run_id: str) -> dict[int, dict[str, int]]:
     return {step: here for step, here in found.items() if here}
 
 
+def knows_operations(run_id: str) -> bool:
+    """Whether the task of a run's episodes knows the right operation for each message."""
+    with Session(engine()) as session:
+        chosen = select(EpisodeRow).where(EpisodeRow.run_id == run_id).limit(1)
+        row = session.execute(chosen).scalars().first()
+        return bool(row and row.episode.example.meta.get("actions"))
+
+
 def needs(run_id: str, phase: str) -> list[NeedFate]:
     """What became of the needed facts of a phase, of the first NEEDS of them."""
     names = list(NeedFate.model_fields)

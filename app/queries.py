@@ -165,6 +165,15 @@ def count_episodes(run_id: str, phase: str | None = None, step: int | None = Non
         return session.execute(chosen).scalar_one()
 
 
+def count_between(run_id: str, phase: str, first: int, last: int) -> int:
+    """How many episodes are kept of a phase's steps from the first to the last."""
+    chosen = select(func.count()).where(
+        EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step.between(first, last)
+    )
+    with Session(engine()) as session:
+        return session.execute(chosen).scalar_one()
+
+
 def place_of(run_id: str, episode_id: str) -> tuple[str, int] | None:
     """Phase and step of an episode, None where there is none of this id."""
     with Session(engine()) as session:

@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from app import diagnosis, markup, panels, queries
+from app import decisions, diagnosis, markup, panels, queries
 from app.views import (
     PAGES,
     ago,
     change,
     errors_in_words,
+    from_url,
     nothing_yet,
     page,
     progress_in_words,
@@ -76,10 +77,12 @@ def detail(run: Run) -> None:
         buttons(now)
         shown = {"Curves": panels.curves} if now.mode in ("train", "rerank") else {}
         shown |= {"Before and after" if shown else "Results": panels.results}
+        if decisions.known(now):
+            shown |= {"Decisions": decisions.panel}
         if now.mode in ("train", "evaluate"):
             shown |= {"Causes": diagnosis.causes, "Memories": diagnosis.memories}
         shown |= {"Log": panels.log, "Settings": panels.settings}
-        tabs = st.tabs(list(shown), key="tab", on_change="rerun", bind="query-params")
+        tabs = st.tabs(list(shown), **from_url("tab", list(shown), leaves=("cause", "steps")))
         for tab, draw in zip(tabs, shown.values(), strict=True):
             if tab.open:
                 with tab:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from app import attempts, banks, cards, conversation, findings, moments, player, queries, what_if
-from memfactory_core import db, jobs
+from memfactory_core import config, db, jobs
 from memfactory_core.attribution import CAUSES
+from memfactory_core.episode import run_episodes
 from memfactory_core.errors import ConfigError
 from memfactory_core.group import aligned_banks
+from memfactory_core.policies.scripted import ScriptedSampler
 from memfactory_core.tokens import Token
 from memfactory_core.trace import Asked, Episode, Recalled, Scored, Wrote
 from memfactory_core.types import Completion, Example, Hit, Memory, Turn
@@ -133,6 +135,30 @@ def test_the_tabs_of_a_run(tab: str, ids: dict[str, str]) -> None:
         assert page.dataframe  # the table behind the chart
     told = {"Causes": "not written", "Memories": "needed facts", "Curves": "click a point"}
     assert told.get(tab, "") in words(page)
+
+
+def test_right_against_done_before_and_after(ids: dict[str, str]) -> None:
+    engine, chosen = queries.engine(), config.load("memory-r1-tiny")
+    run = jobs.create(engine, chosen).id
+    told = chosen.task.examples(4, 3)
+    for phase, step, strategy in (
+        ("before/greedy", 0, "everything"), ("train", 1, "nothing"), ("train", 20, "overlap"),
+        ("after/greedy", 20, "overlap"),
+    ):  # fmt: skip
+        sampler = ScriptedSampler(strategy, 0)
+        db.save_episodes(
+            engine, run, phase, step, run_episodes(chosen.paradigm, sampler, told, 0.0)
+        )
+    page = open_page("runs", run=run, tab="Decisions")
+    shown = words(page)
+    assert not page.error and "**100% right**, 28 of 28 messages" in shown
+    assert "Right ↓" in shown and "✓ 100%" in shown and len(page.dataframe) == 2
+    page.selectbox(key="url.right").set_value("train").run()
+    assert not page.exception and page.query_params["right"] == "train"
+    assert "**100% right**" in words(page)  # the last steps
+    page.slider(key=f"decisions.right.{run}.train").set_value((1, 1)).run()
+    assert "**29% right**, 8 of 28 messages" in words(page)
+    assert "Decisions" not in [tab.label for tab in open_page("runs", run=ids["trained"]).tabs]
 
 
 def test_doubts_stand_over_the_curves(ids: dict[str, str]) -> None:

@@ -146,3 +146,19 @@ def test_a_chats_bank_from_the_chat(lab: tuple[str, str], page: Any) -> None:
     memory.get_by_text("in section 1", exact=False).first.wait_for()
     memory.get_by_role("tab", name="The reading").click()
     memory.get_by_text("Section 3 of 3").wait_for()
+
+
+def test_a_tab_of_a_run_is_a_place_of_its_own(lab: tuple[str, str], page: Any) -> None:
+    url, run = lab
+    page.goto(f"{url}/runs?run={run}")
+    page.locator(".st-key-reward .js-plotly-plot").wait_for()
+    page.get_by_role("tab", name="Causes").click()
+    page.wait_for_url("**tab=Causes*")
+    page.get_by_text("Wrong answers by cause").wait_for()
+    page.get_by_text("Before, greedy", exact=True).click()
+    page.wait_for_url("**tab=Causes*phase=before*")
+    page.get_by_text("share of the 6 episodes kept").wait_for()
+    page.go_back()
+    page.get_by_text("share of the 96 episodes kept").wait_for()
+    page.go_back()
+    page.locator(".st-key-reward .js-plotly-plot").wait_for()

@@ -1,0 +1,124 @@
+"""What was right against what was done, for tasks that know the right operation for each message: two
+tables side by side, before and after training or at any steps."""
+
+from __future__ import annotations
+
+import html
+from functools import lru_cache
+
+import streamlit as st
+
+from app import findings, markup, queries
+from app.views import PHASES, from_url, rows_of
+from memfactory_core.db import ACTIVE, Run
+from memfactory_core.decisions import confusion, recorded
+
+EPISODES = 1000
+"""Episodes that one table is counted from at most."""
+STRETCH = 10
+"""A table of training steps begins with a tenth of them."""
+Table = dict[str, dict[str, int]]
+
+
+@lru_cache(maxsize=64)
+def _asked(run_id: str) -> bool:
+    return findings.knows_operations(run_id)
+
+
+def known(run: Run) -> bool:
+    """Whether the run's task knows the right operations."""
+    return bool(queries.phases(run.id)) and _asked(run.id)
+
+
+@lru_cache(maxsize=64)
+def _counted(run_id: str, phase: str, first: int, last: int, until: int) -> tuple[Table, int]:
+    """The table and how many episodes it is of; `until` tells a run that goes on from before."""
+    number = 0
+
+    def counted() -> object:
+        nonlocal number
+        for episode in recorded(queries.engine(), run_id, phase, first, last, EPISODES):
+            number += 1
+            yield episode
+
+    return confusion(counted()), number
+
+
+def panel(run: Run) -> None:
+    """Two tables beside each other, each of a phase that is chosen."""
+    phases = queries.phases(run.id)
+    st.caption(
+        "One row for each operation that was right, one column for each that was carried out; ✓ marks "
+        "where the two agree. A row's shares add up to 100%."
+    )
+    earlier = next((p for p in ("before/greedy", "before/sampled") if p in phases), phases[0])
+    later = next((p for p in ("after/greedy", "after/sampled", "train") if p in phases), phases[-1])
+    for column, side, start in zip(
+        st.columns(2, gap="large"), ("left", "right"), (earlier, later), strict=True
+    ):
+        with column:
+            _side(run, phases, side, start)
+
+
+def _side(run: Run, phases: list[str], side: str, start: str) -> None:
+    label = "Compare" if side == "left" else "With"
+    phase = st.selectbox(label, phases, format_func=PHASES.get, **from_url(side, phases, start))
+    first, last = queries.step_range(run.id, phase)
+    if last > first:
+        width = -(-(last - first + 1) // STRETCH)
+        begin = (first, first + width - 1) if side == "left" else (last - width + 1, last)
+        key = f"decisions.{side}.{run.id}.{phase}"
+        first, last = st.slider("Steps", first, last, begin, key=key)
+    table, episodes = _counted(run.id, phase, first, last, run.step if run.state in ACTIVE else -1)
+    if not table:
+        st.info("These episodes have not one write for each message, so nothing can be compared.")
+        return
+    total = sum(sum(done.values()) for done in table.values())
+    agree = sum(done.get(right, 0) for right, done in table.items())
+    st.markdown(f"**{agree / total:.0%} right**, {agree:,} of {total:,} messages")
+    st.html(heat(table, f"{PHASES.get(phase, phase)}: right against done"))
+    kept = queries.count_between(run.id, phase, first, last)
+    of_all = "" if kept <= episodes else f" of {kept:,}, from steps evenly spread"
+    st.caption(f"Counted from {episodes:,} episodes{of_all}.")
+    rows = [
+        {"right": _word(right)} | {f"done: {_word(name)}": n for name, n in done.items()}
+        for right, done in table.items()
+    ]
+    rows_of(rows, f"decisions-{side}-{phase.replace('/', '-')}")
+
+
+def _word(action: str) -> str:
+    return markup.ACTIONS[action][1].lower()
+
+
+def heat(table: Table, title: str) -> str:
+    """The table as HTML: share and number in each cell, shaded by the share."""
+    actions = list(next(iter(table.values())))
+    head = "".join(f'<th scope="col">{_column(action)}</th>' for action in actions)
+    rows = []
+    for right, done in table.items():
+        total = sum(done.values())
+        cells = "".join(_cell(done[name], total, name == right) for name in actions)
+        label = markup.tag(right, *markup.ACTIONS[right])
+        count = f'<div class="mf-muted">{total:,}</div>'
+        rows.append(f'<tr><th scope="row">{label}{count}</th>{cells}</tr>')
+    return (
+        f'<div class="mf mf-wide" role="group" aria-label="{html.escape(title)}">'
+        '<table class="mf-table mf-heat"><thead><tr><th>Right ↓<br>Done →</th>'
+        f"{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _column(action: str) -> str:
+    sign, word = markup.ACTIONS[action]
+    return f'<span aria-hidden="true">{sign}</span><br>{html.escape(word)}'
+
+
+def _cell(count: int, total: int, agrees: bool) -> str:
+    share = count / total if total else 0.0
+    colour = "38, 150, 84" if agrees else "214, 62, 62"
+    sign = "✓ " if agrees else ""
+    return (
+        f'<td style="background: rgba({colour}, {0.5 * share:.2f})"><b>{sign}{share:.0%}</b>'
+        f'<div class="mf-muted">{count:,}</div></td>'
+    )
