@@ -1,6 +1,7 @@
 """The judge: verdicts beside the other scores, named, and what it cannot judge is left out and told."""
 
 import json
+import shlex
 import threading
 
 import pytest
@@ -15,6 +16,7 @@ from memfactory_core.trace import Episode
 from memfactory_core.types import Completion, Example, Question
 from memfactory_core.worker import work
 from tests.endpoint import says, serving
+from tests.test_app import open_page
 from tests.test_runs import SCRIPTED, memfactory
 
 
@@ -192,3 +194,16 @@ def test_eval_prints_the_judges_score_and_name(tmp_path):
     [row] = [line for line in done.stdout.splitlines() if line.startswith("judge greedy")]
     assert "1.000 [1.000, 1.000] n=20" in row
     assert f"judge: m at {url.removeprefix('http://').removesuffix('/v1')}" in done.stdout
+
+
+def test_the_form_takes_name_and_address_and_repeats_them_as_a_command(lab):
+    page = open_page("compose")
+    page.text_input(key="memagent-tiny.0.evaluation.judge").set_value("m http://host:1/v1").run()
+    assert not page.exception and not page.error
+    [shell] = [code.value for code in page.code if code.language == "bash"]
+    [toml] = [code.value for code in page.code if code.language == "toml"]
+    assert "--set 'evaluation.judge={" in shell
+    assignment = next(word for word in shlex.split(shell) if "evaluation.judge=" in word)
+    wanted = Judge(model="m", base_url="http://host:1/v1")
+    assert load("memagent-tiny", [assignment]).evaluation.judge == wanted
+    assert "[evaluation.judge]" in toml and 'base_url = "http://host:1/v1"' in toml
