@@ -26,6 +26,10 @@ SILENT_AFTER = 60.0
 """Seconds without a heartbeat after which a run without a process is called lost."""
 
 
+SAVING = "saving the last step"
+"""The phase of a run that was stopped and writes its checkpoint; minutes for a large model."""
+
+
 def root() -> Path:
     """Where runs and the database live: $MEMFACTORY_RUNS, else ./runs."""
     return Path(os.environ.get("MEMFACTORY_RUNS", "runs")).resolve()
@@ -105,13 +109,15 @@ def alive(run: Run) -> bool:
 
 def stop(engine: Engine, run_id: str, patience: float = 20.0) -> Run:
     """Stops a run: asks by a flag file, and where it does not end within `patience` seconds, ends its process
-    group. A run that has ended stays as it is."""
+    group. A run that is writing its last checkpoint is waited for; one that has ended stays as it is."""
     run = db.get_run(engine, run_id)
     if run.state not in ACTIVE:
         return run
     request_stop(engine, run.id)
     deadline = time.monotonic() + patience
-    while alive(run) and time.monotonic() < deadline:
+    while alive(run) and (
+        time.monotonic() < deadline or db.get_run(engine, run.id).phase == SAVING
+    ):
         time.sleep(0.2)
     for sign in (signal.SIGTERM, signal.SIGKILL):
         if alive(run):

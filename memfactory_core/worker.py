@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from memfactory_core import db
+from memfactory_core import db, jobs
 from memfactory_core.config import RunConfig, build
 from memfactory_core.db import Run
 from memfactory_core.errors import MemFactoryError, RunError
@@ -154,6 +154,7 @@ class Work:
         try:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         except Stopped:
+            self._update(phase=jobs.SAVING)
             trainer.keep_checkpoint()
             raise
         part = self.folder / "policy.part"

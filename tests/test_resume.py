@@ -46,6 +46,7 @@ def stop_at(lab, run, step=0, phase=""):
     stopping.carry_out()
     stopped = db.get_run(lab, run.id)
     assert stopped.state == "stopped" and not (Path(run.folder) / "stop").exists()
+    assert stopped.phase == (phase or jobs.SAVING), "who stops it waits for what it saves"
     return stopped
 
 
