@@ -119,7 +119,7 @@ def _parting(run: Run, phase: str, step: int, group: str) -> None:
     roles = [episode.turns[turn].role for _, episode in pair if turn < len(episode.turns)]
     place = next(e.turns[turn].observation for _, e in pair if turn < len(e.turns))
     where = "when answering" if place is None else f"in section {place + 1}"
-    what = moments.ROLES.get(roles[0], roles[0]).lower()
+    what = markup.plain(moments.ROLES.get(roles[0], roles[0]).lower(), 60)
     before = f"They say the same for {turn:,} {'turn' if turn == 1 else 'turns'} and"
     st.markdown(f"{before if turn else 'They'} part {where} ({what}).")
     left, right = st.columns(2, gap="medium")

@@ -135,7 +135,7 @@ def history(episode: Episode, place: dict[str, Any] | None, needed: Sequence[Evi
         st.info("Nothing was ever written in this episode.")
         return
     chosen = st.selectbox(
-        "Entry", ids, format_func=lambda i: f"{i}: {_last_words(episode, i)}",
+        "Entry", ids, format_func=lambda i: f"{markup.line(i, 20)}: {_last_words(episode, i)}",
         **from_url("memory", ids),
     )  # fmt: skip
     for event in moments.history(episode, chosen):
@@ -154,7 +154,7 @@ def history(episode: Episode, place: dict[str, Any] | None, needed: Sequence[Evi
 def _last_words(episode: Episode, memory_id: str) -> str:
     writes = (e for e in episode.events if isinstance(e, Wrote) and e.memory_id == memory_id)
     texts = [event.after or event.before or "" for event in writes]
-    return " ".join(texts[-1].split())[:70]
+    return markup.line(texts[-1], 70)
 
 
 def _event(event: Any, memory_id: str, where: str, needed: Sequence[Evidence]) -> str:

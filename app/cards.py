@@ -7,7 +7,7 @@ import html
 from collections.abc import Mapping, Sequence
 
 from app import moments
-from app.markup import ACTIONS, highlight, safe, tag, text, write
+from app.markup import ACTIONS, highlight, line, safe, struck, tag, text, write
 from app.moments import Moment
 from memfactory_core.attribution import CAUSES
 from memfactory_core.group import Row
@@ -54,13 +54,13 @@ def moment_card(
         mark = ' aria-current="true"' if event.seq == chosen else ""
         parts.append(f'<div class="mf-event"{mark}>{_event(event, moment, episode, needed)}</div>')
     return (
-        f'<section class="mf mf-card" aria-label="{html.escape(moment.title)}">'
+        f'<section class="mf mf-card" aria-label="{html.escape(line(moment.title))}">'
         f"{''.join(parts)}</section>"
     )
 
 
 def _part(label: str, body: str) -> str:
-    return f'<div class="mf-part"><div class="mf-label">{html.escape(label)}</div>{body}</div>'
+    return f'<div class="mf-part"><div class="mf-label">{safe(label, 80)}</div>{body}</div>'
 
 
 def _event(event: object, moment: Moment, episode: Episode, needed: Sequence[Evidence]) -> str:
@@ -115,7 +115,7 @@ def bank_card(
         items.append(f"<li>{label} {highlight(memory.text, needed)}</li>")
     gone = [memory for memory in before.values() if memory.id not in bank]
     items += [
-        f"<li>{tag('delete', *ACTIONS['delete'])} <del>{highlight(memory.text, needed)}</del></li>"
+        f"<li>{tag('delete', *ACTIONS['delete'])} {struck(highlight(memory.text, needed))}</li>"
         for memory in gone[:MANY]
     ]
     size = sum(len(memory.text) for memory in bank.values())

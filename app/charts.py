@@ -9,6 +9,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 PALETTE = ("#14918a", "#c2772e", "#6b6fd6", "#b0528f", "#5d8a3a", "#7a8794")
+MANY = (*PALETTE, "#c9a227", "#3f86c6", "#a3473a", "#8f66c2", "#3d6b5e")
+"""Colours of bars, one for each cause of a wrong answer."""
 DASHES = ("solid", "dash", "dot", "dashdot")
 PATTERNS = ("", "/", "x", ".", "\\", "+", "-", "|")
 FEW = 24
@@ -79,7 +81,7 @@ def bars(
         figure.add_bar(
             x=list(places), y=list(values), name=name.replace("_", " "),
             marker={
-                "color": PALETTE[look % len(PALETTE)],
+                "color": MANY[look % len(MANY)],
                 "pattern": {
                     "shape": PATTERNS[look % len(PATTERNS)], "fillmode": "overlay",
                     "solidity": 0.2, "size": 7,
@@ -89,7 +91,7 @@ def bars(
             hovertemplate="%{y:.0%}",
         )  # fmt: skip
     layout(figure, 300, legend=True)
-    figure.update_layout(barmode="stack", bargap=0.15)
+    figure.update_layout(barmode="stack", bargap=0.15, legend_traceorder="normal")
     figure.update_xaxes(title="step", type="category", nticks=12)
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
     return figure

@@ -44,7 +44,7 @@ def example(facts: str) -> list[str]:
 
 EXAMPLES = [example(facts) for facts in FACTS.values()]
 SHOW_ANSWER = """() => {
-  const answers = document.querySelectorAll("#log .mf-answer, #log [role=alert]");
+  const answers = document.querySelectorAll("#log .mf-answer, #log .mf-open, #log [role=alert]");
   if (answers.length) answers[answers.length - 1].scrollIntoView({block: "nearest"});
 }"""
 LAYOUT = """

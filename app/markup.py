@@ -133,7 +133,12 @@ def _pieces(kind: str, gone: str, come: str, needed: Sequence[Evidence]) -> list
 
 
 def _removed(value: str, needed: Sequence[Evidence]) -> str:
-    return f"<del>{_marked(value, needed)}</del>" if value else ""
+    return struck(_marked(value, needed)) if value else ""
+
+
+def struck(shown: str) -> str:
+    """HTML of what is gone: the sign of `del` is not struck through, the words are."""
+    return f"<del><s>{shown}</s></del>"
 
 
 def _added(value: str, needed: Sequence[Evidence]) -> str:
@@ -263,11 +268,23 @@ def facts(values: Mapping[str, str]) -> str:
     return f'<div class="mf mf-facts">{"".join(items)}</div>'
 
 
+def visible(value: str, limit: int = SHOWN) -> str:
+    """A text for a block of code, as it is: hidden characters made visible, the rest cut with a
+    note."""
+    rest = f"\n… {len(value) - limit:,} more characters" if len(value) > limit else ""
+    return "".join(map(_sign, value[:limit])) + rest
+
+
+def line(value: str, limit: int = 80) -> str:
+    """A text on one line for a widget that shows it as it is: hidden characters made visible."""
+    shown = " ".join(value[: 4 * limit].split())
+    shown = shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
+    return "".join(map(_sign, shown))
+
+
 def plain(value: str, limit: int = 200) -> str:
     """A text for Streamlit's markdown, its special characters escaped, on one line."""
-    line = " ".join(value.split())
-    line = line if len(line) <= limit else f"{line[: limit - 1]}…"
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])", r"\\\1", "".join(map(_sign, line)))
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])", r"\\\1", line(value, limit))
 
 
 def _sign(char: str) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import charts, findings, markup, queries
 from app.views import FIGURES, SHARES, chart, door, page, rows_of, toml
-from memfactory_core.db import Run
+from memfactory_core.db import ENDED, Run
 from memfactory_core.honesty import doubts
 
 MODES = {"greedy": "Greedy decoding", "sampled": "Sampled at temperature 1, mean over attempts"}
@@ -46,7 +46,10 @@ def curves(run: Run) -> None:
         _figures(found)
         return
     if not found:
-        st.info("The curves begin with the first training step.", icon=":material/hourglass_top:")
+        told = "The curves begin with the first training step."
+        if run.state in ENDED:
+            told = "This run ended before its first training step, so it has no curves."
+        st.info(told, icon=":material/hourglass_top:")
         return
     honesty(run, found)
     _step(run)
@@ -140,7 +143,10 @@ def results(run: Run) -> None:
     """Scores before and after training, as chart and table."""
     before, after = run.summary.get("before", {}), run.summary.get("after", {})
     if not before and not after:
-        st.info("The first evaluation is not finished yet.", icon=":material/hourglass_top:")
+        told = "The first evaluation is not finished yet."
+        if run.state in ENDED:
+            told = "This run ended before its first evaluation was finished."
+        st.info(told, icon=":material/hourglass_top:")
         return
     if run.mode in ("retrieve", "rerank"):
         _retrievers(before, after)
@@ -196,10 +202,14 @@ def interval(value: dict[str, float] | None, share: bool = False) -> str:
 
 def log(run: Run) -> None:
     """The end of the log, scrolled to its last line."""
+    told = queries.log_tail(run)
+    if not told:
+        st.info("There is no log: the run has not begun, or it was imported without one.")
+        return
     with st.container(height=460, autoscroll=True):
-        st.code(queries.log_tail(run) or "The log is empty.", language=None, wrap_lines=True)
+        st.code(markup.visible(told), language=None, wrap_lines=True)
 
 
 def settings(run: Run) -> None:
     """The run's configuration."""
-    st.code(toml(run), language="toml", height=460, wrap_lines=True)
+    st.code(markup.visible(toml(run)), language="toml", height=460, wrap_lines=True)

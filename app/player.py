@@ -148,7 +148,7 @@ def _controls(told: list[moments.Moment], at: int, key: str, place: dict[str, An
         "Next", icon=":material/skip_next:", on_click=_to, args=(told, at + 1, place),
         **(still | {"disabled": playing or at == len(told) - 1}),
     )  # fmt: skip
-    title = f"Moment {at + 1} of {len(told)} · {told[at].title}"
+    title = f"Moment {at + 1} of {len(told)} · {markup.plain(told[at].title, 80)}"
     if len(told) > 1:
         slide.slider(title, 1, len(told), key="moment", on_change=moved, disabled=playing)
     else:
@@ -193,11 +193,12 @@ def reward_in_words(weights: dict[str, float], shown: Episode) -> str:
 def _messages(shown: Episode) -> None:
     for i, turn in enumerate(shown.turns[:SECTIONS]):
         ended = "by itself" if turn.completion.finish_reason == "stop" else "at the length limit"
-        st.markdown(f"**Turn {i + 1}** · {turn.role} · ended {ended}")
+        st.markdown(f"**Turn {i + 1}** · {markup.plain(turn.role, 60)} · ended {ended}")
         for message in turn.messages:
-            st.caption(message["role"])
-            st.code(message["content"][: markup.SHOWN], language=None, wrap_lines=True)
+            st.caption(markup.plain(message["role"], 60))
+            st.code(markup.visible(message["content"]), language=None, wrap_lines=True)
         st.caption("written by the policy")
-        st.code(turn.completion.text[: markup.SHOWN] or " ", language=None, wrap_lines=True)
+        said = markup.visible(turn.completion.text) or " "
+        st.code(said, language=None, wrap_lines=True)
     whole, name = shown.model_dump_json(indent=1), f"episode-{shown.id}.json"
     st.download_button("Download the whole episode as JSON", whole, name, "application/json")

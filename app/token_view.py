@@ -6,7 +6,7 @@ from math import exp
 
 import streamlit as st
 
-from app import cards, conversation, moments
+from app import cards, conversation, markup, moments
 from app.views import rows_of
 from memfactory_core.db import Run
 from memfactory_core.errors import MemFactoryError
@@ -29,7 +29,10 @@ def panel(run: Run, shown: Episode) -> None:
             try:
                 st.session_state[key] = _compare(run, shown, turn)
             except MemFactoryError as error:
-                st.info(f"This cannot be compared: {error}", icon=":material/block:")
+                st.info(
+                    f"This cannot be compared: {markup.plain(str(error), 400)}",
+                    icon=":material/block:",
+                )
     tokens = st.session_state.get(key)
     if not tokens:
         st.caption("The tokens of a turn, coloured by what training changed in their probability.")
@@ -42,7 +45,7 @@ def panel(run: Run, shown: Episode) -> None:
     rows_of(
         [
             {
-                "token": token.text, "after training": round(exp(token.now), 4),
+                "token": markup.line(token.text, 40) or "(space)", "after training": round(exp(token.now), 4),
                 "at the start": round(exp(token.start), 4),
                 "change in nats": round(token.now - token.start, 3),
             }
@@ -54,7 +57,7 @@ def panel(run: Run, shown: Episode) -> None:
 
 def _title(shown: Episode, number: int) -> str:
     turn = shown.turns[number]
-    role = moments.ROLES.get(turn.role, turn.role).lower()
+    role = markup.line(moments.ROLES.get(turn.role, turn.role).lower(), 60)
     where = "answer" if turn.observation is None else f"section {turn.observation + 1}"
     return f"{number + 1}: {where}, {role}" if where != role else f"{number + 1}: {role}"
 

@@ -87,7 +87,7 @@ def errors_in_words() -> Iterator[None]:
     try:
         yield
     except MemFactoryError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(markup.plain(str(error), 800), icon=":material/error:")
     except DBAPIError as error:
         logging.getLogger(__name__).exception("the database cannot be read")
         st.error(
@@ -184,11 +184,13 @@ def pick_run(label: str = "Run", leaves: Sequence[str] = ()) -> Run | None:
         if known:
             names[wanted] = f"{known.name} · {wanted}"
         else:
-            st.warning(f"There is no run {wanted!r} here; this is the newest one.")
+            st.warning(f"There is no run {markup.plain(wanted, 60)} here; this is the newest one.")
     if not names:
         return None
     bound = from_url("run", list(names), leaves=leaves)
-    chosen = st.selectbox(label, list(names), format_func=names.get, **bound)
+    chosen = st.selectbox(
+        label, list(names), format_func=lambda name: markup.line(names[name], 120), **bound
+    )
     return queries.find_run(chosen)
 
 
@@ -242,7 +244,7 @@ def status_line(run: Run) -> None:
     if run.state in ACTIVE and run.steps:
         st.progress(min(1.0, run.step / run.steps))
     if run.reason:
-        st.error(run.reason, icon=":material/error:")
+        st.error(markup.plain(run.reason, 800), icon=":material/error:")
     if run.state in ("failed", "lost", "stopped"):
         st.caption(f"{WHAT_TO_DO.get(run.state, '')} {how_to_resume(run)}")
 
@@ -260,9 +262,13 @@ def progress_in_words(run: Run) -> str:
     if run.steps:
         parts.append(f"step {run.step:,} of {run.steps:,}")
     if run.state in ACTIVE:
-        parts.append(run.phase or "waiting for its process")
+        parts.append(markup.plain(run.phase, 80) or "waiting for its process")
+        if run.started:
+            parts.append(f"{duration(time.time() - run.started)} so far")
         if run.eta:
             parts.append(f"about {duration(run.eta)} left")
+        elif run.steps and not run.step:
+            parts.append("time left is known after the first steps")
     elif run.ended:
         parts.append(f"took {duration(run.ended - (run.started or run.created))}")
     return " · ".join(parts)

@@ -79,7 +79,8 @@ def panel(run: Run, phase: str, shown: Episode) -> None:
 
 
 def _not_here(reason: str) -> None:
-    st.info(f"This run cannot play an episode again: {reason}", icon=":material/block:")
+    told = f"This run cannot play an episode again: {markup.plain(reason, 400)}"
+    st.info(told, icon=":material/block:")
 
 
 def _decision_of(shown: Episode) -> str | None:
@@ -124,8 +125,7 @@ def _decision(event: Wrote | None) -> str:
         return "What is read to answer"
     where = "answering" if event.at is None else f"section {event.at + 1}"
     action = markup.ACTIONS[event.action][1].lower()
-    words = " ".join((event.after or event.before or "").split())
-    return f"{where}: {action} {words[:90]}"
+    return f"{where}: {action} {markup.line(event.after or event.before or '', 90)}"
 
 
 def _change(shown: Episode, event: Wrote) -> Change:
@@ -160,7 +160,10 @@ def _operation(shown: Episode, event: Wrote, role: str, key: str) -> str:
     if name == "ADD":
         return f"ADD {st.text_area('Text', fact, key=f'{key}.text')}"
     which = st.selectbox(
-        "Memory", list(known), format_func=lambda i: f"#{i} {known[i].text[:60]}", key=f"{key}.id"
+        "Memory",
+        list(known),
+        format_func=lambda i: f"#{markup.line(i, 20)} {markup.line(known[i].text, 60)}",
+        key=f"{key}.id",
     )
     old = f"{known[which].text} #{which}"
     if name == "DELETE":
@@ -205,7 +208,7 @@ def _outcome(same: Outcome, changed: Outcome) -> None:
     episodes = changed.episodes
     answers: list[dict[str, Any]] = [
         {
-            "Attempt": number, "Answer": one.answer[:200], "Reward": round(one.reward, 3),
+            "Attempt": number, "Answer": markup.line(one.answer, 200), "Reward": round(one.reward, 3),
             "Right": "yes" if exact_match(one.answer, one.example.answers) else "no",
         }
         for number, one in enumerate(episodes, 1)

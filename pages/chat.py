@@ -9,8 +9,8 @@ from app.views import errors_in_words
 
 st.title("Chat with an agent")
 st.caption(
-    "Paste a text and ask. The agent reads section by section; you see its memory after "
-    "each, then the answer. The last 200 readings stay in this lab's database, to be looked into."
+    "The agent reads section by section; you see its memory after each, then the answer. "
+    "The last 200 readings are kept."
 )
 with errors_in_words():
     run = queries.find_run(st.query_params.get("run"))

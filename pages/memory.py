@@ -3,7 +3,7 @@ entry's life."""
 
 import streamlit as st
 
-from app import banks, listing, queries
+from app import banks, listing, markup, queries
 from app.views import ago, errors_in_words, from_url, page
 from memfactory_core.trace import Episode
 
@@ -33,7 +33,7 @@ def moment(episode: Episode) -> int:
 
 def of_chat() -> None:
     found = queries.recent_chats()
-    names = {c.id: f"{c.question[:70]} · {c.agent} · {ago(c.created)}" for c in found}
+    names = {c.id: f"{markup.line(c.question, 70)} · {c.agent} · {ago(c.created)}" for c in found}
     if not names:
         st.info("No chat is kept yet: ask an agent something, then its memory can be seen here.")
         st.page_link(page("chat"), label="Open the chat")
@@ -58,7 +58,9 @@ def of_episode() -> None:
         return
     run, phase, step = found
     rows = queries.episodes(run.id, phase, step, "Reward, lowest first", LISTED)
-    names = {row["id"]: f"{row['question'][:80]} · reward {row['reward']:+.2f}" for row in rows}
+    names = {
+        row["id"]: f"{markup.line(row['question'])} · reward {row['reward']:+.2f}" for row in rows
+    }
     given = st.query_params.get("episode")
     if given and given not in names and queries.place_of(run.id, given) == (phase, step):
         names[given] = given

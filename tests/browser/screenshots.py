@@ -2,7 +2,8 @@
 
     python tests/browser/screenshots.py [VIEW ...]
 
-They show the example run that comes with the package; without one, a database like the tests'."""
+They show the example run that comes with the package; without one, a database like the tests'. The
+memory of a chat is shown after the chat."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ def places() -> dict[str, str]:
     """The address of each view, at a place of the run that shows something."""
     from sqlalchemy import select
 
-    from app import findings, queries
+    from app import decisions, findings, queries
     from memfactory_core import db, jobs
     from memfactory_core.db import EpisodeRow
     from memfactory_core.example import FOLDER
@@ -46,36 +47,50 @@ def places() -> dict[str, str]:
         other = session.execute(failed.where(EpisodeRow.run_id == played)).first()
     group = group if group in mixed or not mixed else mixed[0]
     at = f"run={run}&phase=train&step={step}"
-    return {
+    one = f"episode?run={played}&phase=train&step={other.step}&episode={other.id}"
+    found = {
         "overview": "",
         "compose": "compose",
+        "runs": "runs",
         "run": f"runs?run={run}",
+        "results": f"runs?run={run}&tab=Before+and+after",
         "causes": f"runs?run={run}&tab=Causes",
+        "survival": f"runs?run={run}&tab=Memories",
         "groups": f"groups?{at}&group={group}",
+        "story": f"episode?{at}&episode={episode}",
         "episode": f"episode?{at}&episode={episode}&event={seq}",
-        "counterfactual": f"episode?run={played}&phase=train&step={other.step}&episode={other.id}"
-        f"&event={other.cause_seq}&view=what-if",
+        "counterfactual": f"{one}&event={other.cause_seq}&view=what-if",
+        "tokens": f"{one}&view=tokens",
         "memory": f"memory?{at}&episode={episode}&event={seq - 1}",
         "chat": f"talk?run={played}",
+        "chat-memory": "memory?source=chat",
     }
+    deciding = [other.id for other in queries.runs(50) if decisions.known(other)]
+    if deciding:  # only some tasks know what was right
+        found["decisions"] = f"runs?run={deciding[0]}&tab=Decisions"
+    return found
 
 
 def settle(page: Any, view: str) -> None:
     """Waits until a view shows what it is about."""
     page.locator("h1").first.wait_for()
-    if view in ("run", "causes"):
+    if view in ("run", "causes", "survival"):
         page.locator(".js-plotly-plot .xtick").first.wait_for()
     if view == "counterfactual":
         page.get_by_role("button", name="Play again").click()
         page.get_by_text("95% intervals").wait_for()
+    if view == "tokens":
+        page.get_by_role("button", name="Compare").click()
+        page.locator(".mf-token").first.wait_for()
+    if view == "decisions":
+        page.locator(".mf-heat").last.wait_for()
     if view == "chat":
         chat = page.frame_locator("iframe")
         chat.get_by_role("button", name="Read and answer").click()
         chat.locator(".mf-answer").wait_for()
     page.wait_for_timeout(3000)
-    if view in ("groups", "episode", "counterfactual", "memory"):
-        main = "document.querySelector('[data-testid=stMain]')"
-        page.evaluate(f"{main}.scrollTo(0, {0 if view == 'groups' else 90})")
+    if view == "counterfactual":
+        page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 90)")
         page.wait_for_timeout(300)
 
 
