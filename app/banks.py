@@ -16,7 +16,7 @@ from memfactory_core.episode import Context, steps
 from memfactory_core.errors import ConfigError
 from memfactory_core.retrieval import LARGE, fill
 from memfactory_core.retrievers import Retriever
-from memfactory_core.trace import Episode, Recalled, Wrote, replay
+from memfactory_core.trace import Asked, Episode, Recalled, Wrote, replay
 from memfactory_core.types import Evidence, Example, Hit, Memory
 
 LINES = 5000
@@ -162,5 +162,8 @@ def _event(event: Any, memory_id: str, where: str, needed: Sequence[Evidence]) -
         rank = next(i for i, hit in enumerate(event.hits, 1) if hit.memory.id == memory_id)
         label = markup.tag("", "⌕", "Recalled")
         return f"{label} {where}, rank {rank} for {markup.text(event.query)}"
+    if isinstance(event, Asked):
+        role = moments.ROLES.get(event.role, event.role).lower()
+        return f"{markup.tag('good', '❝', 'Cited')} {where} ({markup.safe(role, 60)})"
     label = markup.tag(event.action, *markup.ACTIONS[event.action])
     return f"{label} {where}{markup.write(event, needed)}"

@@ -15,6 +15,7 @@ from app import queries
 from memfactory_core import chats
 from memfactory_core import config as configuration
 from memfactory_core.config import RunConfig
+from memfactory_core.db import Run
 from memfactory_core.episode import Context, Sampler, Steps
 from memfactory_core.errors import ConfigError, MemFactoryError
 from memfactory_core.language import parse_fact, split_sentences
@@ -26,6 +27,7 @@ from memfactory_core.worker import trained_policy
 MOST_CHARACTERS = 200_000
 MOST_SECTIONS = 400
 KEPT_SAMPLERS = 2
+WHOLE = "checkpoints/checkpoint-*/trainer_state.json"
 
 
 class Stopped(Exception):
@@ -101,6 +103,16 @@ def find(agent_id: str, before: bool = False) -> Agent:
     weights = trained or _start(config)
     when = "after training" if trained else "before training" if config.mode == "train" else ""
     return Agent(f"{run.name}{', ' if when else ''}{when}", config, weights)
+
+
+def checkpoints(run: Run) -> dict[str, Path]:
+    """The weights of a run that can be looked at: of its end first, then of its checkpoints, the
+    latest first. Only whole ones: the trainer's state is written last."""
+    folder = Path(run.folder)
+    steps = {int(p.parent.name.split("-")[1]): p.parent for p in folder.glob(WHOLE)}
+    found = {f"step {step:,}": steps[step] for step in sorted(steps, reverse=True)}
+    end = folder / "policy"
+    return ({"the end": end} if any(end.glob("*.safetensors")) else {}) | found
 
 
 def _start(config: RunConfig) -> Path | None:

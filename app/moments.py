@@ -3,11 +3,14 @@ what had become of each needed fact by then. Plain data from the trace; no widge
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.story import read_at
 from memfactory_core.attribution import explain
+from memfactory_core.rewards import extract_answer
+from memfactory_core.text import contains_words, words
 from memfactory_core.trace import (
     Asked,
     Episode,
@@ -156,13 +159,31 @@ def _when_read(episode: Episode, events: Sequence[Event], item: Evidence) -> tup
 
 
 def history(episode: Episode, memory_id: str) -> list[Event]:
-    """The events of one memory: its writes, and the recalls that brought it."""
-    return [
-        event
-        for event in episode.events
-        if (isinstance(event, Wrote) and event.memory_id == memory_id)
-        or (isinstance(event, Recalled) and any(hit.memory.id == memory_id for hit in event.hits))
-    ]
+    """The events of one memory: its writes, the recalls that brought it, the turns that cite it."""
+    found: list[Event] = []
+    shown: Memory | None = None
+    for event in episode.events:
+        if isinstance(event, Wrote) and event.memory_id == memory_id:
+            found.append(event)
+        elif isinstance(event, Recalled):
+            hit = next((h for h in event.hits if h.memory.id == memory_id), None)
+            if hit:
+                shown = hit.memory
+                found.append(event)
+        elif isinstance(event, Asked) and shown and event.at is None:
+            if cites(episode.turns[event.index].completion.text, shown):
+                found.append(event)
+    return found
+
+
+def cites(said: str, memory: Memory) -> bool:
+    """Whether an output names a memory by its id, quotes it, or says words that stand in it."""
+    answer = extract_answer(said)
+    return (
+        re.search(rf"#{re.escape(memory.id)}(?!\w)", said) is not None
+        or contains_words(said, memory.text)
+        or (bool(words(answer)) and contains_words(memory.text, answer))
+    )
 
 
 def failure(episode: Episode) -> str | None:

@@ -30,7 +30,10 @@ SMALL = {
     "score/operations": ("Right operations", True),
     "score/excess": ("Memories read beyond need", False),
 }
-
+RIGHT = {
+    f"score/right_{action}": markup.ACTIONS[action][1]
+    for action in ("add", "update", "delete", "noop")
+}
 
 POINTS = 600
 """Points of a curve, more than a chart is wide."""
@@ -38,7 +41,8 @@ POINTS = 600
 
 def curves(run: Run) -> None:
     """What happened over the training steps. A click on a point opens that step's groups."""
-    found = queries.curves(run.id, ["reward", *MEMORY, *SMALL, "useful"], POINTS)
+    known = SMALL | _rewarded(run)
+    found = queries.curves(run.id, ["reward", *MEMORY, *known, *RIGHT, "useful"], POINTS)
     if "useful" in found:
         st.markdown("**Useful memories**, share of those that the reranker chose")
         useful = charts.curves({"useful": found["useful"]}, percent=True, height=300)
@@ -65,13 +69,17 @@ def curves(run: Run) -> None:
         series = {label: found[name] for name, label in MEMORY.items() if name in found}
         memory = charts.curves(series, percent=True, height=270)
         clicked.append(door(memory, "memory", charts.alt("Memory and answers", series, True)))
-    small = {name: look for name, look in SMALL.items() if name in found}
+    small = {name: look for name, look in known.items() if name in found}
     places = [place for _ in range(0, len(small), 4) for place in st.columns(4)]
     for column, (name, (title, share)) in zip(places, small.items(), strict=False):
         with column:
             st.caption(title)
             figure = charts.curves({title: found[name]}, share, 170)
             clicked.append(door(figure, name, charts.alt(title, {"": found[name]}, share)))
+    if right := {label: found[name] for name, label in RIGHT.items() if name in found}:
+        st.markdown("**Right decisions**, share of the messages that called for each operation")
+        figure = charts.curves(right, True, 230)
+        clicked.append(door(figure, "right", charts.alt("Right decisions", right, True)))
     if mix := _operations(run):
         st.markdown("**Operations carried out**, share of a step's writes")
         figure = charts.curves(mix, True, 230)
@@ -81,6 +89,14 @@ def curves(run: Run) -> None:
     if step is not None:
         place = {"run": run.id, "phase": "train", "step": str(step)}
         st.switch_page(page("groups"), query_params=place)
+
+
+def _rewarded(run: Run) -> dict[str, tuple[str, bool]]:
+    """The parts of the reward that no other curve shows."""
+    names = (f"score/{name}" for name in run.settings.get("reward", {}))
+    shown = {*MEMORY, *SMALL, *RIGHT}
+    parts = {name: name.removeprefix("score/").replace("_", " ") for name in names}
+    return {n: (word.capitalize(), True) for n, word in parts.items() if n not in shown}
 
 
 def _step(run: Run) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from math import exp
+from pathlib import Path
 
 import streamlit as st
 
 from app import cards, conversation, markup, moments
+from app.conversation import Agent
 from app.views import rows_of
 from memfactory_core.db import Run
 from memfactory_core.errors import MemFactoryError
@@ -16,18 +18,23 @@ from memfactory_core.trace import Episode
 
 
 def panel(run: Run, shown: Episode) -> None:
-    """A turn's tokens under the trained policy and under the start; computed on demand."""
+    """A turn's tokens under the weights chosen and under the start; computed on demand."""
     turns = [str(i) for i, turn in enumerate(shown.turns) if turn.completion.completion_ids]
     if not turns:
         st.info("This episode has no tokens: its policy was not a language model.")
         return
-    which, how = st.columns([3, 1], vertical_alignment="bottom")
+    weights = conversation.checkpoints(run)
+    if not weights:
+        st.info("This run left no weights to compare with its start.", icon=":material/block:")
+        return
+    which, when, how = st.columns([2.2, 1.2, 1.2], vertical_alignment="bottom")
     turn = int(which.selectbox("Turn", turns, format_func=lambda t: _title(shown, int(t))))
-    key = f"tokens.{run.id}.{shown.id}.{turn}"
+    point = when.selectbox("Weights of", list(weights))
+    key = f"tokens.{run.id}.{shown.id}.{turn}.{point}"
     if how.button("Compare", icon=":material/compare_arrows:", width="stretch", type="primary"):
         with st.spinner("Both policies read the turn."):
             try:
-                st.session_state[key] = _compare(run, shown, turn)
+                st.session_state[key] = _compare(run, shown, turn, weights[point])
             except MemFactoryError as error:
                 st.info(
                     f"This cannot be compared: {markup.plain(str(error), 400)}",
@@ -62,9 +69,10 @@ def _title(shown: Episode, number: int) -> str:
     return f"{number + 1}: {where}, {role}" if where != role else f"{number + 1}: {role}"
 
 
-def _compare(run: Run, shown: Episode, turn: int) -> list[Token]:
-    now = conversation.samplers.get(conversation.find(f"run:{run.id}"))
-    start = conversation.samplers.get(conversation.find(f"run:{run.id}", before=True))
+def _compare(run: Run, shown: Episode, turn: int, weights: Path) -> list[Token]:
+    before = conversation.find(f"run:{run.id}", before=True)
+    now = conversation.samplers.get(Agent(before.label, before.config, weights))
+    start = conversation.samplers.get(before)
     if not isinstance(now, LanguageModelSampler) or not isinstance(start, LanguageModelSampler):
         return []
     return compare_tokens(shown.turns[turn], now, start)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -316,6 +318,47 @@ def test_pages_show_a_hostile_episode(view: str, ids: dict[str, str]) -> None:
     assert "<script" not in words(open_page("episode", **place, episode=name, view=view))
     assert "<script" not in words(open_page("groups", **place))
     assert "<script" not in words(open_page("memory", **place, episode=name))
+
+
+def test_the_life_of_a_memory_ends_with_what_cites_it(ids: dict[str, str]) -> None:
+    told = played(*KEPT, answer="Zimo", read=[NEEDED.sentence])
+    kinds = [event.kind for event in moments.history(told, "1")]
+    assert kinds == ["wrote", "wrote", "recalled", "asked"]
+    unread = played(*KEPT, answer="Rilo", read=[NEEDED.sentence])
+    assert [event.kind for event in moments.history(unread, "1")][-1] == "recalled"
+    memory = Memory(id="3", text=NEEDED.sentence)
+    for said, cited in (
+        ("#3", True), ("#31", False), ("", False), (NEEDED.sentence, True),
+        ("\\boxed{Zimo}", True), ("\\boxed{Rilo}", False), ("The pet is Zimo and Rilo", False),
+    ):  # fmt: skip
+        assert moments.cites(said, memory) == cited, said
+
+
+def test_tokens_under_a_checkpoint(ids: dict[str, str]) -> None:
+    run = queries.find_run(ids["tiny"])
+    assert list(conversation.checkpoints(run)) == ["the end"]
+    for step in (50, 100):
+        folder = Path(run.folder) / "checkpoints" / f"checkpoint-{step}"
+        shutil.copytree(Path(run.folder) / "policy", folder)
+        if step == 50:  # the other one was not written to its end
+            (folder / "trainer_state.json").write_text("{}")
+    assert list(conversation.checkpoints(run)) == ["the end", "step 50"]
+    page = open_page("episode", run=run.id, episode=first(run.id)["id"], view="tokens")
+    next(box for box in page.selectbox if box.label == "Weights of").set_value("step 50").run()
+    assert "Point at a token" not in words(page)
+    next(b for b in page.button if b.label == "Compare").click().run()
+    assert not page.exception and "Point at a token" in words(page)
+
+
+def test_every_part_of_the_reward_has_its_curve(ids: dict[str, str]) -> None:
+    engine = queries.engine()
+    run = jobs.create(engine, config.load("memory-r1-tiny", ["reward.contained=0.5"])).id
+    for step in range(1, 4):
+        values = {"reward": step / 3, "score/contained": 0.2, "score/right_update": step / 9}
+        db.save_metrics(engine, run, step, values)
+    shown = [str(chart.proto) for chart in open_page("runs", run=run).get("plotly_chart")]
+    assert any("Contained: 20% to 20% (step 1 to 3)" in chart for chart in shown)
+    assert any("Right decisions: Update 11% to 33%" in chart for chart in shown)
 
 
 def test_a_loaded_policy_is_shared_by_chat_and_pages(ids: dict[str, str]) -> None:
