@@ -13,7 +13,7 @@ from app.views import PHASES, from_url, rows_of
 from memfactory_core.db import ACTIVE, Run
 from memfactory_core.decisions import confusion, recorded
 
-EPISODES = 1000
+EPISODES = 500
 """Episodes that one table is counted from at most."""
 STRETCH = 10
 """A table of training steps begins with a tenth of them."""
