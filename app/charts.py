@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 PALETTE = ("#14918a", "#c2772e", "#6b6fd6", "#b0528f", "#5d8a3a", "#7a8794")
 MANY = (*PALETTE, "#c9a227", "#3f86c6", "#a3473a", "#8f66c2", "#3d6b5e")
 """Colours of bars, one for each cause of a wrong answer."""
-DASHES = ("solid", "dash", "dot", "dashdot")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 PATTERNS = ("", "/", "x", ".", "\\", "+", "-", "|")
 FEW = 24
 """Points up to which each is drawn as a dot; of more the dots are clear, there to be clicked."""
