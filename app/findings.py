@@ -54,13 +54,16 @@ def groups(
     return [row | {"spread": max(0.0, row["square"] - row["mean"] ** 2) ** 0.5} for row in rows]
 
 
-def count_groups(run_id: str, phase: str, step: int) -> int:
-    """How many groups are kept of a step."""
+def group_ids(run_id: str, phase: str, step: int) -> list[str]:
+    """The ids of a step's groups in their order."""
     with Session(engine()) as session:
-        chosen = select(func.count(EpisodeRow.group_id.distinct())).where(
-            EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step == step
+        chosen = (
+            select(EpisodeRow.group_id)
+            .where(EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step == step)
+            .distinct()
+            .order_by(EpisodeRow.group_id)
         )
-        return session.execute(chosen).scalar_one()
+        return list(session.execute(chosen).scalars())
 
 
 def _in_group(run_id: str, phase: str, step: int, group_id: str) -> tuple[Any, ...]:

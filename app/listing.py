@@ -39,15 +39,20 @@ def head(thing: str, leaves: Sequence[str]) -> tuple[Run, str, int] | None:
 
 
 def choose(
-    name: str, count: int, read: Read, look: Callable[[dict[str, Any]], Entry],
+    name: str, ids: Sequence[str], read: Read, look: Callable[[dict[str, Any]], Entry],
     place: dict[str, Any],
 ) -> str | None:  # fmt: skip
     """One page of entries as buttons that put their id under `name` into the address bar; the id that
-    is chosen, the first one where the address names none."""
-    pages, key = -(-count // PER_PAGE), f"{name}.page"
+    is chosen, the first one where the address names none. An id that comes by the address brings
+    its page."""
+    pages, key = -(-len(ids) // PER_PAGE), f"{name}.page"
+    given = st.query_params.get(name)
+    if given in ids and given != st.session_state.get(f"{name}.seen"):
+        st.session_state[f"{name}.seen"] = given
+        st.session_state[key] = ids.index(given) // PER_PAGE + 1
     number = min(st.session_state.get(key, 1), pages) or 1
     entries = [look(row) for row in read(PER_PAGE, (number - 1) * PER_PAGE)]
-    chosen = st.query_params.get(name) or (entries[0].id if entries else None)
+    chosen = given or (entries[0].id if entries else None)
     for entry in entries:
         st.button(
             entry.label, key=f"{name}.{entry.id}", icon=entry.icon, width="stretch", on_click=go,

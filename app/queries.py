@@ -154,6 +154,17 @@ def episodes(
         return [dict(row) for row in session.execute(chosen).mappings()]
 
 
+def episode_ids(run_id: str, phase: str, step: int, sort: str) -> list[str]:
+    """The ids of a step's episodes in their order."""
+    with Session(engine()) as session:
+        chosen = (
+            select(EpisodeRow.id)
+            .where(EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step == step)
+            .order_by(SORTS[sort], EpisodeRow.id)
+        )
+        return list(session.execute(chosen).scalars())
+
+
 def count_episodes(run_id: str, phase: str | None = None, step: int | None = None) -> int:
     """How many episodes are kept of a run, a phase, a step."""
     chosen = select(func.count()).select_from(EpisodeRow).where(EpisodeRow.run_id == run_id)

@@ -21,7 +21,7 @@ def listed(run: Run, phase: str, step: int) -> str | None:
         return listing.Entry(row["id"], label, SIGNS[(share > 0) - (share < 1)])
 
     return listing.choose(
-        "episode", queries.count_episodes(run.id, phase, step),
+        "episode", queries.episode_ids(run.id, phase, step, sort),
         lambda limit, offset: queries.episodes(run.id, phase, step, sort, limit, offset),
         entry, {"run": run.id, "phase": phase, "step": step},
     )  # fmt: skip

@@ -22,10 +22,10 @@ def entry(row: dict) -> listing.Entry:
 
 
 def listed(run: Run, phase: str, step: int) -> str | None:
-    count = findings.count_groups(run.id, phase, step)
-    st.caption(f"{count:,} groups" if count != 1 else "1 group")
+    ids = findings.group_ids(run.id, phase, step)
+    st.caption(f"{len(ids):,} groups" if len(ids) != 1 else "1 group")
     return listing.choose(
-        "group", count, lambda limit, offset: findings.groups(run.id, phase, step, limit, offset),
+        "group", ids, lambda limit, offset: findings.groups(run.id, phase, step, limit, offset),
         entry, {"run": run.id, "phase": phase, "step": step},
     )  # fmt: skip
 

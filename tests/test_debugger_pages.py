@@ -208,6 +208,23 @@ def test_a_large_group_is_paged(ids: dict[str, str]) -> None:
     assert not page.exception and page.query_params["other"] == "20"
 
 
+def test_a_link_brings_its_page_of_the_list(ids: dict[str, str]) -> None:
+    run, step = ids["trained"], 3
+    order = queries.episode_ids(run, "train", step, "Reward, highest first")
+    last = queries.episode(run, order[-1])
+    place = {"run": run, "phase": "train", "step": str(step)}
+    page = open_page("episode", **place, episode=order[-1])
+    assert len(order) == 16 and page.session_state["episode.page"] == 2
+    keys = [button.key for button in page.button]
+    assert f"episode.{order[-1]}" in keys and f"episode.{order[0]}" not in keys
+    page.session_state["episode.page"] = 1
+    page.run()  # turning the page leaves the episode where it is
+    assert f"episode.{order[0]}" in [button.key for button in page.button]
+    assert page.query_params["episode"] == order[-1] and not page.exception
+    page = open_page("groups", **place, group=last.group_id)
+    assert f"group.{last.group_id}" in [button.key for button in page.button]
+
+
 def test_a_link_to_an_event_opened_cold(ids: dict[str, str]) -> None:
     run, row = ids["trained"], first(ids["trained"], step=3, exact_match=0.0)
     _, cause, seq = findings.place_in_group(run, row["id"])
