@@ -180,7 +180,8 @@ def test_no_keyboard_trap(name: str, lab: tuple[str, dict[str, str]], page: Any)
     open_place(lab, page, name)
     for table in page.get_by_text("The figures as a table").all():
         table.click()
-    page.evaluate("document.activeElement.blur()")
+    page.wait_for_timeout(1500)
+    page.evaluate("{ const first = document.querySelector('a'); first.focus(); first.blur(); }")
     keyboard = Keyboard(page)
     start = keyboard.press("Tab")
     stops = [start]
