@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from memfactory_core import component, config, db, jobs
 from memfactory_core.errors import MemFactoryError, RunError
-from memfactory_core.report import print_table, report, sweep_line
+from memfactory_core.report import print_decisions, print_table, report, sweep_line
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -177,6 +177,25 @@ def list_runs(json_: Json = False) -> None:
 def show(run_id: str, json_: Json = False) -> None:
     """Show a run: state, progress, results."""
     _finish(db.get_run(engine(), run_id), json_, check=False)
+
+
+@app.command()
+def decisions(run_id: str, json_: Json = False) -> None:
+    """Show which memory operations were right and which were done, from a run's kept episodes."""
+    from memfactory_core.decisions import confusion, recorded
+
+    connection = engine()
+    run = db.get_run(connection, run_id)
+    phases = [f"{when}/{mode}" for when in ("before", "after") for mode in ("greedy", "sampled")]
+    counts = {phase: confusion(recorded(connection, run.id, phase)) for phase in phases}
+    counts = {phase: rows for phase, rows in counts.items() if rows}
+    if not counts:
+        raise RunError(f"the task of run {run.id} does not know which operations are right")
+    if json_:
+        print(json.dumps(counts, indent=2))
+        return
+    for phase, rows in counts.items():
+        print_decisions(phase, rows)
 
 
 @app.command()

@@ -8,7 +8,10 @@ from typing import Any
 
 from memfactory_core import db
 
-COLUMNS = ("exact_match", "f1", "judge", "stored", "kept", "read", "rejected", "reward")
+COLUMNS = (
+    "exact_match", "f1", "judge", "stored", "kept", "read", "right_add", "right_update", "right_delete",
+    "right_noop", "rejected", "reward",
+)  # fmt: skip
 
 
 def report(run: db.Run) -> dict[str, Any]:
@@ -38,6 +41,16 @@ def judge_lines(run: db.Run) -> list[str]:
                 f"left out of its score ({reasons})"
             )
     return lines
+
+
+def print_decisions(phase: str, counts: dict[str, dict[str, int]]) -> None:
+    """What was right (rows) against what was done (columns), in shares of each row."""
+    done = list(next(iter(counts.values())))
+    print(f"\n{phase:16}" + "".join(f"{name.upper():>9}" for name in done) + f"{'messages':>11}")
+    for right, row in counts.items():
+        total = sum(row.values())
+        shares = "".join(f"{row[name] / total:9.2f}" for name in done)
+        print(f"{right.upper():16}{shares}{total:11}")
 
 
 def _record(run: db.Run) -> dict[str, Any]:

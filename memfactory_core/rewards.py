@@ -25,6 +25,10 @@ SCORES = {
     "kept": "share of the needed facts that are in memory when the question is answered",
     "read": "the answer is right, counted only where all needed facts were kept",
     "operations": "share of memory operations that were the right ones, where the task knows them",
+    "right_add": "share of the new facts that were added",
+    "right_update": "share of the changes that updated a memory",
+    "right_delete": "share of the retractions that deleted a memory",
+    "right_noop": "share of the messages without a fact that changed nothing",
     "found": "share of the needed facts among the memories that an answer was read from",
     "excess": "memories read beyond those needed, mean over questions",
     "memories": "memories in the bank when the question is answered",
@@ -92,14 +96,19 @@ def rejected(episode: Episode) -> float:
     return refused / decisions if decisions else 0.0
 
 
-def operations(episode: Episode) -> float | None:
-    """The share of writes that did what was right, where the task knows it (`meta["actions"]`, one for each
-    write); None elsewhere."""
+def operations(episode: Episode) -> dict[str, float]:
+    """`operations`, the share of writes that did what was right, and `right_add`, `right_update`, ... for each
+    operation that was ever the right one. Only where the task knows them (`meta["actions"]`, one for each
+    write); {} elsewhere."""
     right = episode.example.meta.get("actions")
     done = [event.action for event in episode.events if isinstance(event, Wrote)]
     if not right or len(right) != len(done):
-        return None
-    return sum(a == b for a, b in zip(right, done, strict=True)) / len(right)
+        return {}
+    pairs = list(zip(right, done, strict=True))
+    scores = {"operations": fmean(wanted == did for wanted, did in pairs)}
+    for action in dict.fromkeys(right):
+        scores[f"right_{action}"] = fmean(did == action for wanted, did in pairs if wanted == action)
+    return scores
 
 
 def measure(episode: Episode) -> dict[str, float]:
@@ -118,9 +127,7 @@ def measure(episode: Episode) -> dict[str, float]:
     if golds := episode.example.meta.get("all_of"):
         scores["contained"] = contained(episode.answer, golds)
     scores |= _memory_scores(episode, matches) | _recall_scores(episode)
-    accuracy = operations(episode)
-    if accuracy is not None:
-        scores["operations"] = accuracy
+    scores |= operations(episode)
     lengths = [
         len(turn.completion.completion_ids)
         for turn in episode.turns

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from memfactory_core.language import Fact, Speaker, Split
 from memfactory_core.tasks import Task
@@ -38,22 +38,47 @@ class Dialogue(Task, kind="dialogue"):
     """How many of the others are taken back later."""
     chatter: int = Field(2, ge=0, le=100)
     """How many messages state nothing."""
+    vary: bool = False
+    """Whether each conversation draws its own numbers, up to these: at least one fact, and none or more of
+    the rest. In a short one it is plain which decision the answer hung on."""
+    alive: int | None = Field(None, ge=1, le=100)
+    """How many facts are true at one time at most; a bank of that size is enough where each decision is
+    right, and each slot that is wasted costs a fact. None: no bound."""
     near: float = Field(0.5, ge=0, le=1)
     """The share of near distractors: facts with the same person or the same attribute as another."""
     per_session: int = Field(1, ge=1, le=100)
     """How many messages are read at once."""
 
+    @model_validator(mode="after")
+    def _room(self) -> Dialogue:
+        # Where conversations differ, the fullest is the one with the fewest retractions.
+        sure = min(self.retractions, max(0, self.new - self.changes))
+        left = self.new - (0 if self.vary else sure)
+        if self.alive is not None and self.alive < left:
+            raise ValueError(f"{left} facts are true at the end, more than alive={self.alive} allows")
+        return self
+
     def examples(self, count: int, seed: int, split: Split = "train") -> list[Example]:
         """`count` conversations; names of the split "heldout" are never seen in training."""
         return [self._example(index, seed, split) for index in range(count)]
+
+    def _counts(self, rng: random.Random) -> tuple[int, int, int, int]:
+        most = (self.new, self.changes, self.retractions, self.chatter)
+        if not self.vary:
+            return most
+        return rng.randint(1, self.new), *(rng.randint(0, count) for count in most[1:])
 
     def _messages(
         self, rng: random.Random, speaker: Speaker
     ) -> tuple[list[Message], dict[Fact, str]]:
         """The conversation, and for each told fact its value at the end ("" where it was taken back)."""
-        facts = speaker.facts(self.new, self.near)
-        touched = rng.sample(range(len(facts)), min(len(facts), self.changes + self.retractions))
-        changed, retracted = touched[: self.changes], touched[self.changes :]
+        new, changes, retractions, chatter = self._counts(rng)
+        facts = speaker.facts(new, self.near)
+        fates = ["change"] * changes + ["retraction"] * retractions
+        fates = rng.sample(fates, min(len(fates), new))
+        touched = dict(zip(rng.sample(range(new), len(fates)), fates, strict=True))
+        changed = [index for index, fate in touched.items() if fate == "change"]
+        retracted = [index for index, fate in touched.items() if fate == "retraction"]
         final = {fact: fact.value for fact in facts}
         slots: list[list[Message]] = [[Message(f.sentence, "add", f)] for f in facts]
         for index in changed:
@@ -64,11 +89,31 @@ class Dialogue(Task, kind="dialogue"):
         for index in retracted:
             slots[index].append(Message(facts[index].retraction, "delete", facts[index]))
             final[facts[index]] = ""
-        slots += [[Message(speaker.chatter(), "noop", None)] for _ in range(self.chatter)]
-        order = [index for index, slot in enumerate(slots) for _ in slot]
-        rng.shuffle(order)
-        queues = [iter(slot) for slot in slots]
-        return [next(queues[index]) for index in order], final
+        slots += [[Message(speaker.chatter(), "noop", None)] for _ in range(chatter)]
+        return self._in_some_order(slots, len(facts), set(retracted), rng), final
+
+    def _in_some_order(
+        self, slots: list[list[Message]], facts: int, retracted: set[int], rng: random.Random
+    ) -> list[Message]:
+        """The messages of all slots in random order, each slot's own order kept, with no more than `alive`
+        facts true at one time; the first `facts` slots tell facts, and those in `retracted` end theirs."""
+        limit = self.alive or facts
+        queues = [list(slot) for slot in slots]
+        passing, staying, order = 0, 0, []
+        while left := [index for index, queue in enumerate(queues) for _ in queue]:
+            index = rng.choice(left)
+            action = queues[index][0].action
+            if action == "add":
+                # The last free place is kept for facts that will leave it again.
+                waiting = any(len(queues[i]) == len(slots[i]) for i in retracted - {index})
+                room = limit - (index not in retracted and waiting)
+                if passing + staying >= room:
+                    continue
+                passing += index in retracted
+                staying += index not in retracted
+            passing -= action == "delete"
+            order.append(queues[index].pop(0))
+        return order
 
     def _example(self, index: int, seed: int, split: Split) -> Example:
         rng = random.Random(f"dialogue {split} {seed} {index}")
