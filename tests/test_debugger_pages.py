@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 
 from app import attempts, banks, cards, conversation, findings, moments, player, queries, what_if
-from memfactory_core import config, db, jobs
+from memfactory_core import db, jobs
 from memfactory_core.attribution import CAUSES
-from memfactory_core.episode import run_episodes
 from memfactory_core.errors import ConfigError
 from memfactory_core.group import aligned_banks
-from memfactory_core.policies.scripted import ScriptedSampler
 from memfactory_core.tokens import Token
 from memfactory_core.trace import Asked, Episode, Recalled, Scored, Wrote
 from memfactory_core.types import Completion, Example, Hit, Memory, Turn
@@ -126,50 +124,6 @@ def test_operations_are_counted_per_step(ids: dict[str, str]) -> None:
         queries.episode(ids["trained"], first(ids["trained"])["id"]).example.observations
     )
     assert all(sum(here.values()) == sections * 16 for here in counts.values())
-
-
-@pytest.mark.parametrize("tab", ["Curves", "Causes", "Memories", "Before and after"])
-def test_the_tabs_of_a_run(tab: str, ids: dict[str, str]) -> None:
-    page = open_page("runs", run=ids["trained"], tab=tab)
-    assert not page.error
-    if tab in ("Curves", "Causes", "Memories"):
-        assert page.get("plotly_chart")
-        assert page.dataframe  # the table behind the chart
-    told = {"Causes": "not written", "Memories": "needed facts", "Curves": "click a point"}
-    assert told.get(tab, "") in words(page)
-
-
-def test_right_against_done_before_and_after(ids: dict[str, str]) -> None:
-    engine, chosen = queries.engine(), config.load("memory-r1-tiny")
-    run = jobs.create(engine, chosen).id
-    told = chosen.task.examples(4, 3)
-    for phase, step, strategy in (
-        ("before/greedy", 0, "everything"), ("train", 1, "nothing"), ("train", 20, "overlap"),
-        ("after/greedy", 20, "overlap"),
-    ):  # fmt: skip
-        sampler = ScriptedSampler(strategy, 0)
-        db.save_episodes(
-            engine, run, phase, step, run_episodes(chosen.paradigm, sampler, told, 0.0)
-        )
-    page = open_page("runs", run=run, tab="Decisions")
-    shown = words(page)
-    assert not page.error and "**100% right**, 28 of 28 messages" in shown
-    assert "Right ↓" in shown and "✓ 100%" in shown and len(page.dataframe) == 2
-    page.selectbox(key="url.right").set_value("train").run()
-    assert not page.exception and page.query_params["right"] == "train"
-    assert "**100% right**" in words(page)  # the last steps
-    page.slider(key=f"decisions.right.{run}.train").set_value((1, 1)).run()
-    assert "**29% right**, 8 of 28 messages" in words(page)
-    assert "Decisions" not in [tab.label for tab in open_page("runs", run=ids["trained"]).tabs]
-
-
-def test_doubts_stand_over_the_curves(ids: dict[str, str]) -> None:
-    engine, run = queries.engine(), ids["empty"]
-    for step in range(1, 31):
-        values = {"reward": step / 30, "score/exact_match": 0.1, "equal_groups": 0.0}
-        db.save_metrics(engine, run, step, values)
-    page = open_page("runs", run=run)
-    assert "exact match did not" in page.warning[0].value.replace("\\", "")
 
 
 def test_a_step_opens_its_groups_and_a_group_its_attempts(ids: dict[str, str]) -> None:
@@ -365,17 +319,6 @@ def test_tokens_under_a_checkpoint(ids: dict[str, str]) -> None:
     assert "Point at a token" not in words(page)
     next(b for b in page.button if b.label == "Compare").click().run()
     assert not page.exception and "Point at a token" in words(page)
-
-
-def test_every_part_of_the_reward_has_its_curve(ids: dict[str, str]) -> None:
-    engine = queries.engine()
-    run = jobs.create(engine, config.load("memory-r1-tiny", ["reward.contained=0.5"])).id
-    for step in range(1, 4):
-        values = {"reward": step / 3, "score/contained": 0.2, "score/right_update": step / 9}
-        db.save_metrics(engine, run, step, values)
-    shown = [str(chart.proto) for chart in open_page("runs", run=run).get("plotly_chart")]
-    assert any("Contained: 20% to 20% (step 1 to 3)" in chart for chart in shown)
-    assert any("Right decisions: Update 11% to 33%" in chart for chart in shown)
 
 
 def test_a_loaded_policy_is_shared_by_chat_and_pages(ids: dict[str, str]) -> None:

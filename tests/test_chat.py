@@ -1,0 +1,85 @@
+"""The chat without its widgets: agents, texts, stopping, and the bank that is kept of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import chat, conversation, queries
+from memfactory_core import config
+from memfactory_core.types import Example
+from tests.test_app import HOSTILE, NEEDED, filled, open_page, words
+
+__all__ = ["filled"]
+
+
+def test_agents_and_texts_of_the_chat(filled: dict[str, str]) -> None:
+    ids = [agent_id for _, agent_id in conversation.agents()]
+    assert f"run:{filled['evaluated']}" in ids and "recipe:memagent-tiny" in ids
+    assert f"run:{filled['trained']}" not in ids  # it left no weights
+    agent = conversation.find(f"run:{filled['evaluated']}")
+    example = conversation.to_example(
+        f"{NEEDED.sentence} Al is Bo. Cy is Da.", NEEDED.question.lower().strip("?"), 2
+    )
+    assert len(example.observations) == 2 and example.evidence[0].text == NEEDED.sentence
+    exchange = conversation.Exchange("x", example.question, agent.config.paradigm.start(example))
+    sampler = conversation.Samplers().get(agent)
+    steps = list(conversation.play(agent, sampler, exchange, lambda: False))
+    assert len(steps) == 3 and exchange.answer
+    stopped = conversation.Exchange("x", "q", agent.config.paradigm.start(example))
+    assert [e.error for e in conversation.play(agent, sampler, stopped, lambda: True)] == [
+        "Stopped."
+    ]
+    conversation.keep(stopped)
+    assert not stopped.kept  # nothing was read
+
+
+def test_a_chats_bank_is_looked_into(filled: dict[str, str]) -> None:
+    assert "No chat is kept yet" in words(open_page("memory", source="chat"))
+    agent = conversation.find(f"run:{filled['evaluated']}")
+    sampler = conversation.Samplers().get(agent)
+    example = conversation.to_example(f"{NEEDED.sentence} {HOSTILE} Cy is Da.", "Who is Cy?", 1)
+    exchange = conversation.Exchange("An agent", "Who?", agent.config.paradigm.start(example))
+    list(conversation.play(agent, sampler, exchange, lambda: False))
+    conversation.keep(exchange)
+    shown = chat.render([exchange])
+    assert "<script" not in shown and "\u202e" not in shown and exchange.kept in shown
+    page = open_page("memory", source="chat", chat=exchange.kept)
+    assert not page.error and not page.warning
+    assert exchange.kept == page.selectbox(key="url.chat").value
+    assert "Memory read to answer" in words(page) and "<script" not in words(page)
+    again = conversation.Exchange("An agent", "And now?", exchange.context, reread=False)
+    list(conversation.play(agent, sampler, again, lambda: False))
+    conversation.keep(again)
+    assert [chat.question for chat in queries.recent_chats()] == ["And now?", "Who?"]
+    assert open_page("memory", source="chat", chat="gone").warning
+
+
+def test_a_chat_stops_between_the_turns_of_a_section(filled: dict[str, str]) -> None:
+    lines = ["mode=evaluate", "policy=scripted", "paradigm.extractor=lines"]
+    chosen = config.load("memory-r1-tiny", lines)
+    agent = conversation.Agent("x", chosen, None)
+    example = Example(id="chat", observations=("One.\nTwo.\nThree.",), question="q", answers=())
+    asked: list[int] = []
+    sampler = conversation.Samplers().get(agent)
+    exchange = conversation.Exchange("x", "q", chosen.paradigm.start(example))
+
+    def stopped() -> bool:
+        asked.append(len(exchange.context.turns))
+        return len(asked) > 1
+
+    list(conversation.play(agent, sampler, exchange, stopped))
+    assert asked == [0, 1] and exchange.error == "Stopped." and exchange.answer is None
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "problem"),
+    [
+        ("", "q", "no text"),
+        ("a.", " ", "no question"),
+        ("a" * 300_000, "q", "200,000"),
+        ("Yes. " * 2000, "q", "sections"),
+    ],
+)
+def test_the_chat_says_what_is_wrong(text: str, question: str, problem: str) -> None:
+    with pytest.raises(config.ConfigError, match=problem):
+        conversation.to_example(text, question, 3)

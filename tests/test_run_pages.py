@@ -1,0 +1,71 @@
+"""A run's page: its tabs, curves, doubts, and what was right against what was done."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import queries
+from memfactory_core import config, db, jobs
+from memfactory_core.episode import run_episodes
+from memfactory_core.policies.scripted import ScriptedSampler
+from tests.test_app import open_page, words
+from tests.test_debugger_pages import ids
+
+__all__ = ["ids"]
+
+
+@pytest.mark.parametrize("tab", ["Curves", "Causes", "Memories", "Before and after"])
+def test_the_tabs_of_a_run(tab: str, ids: dict[str, str]) -> None:
+    page = open_page("runs", run=ids["trained"], tab=tab)
+    assert not page.error
+    if tab in ("Curves", "Causes", "Memories"):
+        assert page.get("plotly_chart")
+        assert page.dataframe  # the table behind the chart
+    told = {"Causes": "not written", "Memories": "needed facts", "Curves": "click a point"}
+    assert told.get(tab, "") in words(page)
+
+
+def test_right_against_done_before_and_after(ids: dict[str, str]) -> None:
+    engine, chosen = queries.engine(), config.load("memory-r1-tiny")
+    run = jobs.create(engine, chosen).id
+    told = chosen.task.examples(4, 3)
+    for phase, step, strategy in (
+        ("before/greedy", 0, "everything"), ("train", 1, "nothing"), ("train", 20, "overlap"),
+        ("after/greedy", 20, "overlap"),
+    ):  # fmt: skip
+        sampler = ScriptedSampler(strategy, 0)
+        db.save_episodes(
+            engine, run, phase, step, run_episodes(chosen.paradigm, sampler, told, 0.0)
+        )
+    page = open_page("runs", run=run, tab="Decisions")
+    shown = words(page)
+    right = [action for example in told for action in example.meta["actions"]]
+    total = len(right)
+    assert not page.error and f"**100% right**, {total} of {total} messages" in shown
+    assert "Right ↓" in shown and "✓ 100%" in shown and len(page.dataframe) == 2
+    page.selectbox(key="url.right").set_value("train").run()
+    assert not page.exception and page.query_params["right"] == "train"
+    assert "**100% right**" in words(page)  # the last steps
+    page.slider(key=f"decisions.right.{run}.train").set_value((1, 1)).run()
+    assert f" right**, {right.count('noop')} of {total} messages" in words(page)
+    assert "Decisions" not in [tab.label for tab in open_page("runs", run=ids["trained"]).tabs]
+
+
+def test_doubts_stand_over_the_curves(ids: dict[str, str]) -> None:
+    engine, run = queries.engine(), ids["empty"]
+    for step in range(1, 31):
+        values = {"reward": step / 30, "score/exact_match": 0.1, "equal_groups": 0.0}
+        db.save_metrics(engine, run, step, values)
+    page = open_page("runs", run=run)
+    assert "exact match did not" in page.warning[0].value.replace("\\", "")
+
+
+def test_every_part_of_the_reward_has_its_curve(ids: dict[str, str]) -> None:
+    engine = queries.engine()
+    run = jobs.create(engine, config.load("memory-r1-tiny", ["reward.contained=0.5"])).id
+    for step in range(1, 4):
+        values = {"reward": step / 3, "score/contained": 0.2, "score/right_update": step / 9}
+        db.save_metrics(engine, run, step, values)
+    shown = [str(chart.proto) for chart in open_page("runs", run=run).get("plotly_chart")]
+    assert any("Contained: 20% to 20% (step 1 to 3)" in chart for chart in shown)
+    assert any("Right decisions: Update 11% to 33%" in chart for chart in shown)
