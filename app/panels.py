@@ -11,6 +11,7 @@ from app import charts, findings, markup, queries
 from app.views import FIGURES, SHARES, chart, door, page, rows_of, toml
 from memfactory_core.db import ENDED, Run
 from memfactory_core.honesty import doubts
+from memfactory_core.report import by_category, judge_lines
 
 MODES = {"greedy": "Greedy decoding", "sampled": "Sampled at temperature 1, mean over attempts"}
 MEMORY = {
@@ -184,10 +185,28 @@ def results(run: Run) -> None:
                 columns[side] = [interval(values.get(name), True) for name in shares]
                 columns[side] += [interval(values.get(name)) for name in figures]
         table.table(columns)
+    _categories(run, before, after)
+    for line in judge_lines(run):
+        st.caption(markup.plain(line, 600))
     st.caption(
         "Means over held-out examples with their 95% intervals (bootstrap). *Read when kept* "
         "counts only examples whose needed facts were kept."
     )
+
+
+def _categories(run: Run, before: dict[str, Any], after: dict[str, Any]) -> None:
+    told = by_category(run.summary)
+    if not told:
+        return
+    st.markdown("**Answers by category of question**, one greedy attempt")
+    columns = {"Score": [], "Category": []}
+    for name, category in told:
+        columns["Score"].append(SHARES.get(name, name))
+        columns["Category"].append(markup.plain(category, 80))
+    for side, values in (("Before", before), ("After" if before else "Result", after)):
+        if values:
+            columns[side] = [interval(values.get(f"greedy/{n}/{c}"), True) for n, c in told]
+    st.table(columns)
 
 
 def _retrievers(before: dict[str, Any], after: dict[str, Any]) -> None:

@@ -57,6 +57,7 @@ SHARES = {
     "found": "Found when answering",
     "operations": "Right operations",
     "f1": "F1",
+    "judge": "Right for the judge",
     "rejected": "Writes rejected",
 }
 FIGURES = {

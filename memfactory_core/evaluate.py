@@ -54,32 +54,42 @@ def evaluate(
 def summarize(episodes: Sequence[Episode]) -> Summary:
     """Each score's mean over examples with its interval; episodes of one example are averaged first, and
     an example counts for a score only where the score applies. Where an example asks several questions,
-    exact match, F1 and the judge's verdict count each of them."""
+    exact match, F1 and the judge's verdict count each of them. Where the task knows categories of questions,
+    these three are there for each as well: `f1/CATEGORY`."""
     by_score: dict[str, dict[str, list[float]]] = {}
+    answers = [entry for episode in episodes for entry in _by_question(episode)]
+    several = len({category for *_, category in answers}) > 1
     for episode in episodes:
         values = [(name, episode.example.id, value) for name, value in episode.scores.items()]
         if episode.example.others:
             values = [entry for entry in values if entry[0] not in BY_QUESTION]
-            values += _by_question(episode)
+            values += [entry[:3] for entry in _by_question(episode)]
         values.append(("reward", episode.example.id, episode.reward))
         for name, unit, value in values:
             by_score.setdefault(name, {}).setdefault(unit, []).append(value)
+    for name, unit, value, category in answers if several else ():
+        if category:
+            by_score.setdefault(f"{name}/{category}", {}).setdefault(unit, []).append(value)
     return {
         name: interval([sum(values) / len(values) for values in per_example.values()])
         for name, per_example in by_score.items()
     }
 
 
-def _by_question(episode: Episode) -> Iterator[tuple[str, str, float]]:
+def _by_question(episode: Episode) -> Iterator[tuple[str, str, float, str]]:
+    """Each answer's scores: score, question, value, and the question's category where the task has some."""
     answers = [episode.answer, *episode.other_answers]
+    meta = episode.example.meta
+    known = meta.get("questions") or [meta] * len(episode.example.questions)
+    categories = [str(about.get("category", "")) for about in known]
     for number, question in enumerate(episode.example.questions):
         answer = answers[number] if number < len(answers) else ""
         unit = f"{episode.example.id}?{number}"
-        yield "exact_match", unit, exact_match(answer, question.answers)
-        yield "f1", unit, f1(answer, question.answers)
+        yield "exact_match", unit, exact_match(answer, question.answers), categories[number]
+        yield "f1", unit, f1(answer, question.answers), categories[number]
     for number, verdict in enumerate(episode.verdicts):
         if verdict is not None:
-            yield "judge", f"{episode.example.id}?{number}", verdict
+            yield "judge", f"{episode.example.id}?{number}", verdict, categories[number]
 
 
 def interval(values: Sequence[float], resamples: int = 2000, seed: int = 0) -> dict[str, float]:

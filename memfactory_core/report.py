@@ -91,8 +91,18 @@ def print_table(run: db.Run) -> None:
         label = f"{name} " + ("greedy" if mode == "greedy" else f"avg@{samples}")
         cells = [_cell(summary[when].get(f"{mode}/{name}")) for when in whens]
         print(f"{label:26}" + "".join(f"{cell:>32}" for cell in cells))
+    for name, category in by_category(summary):
+        cells = [_cell(summary[when].get(f"greedy/{name}/{category}")) for when in whens]
+        print(f"{f'{name} of {category}':26}" + "".join(f"{cell:>32}" for cell in cells))
     for line in judge_lines(run):
         print(line)
+
+
+def by_category(summary: dict[str, dict[str, Any]]) -> list[tuple[str, str]]:
+    """(score, category) of the greedy answers that an evaluation told apart by category, sorted."""
+    found = {path for scores in summary.values() for path in scores if path.count("/") == 2}
+    split = [path.split("/", 2) for path in found]
+    return sorted((name, category) for mode, name, category in split if mode == "greedy")
 
 
 def _print_retrieval(summary: dict[str, dict[str, dict[str, float]]]) -> None:

@@ -107,7 +107,9 @@ def operations(episode: Episode) -> dict[str, float]:
     pairs = list(zip(right, done, strict=True))
     scores = {"operations": fmean(wanted == did for wanted, did in pairs)}
     for action in dict.fromkeys(right):
-        scores[f"right_{action}"] = fmean(did == action for wanted, did in pairs if wanted == action)
+        scores[f"right_{action}"] = fmean(
+            did == action for wanted, did in pairs if wanted == action
+        )
     return scores
 
 

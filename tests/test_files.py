@@ -11,6 +11,7 @@ from memfactory_core.config import load
 from memfactory_core.errors import ConfigError
 from memfactory_core.evaluate import summarize
 from memfactory_core.records import read_entries
+from memfactory_core.report import by_category, print_table
 from memfactory_core.tasks.jsonl import AnyFile
 from memfactory_core.tasks.locomo import LoCoMo
 from memfactory_core.trace import holds
@@ -114,7 +115,7 @@ def test_locomo_together_as_published(data):
     assert [one for example in together for one in example.apart] == apart
 
 
-def test_a_conversation_is_played_once_for_all_its_questions(lab, data):
+def test_a_conversation_is_played_once_for_all_its_questions(lab, data, capsys):
     settings = [
         "task.kind=locomo", f"task.path={data / 'locomo' / 'locomo6.json'}", "task.together=true",
         'task.conversations=["conv-30"]',
@@ -128,6 +129,12 @@ def test_a_conversation_is_played_once_for_all_its_questions(lab, data):
     assert [turn.role for turn in episode.turns].count("answer") == 81
     assert len(episode.other_answers) == 80
     assert summarize([episode])["f1"] == scores["greedy/f1"]
+    categories = [str(one.meta["category"]) for one in episode.example.apart]
+    for category in set(categories):
+        assert scores[f"greedy/f1/{category}"]["n"] == categories.count(category)
+    assert {c for name, c in by_category(run.summary) if name == "f1"} == set(categories)
+    print_table(run)
+    assert "f1 of 2" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("observation", ["session", "turn"])

@@ -55,7 +55,9 @@ class Dialogue(Task, kind="dialogue"):
         sure = min(self.retractions, max(0, self.new - self.changes))
         left = self.new - (0 if self.vary else sure)
         if self.alive is not None and self.alive < left:
-            raise ValueError(f"{left} facts are true at the end, more than alive={self.alive} allows")
+            raise ValueError(
+                f"{left} facts are true at the end, more than alive={self.alive} allows"
+            )
         return self
 
     def examples(self, count: int, seed: int, split: Split = "train") -> list[Example]:
