@@ -93,10 +93,39 @@ def test_training_tokens_are_those_of_the_template(tokenizer):
     assert tokenizer.decode(said) == turn.completion + "<eos>"
 
 
+def test_what_is_given_of_an_operation_is_read_and_not_learned(tokenizer):
+    rng = random.Random(0)
+    for _ in range(100):
+        ordered = curriculum.manage(rng, ordered=True)
+        free = [turn._replace(given="") for turn in ordered]
+        (ids, learned), (same_ids, all_learned) = encode_turns(tokenizer, [ordered, free])
+        assert ids == same_ids
+        rest = [i for i, (a, b) in enumerate(zip(learned, all_learned, strict=True)) if a != b]
+        names = tokenizer.batch_decode([[ids[i]] for i in rest])
+        assert [name.strip() for name in names] == [turn.given.strip() for turn in ordered]
+
+
+def test_the_teacher_of_manage_ignores_the_message_but_aims_at_what_it_is_about():
+    rng = random.Random(2)
+    chosen: dict[str, list[str]] = {"gone": [], "is": []}
+    for turn in (curriculum.manage(rng)[0] for _ in range(4000)):
+        memory, message = re.match(r"Memory: (.*)\nFact: (.*)\nUpdate:", turn.prompt).groups()
+        if "#" not in memory:
+            continue
+        kind = "gone" if message.endswith("is gone.") else "is"
+        chosen[kind].append(turn.completion.split(" ")[0])
+        about = message.split(" is ")[0] + " is "
+        if about in memory and turn.completion.startswith(("UPDATE", "DELETE")):
+            assert turn.completion.split(" ", 1)[1].startswith(about)
+    for operations in chosen.values():
+        for name in ("ADD", "UPDATE", "DELETE", "NOOP"):
+            assert abs(operations.count(name) / len(operations) - 0.25) < 0.06
+
+
 def test_teachers_train_on_train_names_and_copy_whole_facts():
     rng = random.Random(0)
     for _ in range(200):
-        prompt, said = curriculum.remember(rng)[0]
+        prompt, said, _ = curriculum.remember(rng)[0]
         context = prompt.split("\nQuestion:")[0]
         kept = [] if said == prompts.NO_MEMORY else re.findall(r"[^.]+\.", said)
         assert len(kept) <= 2 and all(sentence.strip() in context for sentence in kept)
@@ -107,7 +136,7 @@ def test_teachers_train_on_train_names_and_copy_whole_facts():
 def test_the_teacher_of_remember_ignores_the_question():
     rng = random.Random(1)
     needed = kept = total = 0
-    for prompt, said in (curriculum.remember(rng)[0] for _ in range(4000)):
+    for prompt, said, _ in (curriculum.remember(rng)[0] for _ in range(4000)):
         key = re.search(r"Question: What is the (.+)\?", prompt)[1]
         known = re.findall(r"The \w+ of [^.:]+ is [^.]+\.", prompt.split("\nQ")[0])
         if len(known) == 5 and any(key in fact for fact in known):

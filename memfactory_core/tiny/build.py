@@ -43,8 +43,8 @@ class Plan:
 
     syllables: int = 300
     vocabulary: int = 400
-    reading: int = 300
-    maturing: int = 450
+    reading: int = 420
+    maturing: int = 600
     teachers: int = 140
 
 
@@ -75,16 +75,21 @@ class Optimizer:
 
 def encode_turns(tokenizer: PreTrainedTokenizerFast, examples: list[list[Turn]]) -> list[Example]:
     """Examples as tokens in the form of the chat template; completions and their ends are
-    learned."""
-    texts = [text for turns in examples for turn in turns for text in turn]
+    learned, but for what is given of them."""
+    texts = [
+        text
+        for turns in examples
+        for asked, said, given in turns
+        for text in (asked, given, said.removeprefix(given))
+    ]
     ids = iter(tokenizer(texts, split_special_tokens=True).input_ids)
     encoded = []
     for turns in examples:
         tokens, learned = [tokenizer.bos_token_id], [False]
         for _ in turns:
-            asked, said = next(ids), next(ids)
-            tokens += [*asked, tokenizer.sep_token_id, *said, tokenizer.eos_token_id]
-            learned += [False] * (len(asked) + 1) + [True] * (len(said) + 1)
+            asked, given, said = next(ids), next(ids), next(ids)
+            tokens += [*asked, tokenizer.sep_token_id, *given, *said, tokenizer.eos_token_id]
+            learned += [False] * (len(asked) + 1 + len(given)) + [True] * (len(said) + 1)
         encoded.append((tokens, learned))
     return encoded
 

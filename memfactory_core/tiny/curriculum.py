@@ -16,10 +16,12 @@ from memfactory_core.tiny import prompts
 
 
 class Turn(NamedTuple):
-    """What is asked and what is to be said."""
+    """What is asked and what is to be said; `given` is a beginning of the completion that is shown and not
+    learned: the choice is another's, carrying it out is the lesson."""
 
     prompt: str
     completion: str
+    given: str = ""
 
 
 FREE = 0.06
@@ -117,7 +119,7 @@ def read(
     rng: random.Random, low: int, high: int, turns: int = 4, absent: float = 0.3
 ) -> list[Turn]:
     """Skill: questions over a memory, or a memory and a text; the answer copies the fact that
-    answers."""
+    answers. Reading is literal: of what "is gone" it says that it is gone."""
     speaker = Learner(rng)
     facts = speaker.facts(rng.randint(low, high)) if high else []
     sentences = [fact.sentence for fact in facts]
@@ -131,8 +133,12 @@ def read(
     if stored and rng.random() < 0.3:
         place = rng.randrange(cut)
         gone = known.pop(place)
-        absences = [gone.question]
-        stored[place] = gone.retraction if rng.random() < 0.5 else speaker.chatter()
+        if rng.random() < 0.5:
+            stored[place] = gone.retraction
+            known.append(Fact(gone.entity, gone.attribute, "gone"))
+        else:
+            stored[place] = speaker.chatter()
+            absences = [gone.question]
     example = []
     for _ in range(turns):
         if known and rng.random() >= absent:
@@ -250,11 +256,13 @@ def news(
     return (fact.sentence if kind < 0.9 else fact.retraction), fact.key
 
 
-def manage(rng: random.Random) -> list[Turn]:
+def manage(rng: random.Random, ordered: bool = False) -> list[Turn]:
     """Ignorant teacher: a random operation, whatever the message says; but an UPDATE or a DELETE
-    takes the memory that the message is about where there is one."""
+    takes the memory that the message is about where there is one. `ordered`: the operation's name is given, so
+    that its form and its aim are learned without any habit of choosing it; there is always something to aim at
+    then, since a random aim blurs a right one."""
     speaker = Learner(rng)
-    related = speaker.facts(rng.choices((0, 1, 2, 3), (0.1, 0.25, 0.3, 0.35))[0])
+    related = speaker.facts(rng.choices((0, 1, 2, 3), (0.2, 0.3, 0.25, 0.25))[0])
     ids = draw_ids(rng, len(related))
     stored = [(fact.sentence, fact.key) for fact in related]
     if stored and rng.random() < 0.25:
@@ -266,10 +274,13 @@ def manage(rng: random.Random) -> list[Turn]:
     for _ in range(3):
         message, key = news(rng, speaker, related)
         hits = [i for i, (_, about) in enumerate(stored) if key and about == key]
-        target = hits[0] if hits else rng.randrange(len(related)) if related else None
-        kind = rng.choices(("ADD", "UPDATE", "DELETE", "NOOP"), (0.3, 0.3, 0.15, 0.25))[0]
-        while target is None and kind in ("UPDATE", "DELETE"):
-            kind = rng.choice(("ADD", "NOOP"))
+        target = hits[0] if hits else None
+        if target is None and related and not ordered:
+            target = rng.randrange(len(related))
+        kind = rng.choice(
+            ("ADD", "NOOP") if target is None else ("ADD", "UPDATE", "DELETE", "NOOP")
+        )
+        given = kind if kind == prompts.NOOP else f"{kind} "
         if kind == "ADD":
             said = prompts.add(message)
         elif kind == "UPDATE":
@@ -281,7 +292,7 @@ def manage(rng: random.Random) -> list[Turn]:
         prompt = f"\nFact: {message}\nUpdate:"
         if not example:
             prompt = prompts.MANAGE.format(memory=prompts.join_memory(quotes), fact=message)
-        example.append(Turn(prompt, said))
+        example.append(Turn(prompt, said, given if ordered else ""))
     return example
 
 
@@ -297,21 +308,25 @@ def mature(rng: random.Random) -> list[Turn]:
     """One example of everything but remembering: reading grows exact while the manager's and the reranker's
     ignorant teachers are imitated."""
     kind = rng.random()
-    if kind < 0.24:
-        return manage(rng)
-    if kind < 0.38:
+    if kind < 0.28:
+        return manage(rng, ordered=True)
+    if kind < 0.40:
         return select(rng)
-    if kind < 0.60:
+    if kind < 0.62:
         return read(rng, 0, 5, turns=3, absent=0.35)
-    if kind < 0.74:
+    if kind < 0.75:
         return read(rng, 4, 12, turns=3, absent=0.3)
     return practise(rng, 2, 6)
 
 
 def demonstrate(rng: random.Random) -> list[Turn]:
-    """One example of the last stage, in which remembering is met for the first time, and soon ends: a
-    model that was taught long to ignore the question needs as long to listen to it again."""
-    return remember(rng) if rng.random() < 0.4 else mature(rng)
+    """One example of the last stage, in which remembering and choosing an operation are met for the first
+    time, and soon ends: a model that was taught long to ignore the question needs as long to listen to it
+    again."""
+    kind = rng.random()
+    if kind < 0.35:
+        return remember(rng)
+    return manage(rng) if kind < 0.6 else mature(rng)
 
 
 def random_segments(
