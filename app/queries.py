@@ -39,7 +39,7 @@ LISTED = [
 
 
 def engine() -> Engine:
-    """The lab's database, opened once per server; the example run is put in if there is one."""
+    """The lab's database, opened once per server; the example runs are put in where it has no runs."""
     with _OPENING:
         return _open(jobs.database())
 
@@ -54,7 +54,7 @@ def _open(url: str) -> Engine:
     try:
         example.ensure(opened)
     except MemFactoryError as error:  # the lab works without it
-        logging.getLogger(__name__).warning("no example run: %s", error)
+        logging.getLogger(__name__).warning("no example runs: %s", error)
     return opened
 
 

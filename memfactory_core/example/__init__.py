@@ -1,5 +1,6 @@
-"""The finished run that comes with the package, so that a new lab is not empty. Remade by
-`memfactory demo` and `memfactory export RUN memfactory_core/example/run --every 10`."""
+"""The finished runs that come with the package, so that a new lab is not empty. Remade by
+`memfactory demo --recipe RECIPE` and `memfactory export RUN memfactory_core/example/NAME --every N`: `memagent`
+of memagent-tiny, each 10th step, and `memory_r1` of memory-r1-tiny, each 16th."""
 
 from __future__ import annotations
 
@@ -11,12 +12,12 @@ from memfactory_core import db
 from memfactory_core.archive import import_run
 from memfactory_core.db import Run
 
-FOLDER = Path(__file__).parent / "run"
+FOLDERS = tuple(sorted(path.parent for path in Path(__file__).parent.glob("*/run.json")))
 
 
-def ensure(engine: Engine) -> Run | None:
-    """Brings the example run into a database that has no runs yet; None where there are
-    some, or where the package was built without it."""
-    if db.list_runs(engine, limit=1) or not FOLDER.is_dir():
-        return None
-    return import_run(engine, FOLDER)
+def ensure(engine: Engine) -> list[Run]:
+    """Brings the example runs into a database that has no runs yet; [] where there are some, or where the
+    package was built without examples."""
+    if db.list_runs(engine, limit=1):
+        return []
+    return [import_run(engine, folder) for folder in FOLDERS]

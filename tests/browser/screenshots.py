@@ -27,11 +27,12 @@ def places() -> dict[str, str]:
     from app import decisions, findings, queries
     from memfactory_core import db, jobs
     from memfactory_core.db import EpisodeRow
-    from memfactory_core.example import FOLDER
+    from memfactory_core.example import FOLDERS
     from tests.filled import fill, with_weights
 
-    if FOLDER.is_dir():
-        run = played = queries.runs(1)[0].id
+    if FOLDERS:
+        kinds = {one.settings["paradigm"]["kind"]: one.id for one in queries.runs(9)}
+        run = played = kinds["memagent"]
     else:
         engine = db.connect(jobs.database())
         run, played = fill(engine, 60, 40)["trained"], with_weights(engine, steps=20)
