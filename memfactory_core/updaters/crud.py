@@ -9,7 +9,7 @@ match its id is rejected instead of changing the wrong memory; 2. one fact a tur
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -75,6 +75,29 @@ def parse_operation(text: str, related: Sequence[Memory]) -> Op:
     return Op(action="delete", memory_id=memory_id)
 
 
+def decide_each(
+    role: str,
+    facts: list[str],
+    context: Context,
+    retriever: Retriever,
+    max_tokens: int,
+    messages: Callable[[list[Memory], str], list[Message]],
+    parse: Callable[[str, list[Memory]], Op],
+) -> Generator[Any, Any, list[Op]]:
+    """One decision of the policy for each fact beside its related memories, carried out before the next; one
+    that is cut off at `max_tokens` is rejected."""
+    for fact in facts:
+        hits = yield from context.recall(retriever, fact)
+        related = [hit.memory for hit in hits]
+        asked = messages(related, fact)
+        text = yield from context.ask(role, asked, max_tokens, fact=fact, related=related)
+        op = parse(text, related)
+        if context.cut_off:
+            op = Op(action="reject", text=text, reason="cut off at the length limit")
+        context.apply([op])
+    return []
+
+
 class Crud(Updater, kind="crud"):
     """The policy decides for each fact: ADD, UPDATE, DELETE or NOOP (Memory-R1)."""
 
@@ -85,18 +108,7 @@ class Crud(Updater, kind="crud"):
 
     def update(self, facts: list[str], context: Context) -> Generator[Any, Any, list[Op]]:
         """One decision for each fact, carried out before the next."""
-        for fact in facts:
-            hits = yield from context.recall(self.related, fact)
-            related = [hit.memory for hit in hits]
-            text = yield from context.ask(
-                "manage",
-                manage_messages(related, fact),
-                self.max_tokens,
-                fact=fact,
-                related=related,
-            )
-            op = parse_operation(text, related)
-            if context.cut_off:
-                op = Op(action="reject", text=text, reason="cut off at the length limit")
-            context.apply([op])
-        return []
+        return decide_each(
+            "manage", facts, context, self.related, self.max_tokens,
+            manage_messages, parse_operation,
+        )  # fmt: skip

@@ -15,7 +15,7 @@ from memfactory_core.retrievers import Retriever
 from memfactory_core.retrievers.bm25 import BM25
 from memfactory_core.types import Memory, Message, Op
 from memfactory_core.updaters import Updater
-from memfactory_core.updaters.crud import list_memories, parse_operation
+from memfactory_core.updaters.crud import decide_each, list_memories, parse_operation
 
 SYSTEM = (
     "You keep memories by topic. You see the memories that are most similar to a new one, each followed by "
@@ -50,14 +50,6 @@ class Merge(Updater, kind="merge"):
 
     def update(self, facts: list[str], context: Context) -> Generator[Any, Any, list[Op]]:
         """One decision for each topic, carried out before the next."""
-        for fact in facts:
-            hits = yield from context.recall(self.related, fact)
-            related = [hit.memory for hit in hits]
-            text = yield from context.ask(
-                "merge", merge_messages(related, fact), self.max_tokens, fact=fact, related=related
-            )
-            op = parse_merge(text, related)
-            if context.cut_off:
-                op = Op(action="reject", text=text, reason="cut off at the length limit")
-            context.apply([op])
-        return []
+        return decide_each(
+            "merge", facts, context, self.related, self.max_tokens, merge_messages, parse_merge
+        )
