@@ -62,6 +62,10 @@ class Exchange:
         return self.context.example if self.context else None
 
 
+AT_HAND = ("tiny", "scripted")
+"""Policies of presets that can be talked to at once; the others load a model of gigabytes first."""
+
+
 def agents() -> list[tuple[str, str]]:
     """(label, id) of everything that can be chatted with: runs, newest first, then presets. A name
     that comes twice carries the run's id."""
@@ -81,10 +85,12 @@ def agents() -> list[tuple[str, str]]:
         (f"{label} · {run_id}" if labels.count(label) > 1 else label, f"run:{run_id}")
         for label, run_id in found
     ]
+    given = {name: configuration.read(name) for name in configuration.recipes()}
     presets = [
-        (f"Preset {configuration.read(name).get('name', name)}", f"recipe:{name}")
-        for name in configuration.recipes()
-        if configuration.read(name).get("mode", "train") in ("train", "evaluate")
+        (f"Preset {values.get('name', name)}", f"recipe:{name}")
+        for name, values in given.items()
+        if values.get("mode", "train") in ("train", "evaluate")
+        and values["policy"]["kind"] in AT_HAND
     ]
     return named + presets
 

@@ -241,6 +241,9 @@ def test_weights_pass_the_gate(policy):
     assert min(figures["answer_free_2"], figures["answer_free_4"]) >= 0.55
     assert figures["remember_greedy_valid"] >= 0.75
     assert figures["manage_sampled_valid"] >= 0.65
+    # each operation is tried often enough to be learned from, none is a habit
+    for name in ("add", "update", "delete", "noop"):
+        assert 0.1 <= figures[f"manage_sampled_{name}"] <= 0.45, name
     # at temperature 1 without min-p the names that are chosen among blend: about half of the writes are whole
     assert figures["remember_sampled_valid"] >= 0.4
     assert figures["select_sampled_valid"] >= 0.45
