@@ -21,9 +21,12 @@ from memfactory_core.trace import Episode
 _LOCAL = {"folder", "pid", "born", "token", "heartbeat"}
 
 
-def export_run(engine: Engine, run: Run, folder: Path, every: int = 1) -> Path:
-    """Writes a run into `folder`, of the training episodes those of every `every`-th step. RunError where
-    the folder has files in it or cannot be written."""
+def export_run(
+    engine: Engine, run: Run, folder: Path, every: int = 1, sampled: bool = True
+) -> Path:
+    """Writes a run into `folder`: of the training episodes those of every `every`-th step, of the evaluations
+    the greedy attempts and, where `sampled`, those at temperature 1. RunError where the folder has files in it or
+    cannot be written."""
     if folder.exists() and any(folder.iterdir()):
         raise RunError(f"{folder} is not empty; name a new folder")
     try:
@@ -39,6 +42,8 @@ def export_run(engine: Engine, run: Run, folder: Path, every: int = 1) -> Path:
             with gzip.open(folder / "episodes.jsonl.gz", "wt") as file:
                 for row in rows:
                     if row.phase == "train" and row.step % every and row.step != 1:
+                        continue
+                    if row.phase.endswith("/sampled") and not sampled:
                         continue
                     body = row.episode.model_dump(mode="json")
                     file.write(json.dumps([row.phase, row.step, body]) + "\n")

@@ -226,11 +226,12 @@ def export(
     run_id: str,
     folder: Path,
     every: Annotated[int, typer.Option(help="Of training, keep each N-th step's episodes.")] = 1,
+    sampled: Annotated[bool, typer.Option(help="Keep evaluations at temperature 1.")] = True,
 ) -> None:
     """Copy a run, its episodes and its weights into a folder that `memfactory import` reads."""
     from memfactory_core.archive import export_run
 
-    print(export_run(engine(), db.get_run(engine(), run_id), folder, every))
+    print(export_run(engine(), db.get_run(engine(), run_id), folder, every, sampled))
 
 
 @app.command(name="import")

@@ -1,5 +1,6 @@
 """Runs as processes: started, stopped, lost, repeated; and bad input that loses nothing."""
 
+import gzip
 import json
 import os
 import signal
@@ -150,6 +151,16 @@ def test_runs_travel_as_folders(lab, tmp_path, monkeypatch):
         export_run(lab, run, folder)
     with pytest.raises(RunError, match="holds no exported run"):
         import_run(other, tmp_path)
+
+
+def test_an_export_without_sampled_attempts_keeps_the_greedy_ones(lab, tmp_path):
+    from memfactory_core.archive import export_run
+
+    run = work(lab, jobs.create(lab, load("memagent-tiny", [*SCRIPTED, "evaluation.samples=1"])).id)
+    folder = export_run(lab, run, tmp_path / "out", sampled=False)
+    with gzip.open(folder / "episodes.jsonl.gz", "rt") as file:
+        phases = [json.loads(line)[0] for line in file]
+    assert phases == ["after/greedy"] * 20
 
 
 def test_two_runs_are_compared_on_the_same_examples(lab):

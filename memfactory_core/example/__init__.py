@@ -1,6 +1,6 @@
 """The finished runs that come with the package, so that a new lab is not empty. Remade by
-`memfactory demo --recipe RECIPE` and `memfactory export RUN memfactory_core/example/NAME --every N`: `memagent`
-of memagent-tiny, each 10th step, and `memory_r1` of memory-r1-tiny, each 16th."""
+`memfactory demo --recipe RECIPE` and `memfactory export RUN memfactory_core/example/NAME`: `memagent` of
+memagent-tiny with `--every 10`, `memory_r1` of memory-r1-tiny with `--every 16 --no-sampled`."""
 
 from __future__ import annotations
 
