@@ -65,6 +65,12 @@ def sweep_line(row: dict[str, Any]) -> str:
         return f"{label}  refused: {row['refused']}"
     scores = row["scores"].get("after", {})
     shown = [f"{n} {_cell(scores[f'greedy/{n}'])}" for n in COLUMNS if f"greedy/{n}" in scores]
+    found = ((path, *path.split("/")) for path in scores if path.count("/") == 2)
+    shown += [
+        f"{retriever} {score} {_cell(scores[path])}"
+        for path, retriever, category, score in found
+        if category == "all" and score.startswith("recall")
+    ]
     judge = row.get("judge")
     named = f"  judged by {judge['model']} at {judge['host']}" if judge else ""
     return f"{label}  {row['state']}  " + "  ".join(shown) + named

@@ -9,6 +9,8 @@ distribution. Rules, each with its test:
 2. Rows are padded with loss-masked ones to a multiple of `steps_per_generation` (TRL would drop the rest
    silently) and to the same number on every process.
 3. The ids that were sampled are trained on; nothing is encoded again.
+
+Before TRL takes them, the pieces of a batch are sorted by length (`pieces.py`).
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from trl.trainer.utils import use_adapter
 from memfactory_core.config import Training
 from memfactory_core.episode import run_episodes
 from memfactory_core.paradigms import Paradigm
+from memfactory_core.pieces import by_length
 from memfactory_core.policies.language_model import Generated, LanguageModelSampler
 from memfactory_core.rewards import score
 from memfactory_core.trace import Episode
@@ -170,6 +173,15 @@ class MemoryGRPOTrainer(GRPOTrainer):
         return [
             Generated(sequence, logprobs[i] if logprobs else None) for i, sequence in enumerate(ids)
         ]
+
+    def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
+        before = self._buffered_inputs
+        inputs = super()._prepare_inputs(generation_batch)
+        # "bnpo" divides by each piece's own tokens: there the pieces must stay mixed
+        if self._buffered_inputs is before or self.args.loss_type == "bnpo":
+            return inputs
+        self._buffered_inputs = by_length(self._buffered_inputs)
+        return self._buffered_inputs[self._step % self.args.steps_per_generation]
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         mode = "train" if self.model.training else "eval"
