@@ -74,7 +74,8 @@ def train(
 
 @app.command(name="eval")
 def evaluate(recipe: str, set_: Set = None, json_: Json = False) -> None:
-    """Measure a recipe, or a run's trained policy, on held-out examples."""
+    """Measure a recipe, or a run's trained policy (a checkpoint of it: --set weights_step=N), on held-out
+    examples."""
     known = recipe in config.recipes() or Path(recipe).suffix in (".toml", ".json")
     if known:
         trains = config.read(recipe).get("mode", "train") == "train"

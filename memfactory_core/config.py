@@ -139,6 +139,8 @@ class RunConfig(Settings):
     """Who decides."""
     weights: str | None = None
     """The run whose trained weights the policy starts from; none means its own starting weights."""
+    weights_step: int | None = Field(None, ge=1)
+    """Of that run, the checkpoint of this step; none means the weights that it ended with."""
     reward: dict[str, float] = {"exact_match": 1.0, "rejected": -0.2}
     """Weights of the reward's parts; a negative weight is a cost."""
     training: Training = Training()

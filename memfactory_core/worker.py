@@ -126,7 +126,8 @@ class Work:
         if self.config.weights is None:
             return None
         other = db.get_run(self.engine, self.config.weights)
-        return trained_policy(other, build(other.settings, f"run {other.id}"))
+        trained = build(other.settings, f"run {other.id}")
+        return trained_policy(other, trained, self.config.weights_step)
 
     def _train(self, sampler: Any, checkpoint: Path | None) -> None:
         from memfactory_core.trainer import MemoryGRPOTrainer, grpo_config
@@ -293,11 +294,13 @@ def work(engine: Engine, run_id: str) -> Run:
     return db.get_run(engine, run_id)
 
 
-def trained_policy(run: Run, config: RunConfig) -> Path | None:
-    """The folder of the weights that a run ended with; None where it did not train. RunError where they
-    are missing."""
+def trained_policy(run: Run, config: RunConfig, step: int | None = None) -> Path | None:
+    """The folder of the weights that a run ended with, or had at the checkpoint of `step`; None where it did
+    not train. RunError where they are missing."""
     if config.mode != "train":
         return None
+    if step is not None:
+        return _checkpoint(run, step)
     folder = Path(run.folder) / "policy"
     if not any(folder.glob("*.safetensors")):
         raise RunError(
@@ -305,3 +308,14 @@ def trained_policy(run: Run, config: RunConfig) -> Path | None:
             "let it finish, or resume it with `memfactory resume`"
         )
     return folder
+
+
+def _checkpoint(run: Run, step: int) -> Path:
+    kept = {
+        int(path.parent.name.split("-")[1]): path.parent
+        for path in Path(run.folder).glob("checkpoints/checkpoint-*/trainer_state.json")
+    }
+    if step not in kept:
+        known = ", ".join(map(str, sorted(kept))) or "none"
+        raise RunError(f"run {run.id} has no checkpoint of step {step}; it has: {known}")
+    return kept[step]

@@ -71,6 +71,9 @@ def test_a_run_can_be_stopped_and_resumed_and_its_process_ends(lab):
     assert not (Path(run.folder) / "stop").exists()
     with pytest.raises(RunError, match="no trained weights in .*resume"):
         trained_policy(stopped, load("memagent-tiny"))
+    assert trained_policy(stopped, load("memagent-tiny"), 2).name == "checkpoint-2"
+    with pytest.raises(RunError, match="no checkpoint of step 399; it has: 2"):
+        trained_policy(stopped, load("memagent-tiny"), 399)
     at = stopped.step
     again = jobs.start(lab, stopped)
     until(lambda: db.get_run(lab, run.id).step > at)
