@@ -134,7 +134,7 @@ def keep_step(engine: Engine, run_id: str, step: int, steps: int, scored: list[E
     ]
     db.save_episodes(engine, run_id, "train", step, scored)
     scores = {
-        f"score/{name}": statistics.fmean(e.scores[name] for e in scored)
+        f"score/{name}": statistics.fmean(e.scores[name] for e in scored if name in e.scores)
         for name in ("exact_match", "kept", "stored", "rejected", "memories", "found")
     }
     equal = sum(len(set(rewards)) == 1 for rewards in groups.values()) / len(groups)
