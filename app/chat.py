@@ -25,7 +25,7 @@ KEPT_EXCHANGES = 10
 WAITING = 8
 FACTS = {
     "Nine facts, one needed": (
-        "Bako pet Zimo, Rilo city Dema, Bako boat Tuve, Nalu song Pemi, Rilo pet Hano, "
+        "Tavi pet Zimo, Rilo city Dema, Tavi boat Tuve, Nalu song Pemi, Rilo pet Hano, "
         "Zeka book Fudo, Nalu city Vore, Gimu pet Lasu, Zeka car Jobi"
     ),
     "In your own words": (

@@ -77,6 +77,8 @@ def settle(page: Any, view: str) -> None:
     page.locator("h1").first.wait_for()
     if view in ("run", "causes", "survival"):
         page.locator(".js-plotly-plot .xtick").first.wait_for()
+    if view == "compose":
+        page.get_by_label("Name").first.wait_for()
     if view == "counterfactual":
         page.get_by_role("button", name="Play again").click()
         page.get_by_text("95% intervals").wait_for()
