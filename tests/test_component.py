@@ -22,7 +22,7 @@ RANK = [
     {"rewards"},
     {"judge"},
     {"config", "evaluate", "retrieval", "attribution"},
-    {"reranker", "fate", "group", "honesty", "tokens", "counterfactual", "split"},
+    {"reranker", "fate", "group", "honesty", "tokens", "counterfactual", "split", "pieces"},
     {"trainer", "db", "sweep", "retrieval_work"},
     {"jobs", "compare", "report"},
     {"archive"},

@@ -89,7 +89,8 @@ def test_forcing_an_operation_changes_what_follows():
     outcome = play_again(
         episode, config.paradigm, config.policy.load(), change, config.reward, samples=2
     )
-    assert outcome.after < outcome.before == 1.0
+    # all right: 1, all needed facts kept: 0.5, three memories at 0.15 each
+    assert outcome.after < outcome.before == pytest.approx(1.05)
 
 
 def test_turns_that_do_not_exist_are_refused():
