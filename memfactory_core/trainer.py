@@ -1,4 +1,4 @@
-"""The trainer seam: TRL's GRPO trainer with one method replaced.
+"""The trainer seam: TRL's GRPO trainer with generation replaced and its pieces sorted.
 
 TRL asks `_generate_and_score_completions` for a batch of scored rows. Here a row is one trainable turn: the
 episodes are played in lockstep, scored, compared within their group, and every trainable turn of an
