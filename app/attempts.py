@@ -10,8 +10,8 @@ import streamlit as st
 
 from app import cards, findings, markup, moments
 from app.views import from_url, page
-from memfactory_core.db import EpisodeRow, Run
-from memfactory_core.group import aligned_banks, parting
+from memfactory_core.explain.attempts import aligned_banks, parting
+from memfactory_core.runs.database import EpisodeRow, Run
 from memfactory_core.trace import Episode
 
 ACROSS = 4

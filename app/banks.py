@@ -14,8 +14,8 @@ from app.views import from_url, page
 from memfactory_core.component import kinds
 from memfactory_core.episode import Context, steps
 from memfactory_core.errors import ConfigError
-from memfactory_core.retrieval import LARGE, fill
 from memfactory_core.retrievers import Retriever
+from memfactory_core.scoring.retrieval import LARGE, fill
 from memfactory_core.trace import Asked, Episode, Recalled, Wrote, replay
 from memfactory_core.types import Evidence, Example, Hit, Memory
 

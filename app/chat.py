@@ -18,7 +18,7 @@ from app import conversation, markup, story
 from app.conversation import Exchange
 from app.views import ROOT
 from memfactory_core.errors import ConfigError, MemFactoryError
-from memfactory_core.language import Fact
+from memfactory_core.tasks.language import Fact
 from memfactory_core.types import Example
 
 KEPT_EXCHANGES = 10

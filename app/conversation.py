@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from app import queries
-from memfactory_core import chats
 from memfactory_core import config as configuration
 from memfactory_core.config import RunConfig
-from memfactory_core.db import Run
 from memfactory_core.episode import Context, Sampler, Steps
 from memfactory_core.errors import ConfigError, MemFactoryError
-from memfactory_core.language import parse_fact, split_sentences
+from memfactory_core.runs import chats
+from memfactory_core.runs.database import Run
+from memfactory_core.runs.worker import trained_policy
+from memfactory_core.tasks.language import parse_fact, split_sentences
 from memfactory_core.text import normalize_answer
 from memfactory_core.trace import Episode
 from memfactory_core.types import Evidence, Example
-from memfactory_core.worker import trained_policy
 
 MOST_CHARACTERS = 200_000
 MOST_SECTIONS = 400

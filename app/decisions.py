@@ -10,8 +10,8 @@ import streamlit as st
 
 from app import findings, markup, queries
 from app.views import PHASES, from_url, rows_of
-from memfactory_core.db import ACTIVE, Run
-from memfactory_core.decisions import confusion, recorded
+from memfactory_core.explain.operations import confusion, recorded
+from memfactory_core.runs.database import ACTIVE, Run
 
 EPISODES = 500
 """Episodes that one table is counted from at most."""

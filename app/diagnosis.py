@@ -9,9 +9,9 @@ import streamlit as st
 
 from app import cards, charts, findings, markup, queries
 from app.views import PHASES, chart, door, from_url, page, rows_of
-from memfactory_core.attribution import CAUSES
-from memfactory_core.db import Run
-from memfactory_core.fate import survival
+from memfactory_core.explain.causes import CAUSES
+from memfactory_core.explain.needs import survival
+from memfactory_core.runs.database import Run
 
 PER_PAGE = 8
 ALL_STEPS = "all"

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import func, select
 
 from app.queries import LISTED, engine, step_range
-from memfactory_core.db import EpisodeRow, EventRow, Fate, Need, Session
-from memfactory_core.fate import NeedFate
+from memfactory_core.explain.needs import NeedFate
+from memfactory_core.runs.database import EpisodeRow, EventRow, Fate, Need, Session
 from memfactory_core.trace import Episode
 
 SHOWN = 400

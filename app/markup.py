@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from app.story import Section, recalled
-from memfactory_core.language import split_sentences
 from memfactory_core.rewards import exact_match
+from memfactory_core.tasks.language import split_sentences
 from memfactory_core.text import words
 from memfactory_core.trace import Episode, Wrote
 from memfactory_core.types import Evidence, Example, Memory

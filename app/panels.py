@@ -9,9 +9,9 @@ import streamlit as st
 
 from app import charts, findings, markup, queries
 from app.views import FIGURES, SHARES, chart, door, page, rows_of, toml
-from memfactory_core.db import ENDED, Run
-from memfactory_core.honesty import doubts
-from memfactory_core.report import by_category, judge_lines
+from memfactory_core.cli.report import by_category, judge_lines
+from memfactory_core.explain.doubts import doubts
+from memfactory_core.runs.database import ENDED, Run
 
 MODES = {"greedy": "Greedy decoding", "sampled": "Sampled at temperature 1, mean over attempts"}
 MEMORY = {

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import cards, findings, markup, moments, story, token_view, what_if
 from app.views import from_url, go, page, percent
-from memfactory_core.db import Run
+from memfactory_core.runs.database import Run
 from memfactory_core.trace import Episode, replay
 
 VIEWS = {

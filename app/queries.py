@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import Engine, exists, func, select
 
-from memfactory_core import chats, db, jobs
-from memfactory_core.db import EpisodeRow, Metric, Run, Session
 from memfactory_core.errors import MemFactoryError
+from memfactory_core.runs import chats, database, jobs
+from memfactory_core.runs.database import EpisodeRow, Metric, Run, Session
 from memfactory_core.trace import Episode
 
 _OPENING = threading.Lock()
@@ -41,18 +41,18 @@ LISTED = [
 def engine() -> Engine:
     """The lab's database, opened once per server; the example runs are put in where it has no runs."""
     with _OPENING:
-        return _open(jobs.database())
+        return _open(jobs.database_url())
 
 
 @lru_cache(maxsize=4)
 def _open(url: str) -> Engine:
-    opened = db.connect(url)
+    opened = database.connect(url)
     try:
-        from memfactory_core import example
+        from memfactory_core.runs import examples
     except ImportError:
         return opened
     try:
-        example.ensure(opened)
+        examples.ensure(opened)
     except MemFactoryError as error:  # the lab works without it
         logging.getLogger(__name__).warning("no example runs: %s", error)
     return opened

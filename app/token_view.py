@@ -10,10 +10,10 @@ import streamlit as st
 from app import cards, conversation, markup, moments
 from app.conversation import Agent
 from app.views import rows_of
-from memfactory_core.db import Run
 from memfactory_core.errors import MemFactoryError
+from memfactory_core.explain.likelihood import Token, compare_tokens
 from memfactory_core.policies.language_model import LanguageModelSampler
-from memfactory_core.tokens import Token, compare_tokens
+from memfactory_core.runs.database import Run
 from memfactory_core.trace import Episode
 
 

@@ -17,8 +17,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app import markup, queries
 from memfactory_core import config
-from memfactory_core.db import ACTIVE, Run
 from memfactory_core.errors import MemFactoryError
+from memfactory_core.runs.database import ACTIVE, Run
 
 ROOT = Path(__file__).parent.parent
 PAGES = {

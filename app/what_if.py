@@ -16,11 +16,11 @@ from app.conversation import Agent
 from app.forms import label
 from app.views import from_url
 from memfactory_core.component import kinds
-from memfactory_core.counterfactual import Change, Outcome, play_again, turn_of, undo
-from memfactory_core.db import Run
 from memfactory_core.errors import MemFactoryError, RunError
+from memfactory_core.explain.what_if import Change, Outcome, play_again, turn_of, undo
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.rewards import exact_match
+from memfactory_core.runs.database import Run
 from memfactory_core.trace import Episode, Recalled, Wrote
 from memfactory_core.types import Memory
 

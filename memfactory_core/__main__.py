@@ -1,5 +1,5 @@
 """`python -m memfactory_core` is the command line."""
 
-from memfactory_core.cli import main
+from memfactory_core.cli.main import main
 
 main()

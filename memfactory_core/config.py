@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from memfactory_core.component import Part
 from memfactory_core.errors import ConfigError
-from memfactory_core.judge import Judge
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies import Policy
 from memfactory_core.retrievers import Retriever
 from memfactory_core.rewards import SCORES
+from memfactory_core.rewards.judge import Judge
 from memfactory_core.stores import Store
 from memfactory_core.stores.ram import Ram
 from memfactory_core.tasks import Task

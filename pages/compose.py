@@ -5,8 +5,9 @@ from pydantic import ValidationError
 
 from app import command, forms, markup, queries
 from app.views import errors_in_words, page
-from memfactory_core import config, jobs
+from memfactory_core import config
 from memfactory_core.config import RunConfig
+from memfactory_core.runs import jobs
 
 FIRST = "memagent-tiny"
 UNUSED = {

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import findings, listing, markup, player, queries
 from app.views import errors_in_words, trail
-from memfactory_core.db import Run
+from memfactory_core.runs.database import Run
 
 SIGNS = {1: ":material/check:", 0: ":material/contrast:", -1: ":material/close:"}
 LEFT = ("group", "episode", "event", "view")

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import attempts, findings, listing, markup
 from app.views import errors_in_words, trail
-from memfactory_core.db import Run
+from memfactory_core.runs.database import Run
 
 LEFT = ("group", "one", "other")
 

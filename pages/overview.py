@@ -12,7 +12,7 @@ from app.views import (
     progress_in_words,
     state_badge,
 )
-from memfactory_core.language import Fact
+from memfactory_core.tasks.language import Fact
 
 CARDS = 3
 NEEDED, OTHER = Fact("Bako", "pet", "Zimo"), Fact("Rilo", "city", "Dema")

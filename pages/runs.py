@@ -15,8 +15,8 @@ from app.views import (
     state_badge,
     status_line,
 )
-from memfactory_core import jobs
-from memfactory_core.db import ACTIVE, Run
+from memfactory_core.runs import jobs
+from memfactory_core.runs.database import ACTIVE, Run
 
 PER_PAGE = 12
 WIDTHS = (3.2, 1.5, 2.6, 1.6, 1.6, 1.4)

@@ -47,18 +47,19 @@ def fill(events: int) -> tuple[str, int, int]:
     """The run's id, its steps and the events written."""
     from sqlalchemy import insert
 
-    from memfactory_core import config, db, jobs
-    from memfactory_core.attribution import explain, primary
-    from memfactory_core.fate import memory_fates, need_fates
+    from memfactory_core import config
+    from memfactory_core.explain.causes import explain, primary
+    from memfactory_core.explain.needs import memory_fates, need_fates
+    from memfactory_core.runs import database, jobs
 
-    engine = db.connect(jobs.database())
+    engine = database.connect(jobs.database_url())
     run = jobs.create(engine, config.load("memagent-tiny", ["name=Big run"]))
     made = []
     for one in templates():
         findings = explain(one)
         made.append(
             (
-                one, db.pack(one), primary(findings), list(db._event_rows(run.id, one)),
+                one, database.pack(one), primary(findings), list(database._event_rows(run.id, one)),
                 [fate.model_dump() for fate in memory_fates(one)],
                 [need.model_dump() for need in need_fates(one, findings)],
             )
@@ -67,13 +68,14 @@ def fill(events: int) -> tuple[str, int, int]:
     while written < events:
         step += 1
         tables: dict[Any, list[dict[str, Any]]] = {
-            table: [] for table in (db.EpisodeRow, db.EventRow, db.Need, db.Fate)
+            table: []
+            for table in (database.EpisodeRow, database.EventRow, database.Need, database.Fate)
         }
         for number in range(STEP):
             one, body, cause, rows, fates, needs = rng.choice(made)
             name = f"e{step:07d}{number:02d}"
             place = {"run_id": run.id, "phase": "train", "step": step}
-            tables[db.EpisodeRow].append(
+            tables[database.EpisodeRow].append(
                 {
                     **place, "id": name, "group_id": f"{step}-{number // GROUP}",
                     "example_id": one.example.id, "question": one.example.question,
@@ -85,19 +87,19 @@ def fill(events: int) -> tuple[str, int, int]:
                     "cause_seq": cause.seq if cause else None, "body": body,
                 }
             )  # fmt: skip
-            tables[db.EventRow] += [row | {"episode_id": name} for row in rows]
-            tables[db.Fate] += [{**place, **fate, "episode_id": name} for fate in fates]
-            tables[db.Need] += [
+            tables[database.EventRow] += [row | {"episode_id": name} for row in rows]
+            tables[database.Fate] += [{**place, **fate, "episode_id": name} for fate in fates]
+            tables[database.Need] += [
                 {**place, **need, "episode_id": name, "number": i} for i, need in enumerate(needs)
             ]
-        written += len(tables[db.EventRow])
+        written += len(tables[database.EventRow])
         metrics = [
             {"run_id": run.id, "name": name, "step": step, "value": rng.random()} for name in CURVES
         ]
         with engine.begin() as connection:
-            for table, rows in (tables | {db.Metric: metrics}).items():
+            for table, rows in (tables | {database.Metric: metrics}).items():
                 connection.execute(insert(table), rows)
-    db.update_run(engine, run.id, state="finished", step=step, started=0.0, ended=1.0)
+    database.update_run(engine, run.id, state="finished", step=step, started=0.0, ended=1.0)
     return run.id, step, written
 
 
@@ -193,7 +195,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MEMFACTORY_RUNS"] = folder
         os.environ.pop("MEMFACTORY_DB", None)
-        sys.modules["memfactory_core.example"] = None  # no example run here
+        sys.modules["memfactory_core.runs.examples"] = None  # no example run here
         began = time.perf_counter()
         run, steps, written = fill(events)
         size = sum(path.stat().st_size for path in Path(folder).rglob("*.db*")) / 2**20

@@ -24,9 +24,9 @@ def lab(tmp_path, monkeypatch):
     """An engine on an empty database; runs go to a temporary folder."""
     monkeypatch.setenv("MEMFACTORY_RUNS", str(tmp_path / "runs"))
     monkeypatch.delenv("MEMFACTORY_DB", raising=False)
-    from memfactory_core import db, jobs
+    from memfactory_core.runs import database, jobs
 
-    return db.connect(jobs.database())
+    return database.connect(jobs.database_url())
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from memfactory_core import config, db, jobs, worker
+from memfactory_core import config
 from memfactory_core.episode import run_episodes
-from memfactory_core.evaluate import evaluate, flat
 from memfactory_core.policies.scripted import ScriptedSampler
 from memfactory_core.rewards import score
+from memfactory_core.runs import database, jobs, worker
+from memfactory_core.scoring.evaluate import evaluate, flat
 from memfactory_core.trace import Episode
 
 GROUPS, SIZE = 4, 4
@@ -38,8 +39,8 @@ def fill(engine: Engine, steps: int = 12, examples: int = 12) -> dict[str, str]:
 def _failed(engine: Engine) -> str:
     run = jobs.create(engine, config.load("memagent-tiny", ["name=A run that failed"]))
     reason = "no weights: the file model.safetensors is missing; train the run again"
-    now = db.now()
-    db.update_run(engine, run.id, state="failed", reason=reason, started=now - 9, ended=now)
+    now = database.now()
+    database.update_run(engine, run.id, state="failed", reason=reason, started=now - 9, ended=now)
     return run.id
 
 
@@ -51,15 +52,15 @@ def _trained(engine: Engine, steps: int, examples: int) -> str:
     for when, strategy, step in (("before", "random", 0), ("after", "overlap", steps)):
 
         def keep(mode: str, episodes: list[Episode], when: str = when, step: int = step) -> None:
-            db.save_episodes(engine, run.id, f"{when}/{mode}", step, episodes)
+            database.save_episodes(engine, run.id, f"{when}/{mode}", step, episodes)
 
         sampler = ScriptedSampler(strategy, 0)
         summary = evaluate(chosen.paradigm, sampler, held_out, chosen.reward, 2, keep)
         results[when] = flat(summary)
     for step in range(1, steps + 1):
         _train_step(engine, run.id, chosen, step, steps)
-    now = db.now()
-    db.update_run(
+    now = database.now()
+    database.update_run(
         engine, run.id, state="finished", started=now - 212, ended=now, step=steps,
         results=json.dumps(results), phase="evaluating after training",
     )  # fmt: skip
@@ -78,14 +79,14 @@ def with_weights(engine: Engine, recipe: str = "memagent-tiny", steps: int = 4) 
         names = [f"greedy-{example.id}" for example in held_out]
         played = run_episodes(chosen.paradigm, sampler, held_out, temperature, names)
         scored = [score(one, chosen.reward) for one in played]
-        db.save_episodes(engine, run.id, f"{when}/greedy", step, scored)
+        database.save_episodes(engine, run.id, f"{when}/greedy", step, scored)
     for step in range(1, steps + 1):
         examples = [e for e in chosen.task.examples(GROUPS, step) for _ in range(SIZE)]
         names = [f"{step}-{example.id}" for example in examples]
         played = run_episodes(chosen.paradigm, sampler, examples, 1.0, names)
         keep_step(engine, run.id, step, steps, [score(one, chosen.reward) for one in played])
-    now = db.now()
-    db.update_run(engine, run.id, state="finished", started=now - 60, ended=now, step=steps)
+    now = database.now()
+    database.update_run(engine, run.id, state="finished", started=now - 60, ended=now, step=steps)
     return run.id
 
 
@@ -132,7 +133,7 @@ def keep_step(engine: Engine, run_id: str, step: int, steps: int, scored: list[E
         for e in scored
         if (rewards := groups[e.group_id])
     ]
-    db.save_episodes(engine, run_id, "train", step, scored)
+    database.save_episodes(engine, run_id, "train", step, scored)
     scores = {
         f"score/{name}": statistics.fmean(e.scores[name] for e in scored if name in e.scores)
         for name in ("exact_match", "kept", "stored", "rejected", "memories", "found")
@@ -142,4 +143,4 @@ def keep_step(engine: Engine, run_id: str, step: int, steps: int, scored: list[E
         "reward": statistics.fmean(e.reward for e in scored), "score/length": 11 + step / steps,
         "equal_groups": equal, "entropy": 0.9 - 0.5 * step / steps, "loss": 0.01,
     }  # fmt: skip
-    db.save_metrics(engine, run_id, step, scores | more)
+    database.save_metrics(engine, run_id, step, scores | more)

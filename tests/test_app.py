@@ -12,9 +12,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import charts, command, markup, queries, server, story
-from memfactory_core import config, db, jobs
+from memfactory_core import config
 from memfactory_core.errors import RunError
-from memfactory_core.language import Fact
+from memfactory_core.runs import database, jobs
+from memfactory_core.tasks.language import Fact
 from memfactory_core.trace import Episode, Wrote
 from memfactory_core.types import Evidence, Example
 from tests.filled import fill
@@ -31,7 +32,7 @@ HOSTILE = (
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MEMFACTORY_RUNS", str(tmp_path / "runs"))
     monkeypatch.delenv("MEMFACTORY_DB", raising=False)
-    monkeypatch.setitem(sys.modules, "memfactory_core.example", None)  # no example run here
+    monkeypatch.setitem(sys.modules, "memfactory_core.runs.examples", None)  # no example run here
     return tmp_path
 
 
@@ -41,8 +42,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEMFACTORY_RUNS", str(folder))
         patch.delenv("MEMFACTORY_DB", raising=False)
-        patch.setitem(sys.modules, "memfactory_core.example", None)
-        yield fill(db.connect(jobs.database()), steps=3, examples=3)
+        patch.setitem(sys.modules, "memfactory_core.runs.examples", None)
+        yield fill(database.connect(jobs.database_url()), steps=3, examples=3)
 
 
 def open_page(name: str, **place: str) -> AppTest:
@@ -166,8 +167,10 @@ def test_the_command_line_repeats_the_form(assignments: list[str]) -> None:
 
 def test_curves_are_thinned_in_the_database(filled: dict[str, str]) -> None:
     engine, run = queries.engine(), filled["empty"]
-    with db.Session(engine) as session:
-        session.add_all(db.Metric(run_id=run, name="reward", step=i, value=i) for i in range(5000))
+    with database.Session(engine) as session:
+        session.add_all(
+            database.Metric(run_id=run, name="reward", step=i, value=i) for i in range(5000)
+        )
         session.commit()
     curve = queries.curves(run, ["reward"])["reward"]
     assert len(curve) <= queries.POINTS
@@ -259,7 +262,7 @@ def test_hostile_text_is_shown_verbatim_and_harmless() -> None:
 def test_a_page_shows_a_hostile_episode(filled: dict[str, str]) -> None:
     bad = episode(("add", HOSTILE), ("update", "y" * 1_000_000), answer=HOSTILE, exact_match=0.0)
     bad = bad.model_copy(update={"example": bad.example.model_copy(update={"question": HOSTILE})})
-    db.save_episodes(queries.engine(), filled["empty"], "train", 1, [bad])
+    database.save_episodes(queries.engine(), filled["empty"], "train", 1, [bad])
     page = open_page("episode", run=filled["empty"])
     assert "<script" not in words(page)
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from memfactory_core.attribution import CAUSES, explain, primary
-from memfactory_core.language import Speaker
+from memfactory_core.explain.causes import CAUSES, explain, primary
+from memfactory_core.tasks.language import Speaker
 from memfactory_core.trace import Asked, Episode, Failed, Recalled, Wrote
 from memfactory_core.types import Completion, Evidence, Example, Hit, Memory, Turn
 
@@ -202,7 +202,7 @@ def test_a_rewording_that_keeps_every_word_cannot_be_judged():
 
 
 def test_the_fate_of_memories_and_needed_facts():
-    from memfactory_core.fate import memory_fates, need_fates, survival
+    from memfactory_core.explain.needs import memory_fates, need_fates, survival
 
     story = Story(3, ["deleted", "not_used"])
     episode = story.episode()

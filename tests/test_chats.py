@@ -1,8 +1,8 @@
 """Chats are kept beside the runs, the newest first, and no more than so many."""
 
-from memfactory_core import chats, db
 from memfactory_core.config import load
 from memfactory_core.episode import run_episodes
+from memfactory_core.runs import chats, database
 from memfactory_core.trace import replay
 
 
@@ -14,7 +14,7 @@ def played(count):
 
 
 def test_a_chat_comes_back_with_its_bank(tmp_path):
-    engine = db.connect(f"sqlite:///{tmp_path / 'lab.db'}")
+    engine = database.connect(f"sqlite:///{tmp_path / 'lab.db'}")
     assert chats.recent(engine) == [] and chats.get(engine, "none") is None
     (episode,) = played(1)
     chats.save(engine, "An agent", episode)
@@ -23,11 +23,11 @@ def test_a_chat_comes_back_with_its_bank(tmp_path):
     assert chat.question == episode.example.question
     kept = chats.get(engine, chat.id)
     assert replay(kept.events) == replay(episode.events) and kept.answer == episode.answer
-    assert db.list_runs(engine) == []
+    assert database.list_runs(engine) == []
 
 
 def test_only_the_newest_are_kept(tmp_path):
-    engine = db.connect(f"sqlite:///{tmp_path / 'lab.db'}")
+    engine = database.connect(f"sqlite:///{tmp_path / 'lab.db'}")
     episodes = played(5)
     for episode in episodes:
         chats.save(engine, "An agent", episode, kept=3)

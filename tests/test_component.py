@@ -71,7 +71,7 @@ def test_a_new_file_is_a_new_part_everywhere():
     try:
         code = (
             "from memfactory_core.config import load\n"
-            "from memfactory_core.cli import main\nimport sys\n"
+            "from memfactory_core.cli.main import main\nimport sys\n"
             "assert load('memagent-tiny', ['paradigm.retriever=x']).paradigm.retriever.kind == 'x'\n"
             "sys.argv = ['memfactory', 'kinds', 'retrievers']\nmain()"
         )

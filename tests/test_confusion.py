@@ -5,10 +5,11 @@ from collections import Counter
 
 import pytest
 
-from memfactory_core import config, db, jobs
+from memfactory_core import config
 from memfactory_core.config import load
-from memfactory_core.decisions import confusion, recorded
 from memfactory_core.episode import run_episodes
+from memfactory_core.explain.operations import confusion, recorded
+from memfactory_core.runs import database, jobs
 
 COUNT = 20
 
@@ -48,10 +49,10 @@ def test_tasks_that_do_not_know_the_right_operation_have_no_table():
 def run(tmp_path, monkeypatch):
     monkeypatch.setenv("MEMFACTORY_RUNS", str(tmp_path / "runs"))
     monkeypatch.delenv("MEMFACTORY_DB", raising=False)
-    engine = db.connect(jobs.database())
+    engine = database.connect(jobs.database_url())
     name = jobs.create(engine, config.load("memory-r1-tiny")).id
     for step, strategy in enumerate(("first", "random", "clairvoyant"), 1):
-        db.save_episodes(engine, name, "train", step, played(strategy))
+        database.save_episodes(engine, name, "train", step, played(strategy))
     return engine, name
 
 

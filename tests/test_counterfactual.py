@@ -3,9 +3,9 @@
 import pytest
 
 from memfactory_core.config import load
-from memfactory_core.counterfactual import Change, play_again, turn_of, undo
 from memfactory_core.episode import run_episodes
 from memfactory_core.errors import RunError
+from memfactory_core.explain.what_if import Change, play_again, turn_of, undo
 from memfactory_core.rewards import score
 from memfactory_core.trace import Wrote, replay
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from app import attempts, banks, cards, conversation, findings, moments, player, queries, what_if
-from memfactory_core import db, jobs
-from memfactory_core.attribution import CAUSES
 from memfactory_core.errors import ConfigError
-from memfactory_core.group import aligned_banks
-from memfactory_core.tokens import Token
+from memfactory_core.explain.attempts import aligned_banks
+from memfactory_core.explain.causes import CAUSES
+from memfactory_core.explain.likelihood import Token
+from memfactory_core.runs import database, jobs
 from memfactory_core.trace import Asked, Episode, Recalled, Scored, Wrote
 from memfactory_core.types import Completion, Example, Hit, Memory, Turn
 from tests.filled import fill, with_weights
@@ -27,8 +27,8 @@ def ids(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEMFACTORY_RUNS", str(folder))
         patch.delenv("MEMFACTORY_DB", raising=False)
-        patch.setitem(sys.modules, "memfactory_core.example", None)
-        engine = db.connect(jobs.database())
+        patch.setitem(sys.modules, "memfactory_core.runs.examples", None)
+        engine = database.connect(jobs.database_url())
         yield fill(engine, steps=6, examples=4) | {"tiny": with_weights(engine, steps=2)}
 
 
@@ -144,7 +144,7 @@ def test_a_large_group_is_paged(ids: dict[str, str]) -> None:
         )
         for i in range(size)
     ]
-    db.save_episodes(queries.engine(), run, "train", 7, many)
+    database.save_episodes(queries.engine(), run, "train", 7, many)
     (group,) = findings.groups(run, "train", 7, 1, group_id="many")
     assert (group["attempts"], group["lowest"]) == (size, 0.0)
     rewards = findings.rewards(run, "train", 7, "many", 100)
@@ -284,7 +284,7 @@ def test_pages_show_a_hostile_episode(view: str, ids: dict[str, str]) -> None:
             id="x", observations=(HOSTILE,) * 3, question=HOSTILE, answers=(HOSTILE + "!",)
         )
         bad = bad.model_copy(update={"id": name, "example": example, "group_id": HOSTILE})
-        db.save_episodes(queries.engine(), run, "train", 1, [bad])
+        database.save_episodes(queries.engine(), run, "train", 1, [bad])
     place = {"run": run, "phase": "train", "step": "1"}
     assert "<script" not in words(open_page("episode", **place, episode=name, view=view))
     assert "<script" not in words(open_page("groups", **place))

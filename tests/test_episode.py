@@ -4,7 +4,6 @@ import pytest
 
 from memfactory_core.config import load
 from memfactory_core.episode import run_episodes
-from memfactory_core.evaluate import evaluate, interval
 from memfactory_core.rewards import (
     bleu1,
     contained,
@@ -14,6 +13,7 @@ from memfactory_core.rewards import (
     measure,
     score,
 )
+from memfactory_core.scoring.evaluate import evaluate, interval
 from memfactory_core.trace import Failed, Wrote, holds, replay, snapshots
 from memfactory_core.types import Completion, Evidence
 

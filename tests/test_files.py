@@ -6,16 +6,16 @@ import json
 
 import pytest
 
-from memfactory_core import db, jobs
+from memfactory_core.cli.report import by_category, print_table
 from memfactory_core.config import load
 from memfactory_core.errors import ConfigError
-from memfactory_core.evaluate import summarize
-from memfactory_core.records import read_entries
-from memfactory_core.report import by_category, print_table
+from memfactory_core.runs import database, jobs
+from memfactory_core.runs.worker import work
+from memfactory_core.scoring.evaluate import summarize
+from memfactory_core.tasks.data_file import read_entries
 from memfactory_core.tasks.jsonl import AnyFile
 from memfactory_core.tasks.locomo import LoCoMo
 from memfactory_core.trace import holds
-from memfactory_core.worker import work
 from tests.test_runs import memfactory
 from tests.test_tasks import ALL, DOCUMENTS, facts, hotpot, locomo, longmemeval, write
 
@@ -80,7 +80,7 @@ def test_a_file_that_is_not_there_is_named_before_anything_runs(lab, tmp_path):
         run = jobs.create(lab, load("hotpotqa-scripted", [f"task.path={path}"]))
         with pytest.raises(ConfigError, match="set its path to yours|cannot be read: No such file"):
             jobs.start(lab, run)
-        failed = db.get_run(lab, run.id)
+        failed = database.get_run(lab, run.id)
         assert failed.state == "failed" and "path" in failed.reason and failed.pid is None
     done = memfactory("train", "rmm-qwen3-lora", MEMFACTORY_RUNS=str(tmp_path / "runs"))
     assert done.returncode == 2 and done.stderr.count("\n") == 1
@@ -123,8 +123,8 @@ def test_a_conversation_is_played_once_for_all_its_questions(lab, data, capsys):
     run = work(lab, jobs.create(lab, load("hotpotqa-scripted", settings)).id)
     scores = run.summary["after"]
     assert scores["greedy/exact_match"]["n"] == 81 and scores["greedy/kept"]["n"] == 1
-    with db.Session(lab) as session:
-        [row] = session.exec(db.select(db.EpisodeRow)).all()
+    with database.Session(lab) as session:
+        [row] = session.exec(database.select(database.EpisodeRow)).all()
     episode = row.episode
     assert [turn.role for turn in episode.turns].count("answer") == 81
     assert len(episode.other_answers) == 80

@@ -5,9 +5,9 @@ import pytest
 from memfactory_core.config import load
 from memfactory_core.episode import run_episodes
 from memfactory_core.errors import PolicyError
-from memfactory_core.group import aligned_banks, parting
-from memfactory_core.honesty import doubts
-from memfactory_core.tokens import compare_tokens
+from memfactory_core.explain.attempts import aligned_banks, parting
+from memfactory_core.explain.doubts import doubts
+from memfactory_core.explain.likelihood import compare_tokens
 from memfactory_core.types import Completion, Turn
 
 WEIGHTS = {"exact_match": 1.0, "rejected": -0.2}

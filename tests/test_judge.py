@@ -6,15 +6,15 @@ import threading
 
 import pytest
 
-from memfactory_core import jobs
+from memfactory_core.cli.report import judge_lines, report
 from memfactory_core.config import load
 from memfactory_core.errors import ConfigError
-from memfactory_core.evaluate import summarize
-from memfactory_core.judge import GIVE_UP, Judge, judge_messages, read_verdict
-from memfactory_core.report import judge_lines, report
+from memfactory_core.rewards.judge import GIVE_UP, Judge, judge_messages, read_verdict
+from memfactory_core.runs import jobs
+from memfactory_core.runs.worker import work
+from memfactory_core.scoring.evaluate import summarize
 from memfactory_core.trace import Episode
 from memfactory_core.types import Completion, Example, Question
-from memfactory_core.worker import work
 from tests.endpoint import says, serving
 from tests.test_app import open_page
 from tests.test_runs import SCRIPTED, memfactory
@@ -134,7 +134,7 @@ def test_what_the_policy_wrote_is_quoted_and_cannot_pose_as_the_judge():
 
 
 def judge_messages_of(one):
-    from memfactory_core.judge import _asked
+    from memfactory_core.rewards.judge import _asked
 
     return [judge_messages(asked)[-1] for asked in _asked(one)]
 

@@ -4,12 +4,12 @@ else. The published models are never fetched."""
 import pytest
 import torch
 
-from memfactory_core import jobs
 from memfactory_core.config import load, recipes
 from memfactory_core.errors import ConfigError
-from memfactory_core.split import training_examples
-from memfactory_core.trainer import MemoryGRPOTrainer, grpo_config
-from memfactory_core.worker import work
+from memfactory_core.runs import jobs
+from memfactory_core.runs.worker import work
+from memfactory_core.scoring.split import training_examples
+from memfactory_core.training.trainer import MemoryGRPOTrainer, grpo_config
 from tests.test_policies import save_model
 from tests.test_tasks import DOCUMENTS, locomo, write
 

@@ -11,12 +11,12 @@ import pytest
 from memfactory_core.embedders.hashing import Hashing
 from memfactory_core.episode import Context, steps
 from memfactory_core.errors import ConfigError
-from memfactory_core.reranker import Learner, Reranking, train_reranker
-from memfactory_core.retrieval import evaluate_retriever, fill
 from memfactory_core.retrievers.bm25 import BM25
 from memfactory_core.retrievers.rerank_linear import FEATURES, Candidates, RerankLinear, Weights
+from memfactory_core.scoring.retrieval import evaluate_retriever, fill
 from memfactory_core.stores.ram import Ram
 from memfactory_core.tasks.locomo import LoCoMo
+from memfactory_core.training.reranker import Learner, Reranking, train_reranker
 from memfactory_core.types import Evidence, Example
 
 LEARN = Reranking(steps=300, learning_rate=0.1, baseline="mean", likelihood="drawn")

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from memfactory_core import db, jobs
 from memfactory_core.config import load
-from memfactory_core.worker import Work, work
+from memfactory_core.runs import database, jobs
+from memfactory_core.runs.worker import Work, work
 from tests.test_policies import save_model
 
 STEPS = 4
@@ -41,10 +41,10 @@ class StopsAt(Work):
 
 
 def stop_at(lab, run, step=0, phase=""):
-    stopping = StopsAt(lab, db.get_run(lab, run.id))
+    stopping = StopsAt(lab, database.get_run(lab, run.id))
     stopping.step, stopping.phase = step, phase
     stopping.carry_out()
-    stopped = db.get_run(lab, run.id)
+    stopped = database.get_run(lab, run.id)
     assert stopped.state == "stopped" and not (Path(run.folder) / "stop").exists()
     assert stopped.phase == (phase or jobs.SAVING), "who stops it waits for what it saves"
     return stopped
@@ -52,11 +52,19 @@ def stop_at(lab, run, step=0, phase=""):
 
 def rows_of(lab, run):
     """Episodes by phase and step, metrics' steps, and what the episodes' tables name."""
-    with db.Session(lab) as session:
-        rows = session.exec(db.select(db.EpisodeRow).where(db.EpisodeRow.run_id == run.id)).all()
-        points = session.exec(db.select(db.Metric).where(db.Metric.run_id == run.id)).all()
-        events = session.exec(db.select(db.EventRow).where(db.EventRow.run_id == run.id)).all()
-        needs = session.exec(db.select(db.Need).where(db.Need.run_id == run.id)).all()
+    with database.Session(lab) as session:
+        rows = session.exec(
+            database.select(database.EpisodeRow).where(database.EpisodeRow.run_id == run.id)
+        ).all()
+        points = session.exec(
+            database.select(database.Metric).where(database.Metric.run_id == run.id)
+        ).all()
+        events = session.exec(
+            database.select(database.EventRow).where(database.EventRow.run_id == run.id)
+        ).all()
+        needs = session.exec(
+            database.select(database.Need).where(database.Need.run_id == run.id)
+        ).all()
     assert {event.episode_id for event in events} == {row.id for row in rows}
     assert {need.episode_id for need in needs} == {row.id for row in rows}
     asked = {}
@@ -128,8 +136,8 @@ def test_a_killed_run_repeats_the_steps_after_its_checkpoint_without_doubling_th
 
     run = begin(lab, model, "full", save_every=2)
     with pytest.raises(MemoryError):
-        Killed(lab, db.get_run(lab, run.id)).carry_out()
-    assert db.get_run(lab, run.id).state == "failed"
+        Killed(lab, database.get_run(lab, run.id)).carry_out()
+    assert database.get_run(lab, run.id).state == "failed"
     torn = Path(run.folder) / "checkpoints" / "checkpoint-3"
     torn.mkdir()
     (torn / "model.safetensors").write_bytes(b"half")
@@ -162,8 +170,10 @@ def test_a_run_may_start_from_the_weights_of_another_and_stays_near_them(lab, mo
     second = load("memagent-tiny", [*settings, f"weights={first.id}"])
     run = work(lab, jobs.create(lab, second).id)
     assert (run.state, run.reason) == ("finished", "")
-    with db.Session(lab) as session:
-        points = session.exec(db.select(db.Metric).where(db.Metric.run_id == run.id)).all()
+    with database.Session(lab) as session:
+        points = session.exec(
+            database.select(database.Metric).where(database.Metric.run_id == run.id)
+        ).all()
     kl = {point.step: point.value for point in points if point.name == "kl"}
     assert kl[1] == pytest.approx(0, abs=1e-6), "the reference is what it starts from"
     assert kl[2] > 1e-5

@@ -14,11 +14,11 @@ from memfactory_core.embedders.hashing import Hashing
 from memfactory_core.embedders.sentence_transformer import SentenceTransformer
 from memfactory_core.episode import Context
 from memfactory_core.errors import ConfigError
-from memfactory_core.retrieval import evaluate_retriever, fill, ndcg, recall
 from memfactory_core.retrievers.bm25 import BM25, Index
 from memfactory_core.retrievers.dense import Dense
 from memfactory_core.retrievers.hybrid import Hybrid
 from memfactory_core.retrievers.random import RandomDraw
+from memfactory_core.scoring.retrieval import evaluate_retriever, fill, ndcg, recall
 from memfactory_core.stores.lance import Lance
 from memfactory_core.stores.ram import Ram
 from memfactory_core.tasks.locomo import LoCoMo

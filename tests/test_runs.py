@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from memfactory_core import db, jobs
 from memfactory_core.config import load
 from memfactory_core.errors import RunError
-from memfactory_core.worker import trained_policy, work
+from memfactory_core.runs import database, jobs
+from memfactory_core.runs.worker import trained_policy, work
 
 SCRIPTED = ["mode=evaluate", "policy=scripted", "evaluation.examples=20", "evaluation.samples=0"]
 SMALL = [
@@ -44,9 +44,9 @@ def test_an_evaluation_keeps_every_episode_and_event(lab):
     run = work(lab, jobs.create(lab, load("memagent-tiny", SCRIPTED)).id)
     assert (run.state, run.reason) == ("finished", "")
     assert run.summary["after"]["greedy/exact_match"]["mean"] == 1.0
-    with db.Session(lab) as session:
-        rows = session.exec(db.select(db.EpisodeRow)).all()
-        events = session.exec(db.select(db.EventRow)).all()
+    with database.Session(lab) as session:
+        rows = session.exec(database.select(database.EpisodeRow)).all()
+        events = session.exec(database.select(database.EventRow)).all()
     assert len(rows) == 20
     assert rows[0].episode.answer == rows[0].answer
     assert len(events) == sum(len(row.episode.events) for row in rows)
@@ -64,7 +64,7 @@ def test_a_run_can_be_stopped_and_resumed_and_its_process_ends(lab):
     run = jobs.start(
         lab, jobs.create(lab, load("memagent-tiny", [*SMALL, "training.save_every=2"]))
     )
-    until(lambda: db.get_run(lab, run.id).step >= 3)
+    until(lambda: database.get_run(lab, run.id).step >= 3)
     assert jobs.alive(run)
     stopped = jobs.stop(lab, run.id)
     assert stopped.state == "stopped" and not jobs.alive(run)
@@ -76,7 +76,7 @@ def test_a_run_can_be_stopped_and_resumed_and_its_process_ends(lab):
         trained_policy(stopped, load("memagent-tiny"), 399)
     at = stopped.step
     again = jobs.start(lab, stopped)
-    until(lambda: db.get_run(lab, run.id).step > at)
+    until(lambda: database.get_run(lab, run.id).step > at)
     jobs.stop(lab, again.id)
     log = (Path(run.folder) / "log.txt").read_text()
     assert log.count("evaluating before training") == 1
@@ -84,17 +84,17 @@ def test_a_run_can_be_stopped_and_resumed_and_its_process_ends(lab):
 
 def test_a_killed_run_is_called_lost_with_its_last_words(lab):
     run = jobs.start(lab, jobs.create(lab, load("memagent-tiny", SMALL)))
-    until(lambda: db.get_run(lab, run.id).phase)
+    until(lambda: database.get_run(lab, run.id).phase)
     os.killpg(run.pid, signal.SIGKILL)
-    until(lambda: (jobs.reap(lab), db.get_run(lab, run.id).state == "lost")[1])
-    assert "killed? out of memory?" in db.get_run(lab, run.id).reason
+    until(lambda: (jobs.reap(lab), database.get_run(lab, run.id).state == "lost")[1])
+    assert "killed? out of memory?" in database.get_run(lab, run.id).reason
 
 
 def test_a_process_with_the_same_pid_is_not_the_run(lab):
     run = jobs.create(lab, load("memagent-tiny", SCRIPTED))
-    db.update_run(lab, run.id, state="running", pid=os.getpid(), born=1.0)
+    database.update_run(lab, run.id, state="running", pid=os.getpid(), born=1.0)
     jobs.reap(lab)
-    assert db.get_run(lab, run.id).state == "lost"
+    assert database.get_run(lab, run.id).state == "lost"
 
 
 def test_a_failing_run_says_why(lab):
@@ -114,7 +114,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
         place.chmod(stat.S_IRUSR | stat.S_IXUSR)
     monkeypatch.setenv("MEMFACTORY_RUNS", str(place / "runs"))
     with pytest.raises(RunError, match="cannot make the folder"):
-        db.connect(jobs.database())
+        database.connect(jobs.database_url())
 
 
 @pytest.mark.parametrize(
@@ -139,16 +139,16 @@ def test_bad_input_gets_one_line_and_exit_code_2(arguments, message, tmp_path):
 
 
 def test_runs_travel_as_folders(lab, tmp_path, monkeypatch):
-    from memfactory_core.archive import export_run, import_run
+    from memfactory_core.runs.archive import export_run, import_run
 
     run = work(lab, jobs.create(lab, load("memagent-tiny", SCRIPTED)).id)
     folder = export_run(lab, run, tmp_path / "out")
     monkeypatch.setenv("MEMFACTORY_RUNS", str(tmp_path / "elsewhere"))
-    other = db.connect(jobs.database())
+    other = database.connect(jobs.database_url())
     brought = import_run(other, folder)
     assert brought.summary == run.summary
-    with db.Session(other) as session:
-        assert len(session.exec(db.select(db.EpisodeRow)).all()) == 20
+    with database.Session(other) as session:
+        assert len(session.exec(database.select(database.EpisodeRow)).all()) == 20
     assert import_run(other, folder).id == run.id
     with pytest.raises(RunError, match="not empty"):
         export_run(lab, run, folder)
@@ -157,7 +157,7 @@ def test_runs_travel_as_folders(lab, tmp_path, monkeypatch):
 
 
 def test_an_export_without_sampled_attempts_keeps_the_greedy_ones(lab, tmp_path):
-    from memfactory_core.archive import export_run
+    from memfactory_core.runs.archive import export_run
 
     run = work(lab, jobs.create(lab, load("memagent-tiny", [*SCRIPTED, "evaluation.samples=1"])).id)
     folder = export_run(lab, run, tmp_path / "out", sampled=False)
@@ -167,7 +167,7 @@ def test_an_export_without_sampled_attempts_keeps_the_greedy_ones(lab, tmp_path)
 
 
 def test_two_runs_are_compared_on_the_same_examples(lab):
-    from memfactory_core.compare import paired
+    from memfactory_core.scoring.paired import paired
 
     last, best = (
         work(
@@ -201,7 +201,7 @@ def test_a_database_of_an_older_version_gets_the_new_columns(lab):
 
     with lab.begin() as connection:
         connection.execute(text("ALTER TABLE episode DROP COLUMN cause_seq"))
-    again = db.connect(jobs.database())
+    again = database.connect(jobs.database_url())
     run = work(again, jobs.create(again, load("memagent-tiny", SCRIPTED)).id)
     assert run.state == "finished"
 

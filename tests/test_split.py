@@ -2,11 +2,11 @@
 
 import pytest
 
-from memfactory_core import jobs
 from memfactory_core.config import load
 from memfactory_core.errors import ConfigError
-from memfactory_core.split import held_out_examples, split, training_examples
-from memfactory_core.worker import work
+from memfactory_core.runs import jobs
+from memfactory_core.runs.worker import work
+from memfactory_core.scoring.split import held_out_examples, split, training_examples
 from tests.test_tasks import write
 
 FILE = ["training.steps=2", "training.groups=4", "evaluation.samples=0", "task.kind=jsonl"]

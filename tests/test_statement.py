@@ -2,7 +2,7 @@
 
 import pytest
 
-from memfactory_core.statement import same_subject, value_of
+from memfactory_core.policies.contradiction import same_subject, value_of
 
 
 @pytest.mark.parametrize(

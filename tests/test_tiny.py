@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from memfactory_core.language import parse_fact, split_of
+from memfactory_core.tasks.language import parse_fact, split_of
 from memfactory_core.tiny import WEIGHTS, curriculum, prompts
 
 torch = pytest.importorskip("torch")

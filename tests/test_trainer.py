@@ -9,7 +9,7 @@ import torch
 from memfactory_core.config import Training, load
 from memfactory_core.policies.language_model import LanguageModelSampler
 from memfactory_core.trace import Episode
-from memfactory_core.trainer import (
+from memfactory_core.training.trainer import (
     MemoryGRPOTrainer,
     equal_groups,
     grpo_config,

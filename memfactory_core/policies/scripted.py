@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from memfactory_core.episode import Ask
-from memfactory_core.language import (
+from memfactory_core.policies import Policy
+from memfactory_core.policies.contradiction import same_subject, value_of
+from memfactory_core.tasks.language import (
     is_about_a_fact,
     is_small_talk,
     parse_fact,
@@ -17,8 +19,6 @@ from memfactory_core.language import (
     speaks,
     split_sentences,
 )
-from memfactory_core.policies import Policy
-from memfactory_core.statement import same_subject, value_of
 from memfactory_core.text import words
 from memfactory_core.trace import holds
 from memfactory_core.types import Completion, Memory

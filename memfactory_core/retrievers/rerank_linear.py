@@ -1,6 +1,6 @@
 """RMM's reranker (arXiv 2503.08026): residual linear maps of question and memory vectors, q' = q +
 Wq q, m' = m + Wm m, score q'.m'; the best M of K candidates are read. It is trained by
-`memfactory_core.reranker`, in seconds and without a language model.
+`memfactory_core.training.reranker`, in seconds and without a language model.
 
 Departure: 1. with `features`, weighed facts about question and memory are added to the score (rank
 by words, the neighbours' words, who speaks, ...), for hashed vectors know no meaning; off is the

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from memfactory_core.component import Component
-from memfactory_core.language import Split
+from memfactory_core.tasks.language import Split
 from memfactory_core.types import Example
 
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from pydantic import Field, model_validator
 
-from memfactory_core.language import Fact, Speaker, Split
 from memfactory_core.tasks import Task
+from memfactory_core.tasks.language import Fact, Speaker, Split
 from memfactory_core.types import Evidence, Example, Question
 
 UNKNOWN = "Unknown."

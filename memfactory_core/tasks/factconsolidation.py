@@ -8,9 +8,9 @@ import re
 
 from pydantic import Field
 
-from memfactory_core.language import Split
-from memfactory_core.records import Entry, read_entries, take
 from memfactory_core.tasks import Task
+from memfactory_core.tasks.data_file import Entry, read_entries, take
+from memfactory_core.tasks.language import Split
 from memfactory_core.types import Example, Question
 
 _FACT = re.compile(r"^\s*(\d+)\.\s+(\S.*?)\s*$", re.MULTILINE)

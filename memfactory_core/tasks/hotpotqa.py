@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from memfactory_core.errors import ConfigError
-from memfactory_core.language import Split
-from memfactory_core.records import Entry, read_entries, take
 from memfactory_core.tasks import Task
+from memfactory_core.tasks.data_file import Entry, read_entries, take
+from memfactory_core.tasks.language import Split
 from memfactory_core.types import Evidence, Example
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from memfactory_core.language import Split
-from memfactory_core.records import Entry, read_entries, take
-from memfactory_core.sections import cut
 from memfactory_core.tasks import Task
+from memfactory_core.tasks.data_file import Entry, read_entries, take
+from memfactory_core.tasks.language import Split
+from memfactory_core.tasks.sections import cut
 from memfactory_core.text import contains_words
 from memfactory_core.types import Evidence, Example
 

@@ -18,9 +18,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from memfactory_core.language import Split
-from memfactory_core.records import Entry, read_entries, take
 from memfactory_core.tasks import Task
+from memfactory_core.tasks.data_file import Entry, read_entries, take
+from memfactory_core.tasks.language import Split
 from memfactory_core.types import Evidence, Example, Question
 
 NOT_MENTIONED = (

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from memfactory_core.language import Split
-from memfactory_core.records import Entry, read_entries, take
 from memfactory_core.tasks import Task
+from memfactory_core.tasks.data_file import Entry, read_entries, take
+from memfactory_core.tasks.language import Split
 from memfactory_core.types import Evidence, Example
 
 

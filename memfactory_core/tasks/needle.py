@@ -7,8 +7,8 @@ import random
 
 from pydantic import Field
 
-from memfactory_core.language import Speaker, Split
 from memfactory_core.tasks import Task
+from memfactory_core.tasks.language import Speaker, Split
 from memfactory_core.types import Evidence, Example
 
 

@@ -15,8 +15,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from memfactory_core.language import Speaker, Split
 from memfactory_core.tasks import Task
+from memfactory_core.tasks.language import Speaker, Split
 from memfactory_core.types import Evidence, Example
 
 NOISE = (

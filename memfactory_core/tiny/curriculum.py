@@ -11,7 +11,7 @@ import random
 import string
 from typing import NamedTuple
 
-from memfactory_core.language import ATTRIBUTES, CONSONANTS, Fact, Speaker, split_of
+from memfactory_core.tasks.language import ATTRIBUTES, CONSONANTS, Fact, Speaker, split_of
 from memfactory_core.tiny import prompts
 
 

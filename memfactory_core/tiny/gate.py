@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from transformers import Lfm2ForCausalLM, PreTrainedTokenizerFast
 
-from memfactory_core.language import Fact
+from memfactory_core.tasks.language import Fact
 from memfactory_core.tiny import prompts
 from memfactory_core.tiny.curriculum import Learner, absent_question, draw_ids, news
 from memfactory_core.tiny.sampler import generate

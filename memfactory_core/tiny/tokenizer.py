@@ -12,7 +12,7 @@ import string
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from memfactory_core.language import ATTRIBUTES, CHATTER, CONSONANTS, VOWELS
+from memfactory_core.tasks.language import ATTRIBUTES, CHATTER, CONSONANTS, VOWELS
 
 PAD, BOS, SEP, EOS = "<pad>", "<bos>", "<sep>", "<eos>"
 SPECIAL = (PAD, BOS, SEP, EOS)

@@ -72,10 +72,10 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def _end_runs() -> None:
-    from memfactory_core import db, jobs
+    from memfactory_core.runs import database, jobs
 
-    engine = db.connect(jobs.database())
-    for run in db.list_runs(engine):
+    engine = database.connect(jobs.database_url())
+    for run in database.list_runs(engine):
         jobs.stop(engine, run.id, patience=3)
 
 

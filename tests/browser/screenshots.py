@@ -25,18 +25,18 @@ def places() -> dict[str, str]:
     from sqlalchemy import select
 
     from app import decisions, findings, queries
-    from memfactory_core import db, jobs
-    from memfactory_core.db import EpisodeRow
-    from memfactory_core.example import FOLDERS
+    from memfactory_core.runs import database, jobs
+    from memfactory_core.runs.database import EpisodeRow
+    from memfactory_core.runs.examples import FOLDERS
     from tests.filled import fill, with_weights
 
     if FOLDERS:
         kinds = {one.settings["paradigm"]["kind"]: one.id for one in queries.runs(9)}
         run = played = kinds["memagent"]
     else:
-        engine = db.connect(jobs.database())
+        engine = database.connect(jobs.database_url())
         run, played = fill(engine, 60, 40)["trained"], with_weights(engine, steps=20)
-    with db.Session(queries.engine()) as session:
+    with database.Session(queries.engine()) as session:
         failed = (
             select(EpisodeRow.step, EpisodeRow.group_id, EpisodeRow.id, EpisodeRow.cause_seq)
             .where(EpisodeRow.phase == "train", EpisodeRow.cause_seq.is_not(None))

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from app import markup, queries
-from memfactory_core import config, db, jobs
+from memfactory_core import config
+from memfactory_core.runs import database, jobs
 from memfactory_core.tiny import WEIGHTS
 from tests.browser.conftest import Server
 from tests.filled import fill, with_weights
@@ -48,13 +49,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[st
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEMFACTORY_RUNS", str(folder / "runs"))
         patch.delenv("MEMFACTORY_DB", raising=False)
-        engine = db.connect(jobs.database())
+        engine = database.connect(jobs.database_url())
         runs = fill(engine, steps=STEPS, examples=4)
         runs["tiny"] = with_weights(engine, "memory-r1-tiny", steps=STEPS)
         runs["rerank"] = jobs.create(engine, config.load("rmm-linear-locomo")).id
         for step in range(1, 5):
-            db.save_metrics(engine, runs["rerank"], step, {"useful": step / 5})
-        db.update_run(engine, runs["rerank"], state="finished", started=db.now(), ended=db.now())
+            database.save_metrics(engine, runs["rerank"], step, {"useful": step / 5})
+        database.update_run(
+            engine, runs["rerank"], state="finished", started=database.now(), ended=database.now()
+        )
         started = Server(folder)
         started.start()
         yield started.url, runs

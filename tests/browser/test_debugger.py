@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import select
 
 from app import moments, queries
-from memfactory_core import db, jobs
-from memfactory_core.db import EpisodeRow
+from memfactory_core.runs import database, jobs
+from memfactory_core.runs.database import EpisodeRow
 from memfactory_core.tiny import WEIGHTS
 from tests.browser.conftest import Server
 from tests.filled import with_weights
@@ -35,7 +35,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEMFACTORY_RUNS", str(folder / "runs"))
         patch.delenv("MEMFACTORY_DB", raising=False)
-        run = with_weights(db.connect(jobs.database()), steps=STEPS)
+        run = with_weights(database.connect(jobs.database_url()), steps=STEPS)
         started = Server(folder)
         started.start()
         yield started.url, run
@@ -44,7 +44,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
 
 def failed_episode(run: str) -> EpisodeRow:
     """An episode that failed at a known event."""
-    with db.Session(queries.engine()) as session:
+    with database.Session(queries.engine()) as session:
         chosen = (
             select(EpisodeRow)
             .where(EpisodeRow.run_id == run, EpisodeRow.phase == "train")

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from app import queries
-from memfactory_core import chats, config, db, jobs
+from memfactory_core import config
+from memfactory_core.runs import chats, database, jobs
 from memfactory_core.trace import Asked, Episode, Recalled, Wrote
 from memfactory_core.types import Completion, Evidence, Example, Hit, Memory, Turn
 from tests.browser.conftest import Server
@@ -56,12 +57,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEMFACTORY_RUNS", str(folder / "runs"))
         patch.delenv("MEMFACTORY_DB", raising=False)
-        engine = db.connect(jobs.database())
+        engine = database.connect(jobs.database_url())
         chosen = config.load("memory-r1-tiny", ["policy=scripted", "mode=evaluate"])
         run = jobs.create(engine, chosen.model_copy(update={"name": EVIL}))
-        db.save_episodes(engine, run.id, "after/greedy", 0, [hostile("one"), hostile("two")])
-        now = db.now()
-        db.update_run(
+        database.save_episodes(engine, run.id, "after/greedy", 0, [hostile("one"), hostile("two")])
+        now = database.now()
+        database.update_run(
             engine, run.id, state="failed", reason=EVIL, phase=EVIL, started=now, ended=now
         )
         (Path(run.folder) / "log.txt").write_text(EVIL + "\n" + LONG)

@@ -11,7 +11,7 @@ import pytest
 
 from app import chat as chat_texts
 from app import queries, story
-from memfactory_core import db, jobs
+from memfactory_core.runs import database, jobs
 from memfactory_core.tiny import WEIGHTS
 
 pytestmark = [
@@ -46,12 +46,12 @@ def type_numbers(page: Any, values: dict[str, int]) -> None:
     page.get_by_text(f"={value}", exact=False).first.wait_for()
 
 
-def wait_for_step(run_id: str, step: int, seconds: float = 120) -> db.Run:
-    engine = db.connect(jobs.database())
+def wait_for_step(run_id: str, step: int, seconds: float = 120) -> database.Run:
+    engine = database.connect(jobs.database_url())
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        run = db.get_run(engine, run_id)
-        if run.step >= step or run.state in db.ENDED:
+        run = database.get_run(engine, run_id)
+        if run.step >= step or run.state in database.ENDED:
             return run
         time.sleep(0.5)
     raise AssertionError(f"step {step} was not reached: {run.state}, step {run.step}")
@@ -107,4 +107,4 @@ def test_a_run_outlives_server_and_tab(server: Any, page: Any, chromium: Any) ->
     assert shown >= reached
     page.get_by_role("button", name="Stop").click()
     page.locator(".stMarkdownBadge", has_text="stopped").wait_for()
-    assert db.get_run(db.connect(jobs.database()), run_id).state == "stopped"
+    assert database.get_run(database.connect(jobs.database_url()), run_id).state == "stopped"

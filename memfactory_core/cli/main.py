@@ -13,9 +13,10 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Engine
 
-from memfactory_core import component, config, db, jobs
+from memfactory_core import component, config
+from memfactory_core.cli.report import print_decisions, print_table, report, sweep_line
 from memfactory_core.errors import MemFactoryError, RunError
-from memfactory_core.report import print_decisions, print_table, report, sweep_line
+from memfactory_core.runs import database, jobs
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -40,7 +41,7 @@ def main() -> None:
 
 def engine() -> Engine:
     """The database of runs, runs without a process corrected."""
-    connection = db.connect(jobs.database())
+    connection = database.connect(jobs.database_url())
     jobs.reap(connection)
     return connection
 
@@ -81,7 +82,7 @@ def evaluate(recipe: str, set_: Set = None, json_: Json = False) -> None:
         trains = config.read(recipe).get("mode", "train") == "train"
         settings = config.load(recipe, [*(["mode=evaluate"] if trains else []), *(set_ or ())])
     else:
-        trained = db.get_run(engine(), recipe)
+        trained = database.get_run(engine(), recipe)
         values = trained.settings | {"mode": "evaluate", "name": f"{trained.name} (evaluated)"}
         values["weights"] = trained.id
         for assignment in set_ or ():
@@ -120,7 +121,7 @@ def sweep(
     json_: Json = False,
 ) -> None:
     """Run a recipe with every combination of settings, one after the other, and print one table."""
-    from memfactory_core.sweep import cells
+    from memfactory_core.cli.sweep import cells
 
     rows = []
     for cell in cells(recipe, grid, set_ or ()):
@@ -144,11 +145,11 @@ def compare(
     json_: Json = False,
 ) -> None:
     """Compare two runs on the examples that both attempted: differences with intervals."""
-    from memfactory_core.compare import paired
+    from memfactory_core.scoring.paired import paired
 
     connection = engine()
     result = paired(
-        connection, db.get_run(connection, first), db.get_run(connection, second), phase
+        connection, database.get_run(connection, first), database.get_run(connection, second), phase
     )
     if json_:
         print(json.dumps(result, indent=2))
@@ -164,7 +165,7 @@ def compare(
 @app.command(name="ls")
 def list_runs(json_: Json = False) -> None:
     """List the runs, newest first."""
-    runs = db.list_runs(engine())
+    runs = database.list_runs(engine())
     if json_:
         print(json.dumps([report(run) for run in runs], indent=2))
         return
@@ -177,16 +178,16 @@ def list_runs(json_: Json = False) -> None:
 @app.command()
 def show(run_id: str, json_: Json = False) -> None:
     """Show a run: state, progress, results."""
-    _finish(db.get_run(engine(), run_id), json_, check=False)
+    _finish(database.get_run(engine(), run_id), json_, check=False)
 
 
 @app.command()
 def decisions(run_id: str, json_: Json = False) -> None:
     """Show which memory operations were right and which were done, from a run's kept episodes."""
-    from memfactory_core.decisions import confusion, recorded
+    from memfactory_core.explain.operations import confusion, recorded
 
     connection = engine()
-    run = db.get_run(connection, run_id)
+    run = database.get_run(connection, run_id)
     phases = [f"{when}/{mode}" for when in ("before", "after") for mode in ("greedy", "sampled")]
     counts = {phase: confusion(recorded(connection, run.id, phase)) for phase in phases}
     counts = {phase: rows for phase, rows in counts.items() if rows}
@@ -210,8 +211,8 @@ def stop(run_id: str) -> None:
 def resume(run_id: str, wait: Annotated[bool, typer.Option()] = False) -> None:
     """Go on with a run that was stopped, lost or failed, from its last checkpoint."""
     connection = engine()
-    run = db.get_run(connection, run_id)
-    if run.state in db.ACTIVE or run.state == "finished":
+    run = database.get_run(connection, run_id)
+    if run.state in database.ACTIVE or run.state == "finished":
         raise RunError(
             f"run {run.id} is {run.state}; only stopped, failed or lost runs are resumed"
         )
@@ -230,15 +231,15 @@ def export(
     sampled: Annotated[bool, typer.Option(help="Keep evaluations at temperature 1.")] = True,
 ) -> None:
     """Copy a run, its episodes and its weights into a folder that `memfactory import` reads."""
-    from memfactory_core.archive import export_run
+    from memfactory_core.runs.archive import export_run
 
-    print(export_run(engine(), db.get_run(engine(), run_id), folder, every, sampled))
+    print(export_run(engine(), database.get_run(engine(), run_id), folder, every, sampled))
 
 
 @app.command(name="import")
 def import_(folder: Path) -> None:
     """Bring in a run that was exported."""
-    from memfactory_core.archive import import_run
+    from memfactory_core.runs.archive import import_run
 
     print(import_run(engine(), folder).id)
 
@@ -273,22 +274,22 @@ def build_tiny(out: Annotated[Path | None, typer.Option()] = None, seed: int = 0
 @app.command(hidden=True)
 def work(run_id: str) -> None:
     """Carry out a run in this process (what `train` starts in the background)."""
-    from memfactory_core.worker import work as carry_out
+    from memfactory_core.runs.worker import work as carry_out
 
-    if carry_out(db.connect(jobs.database()), run_id).state == "failed":
+    if carry_out(database.connect(jobs.database_url()), run_id).state == "failed":
         sys.exit(1)
 
 
-def _begin(settings: config.RunConfig) -> db.Run:
+def _begin(settings: config.RunConfig) -> database.Run:
     connection = engine()
     return jobs.start(connection, jobs.create(connection, settings))
 
 
-def _wait(run_id: str, quiet: bool = False) -> db.Run:
+def _wait(run_id: str, quiet: bool = False) -> database.Run:
     connection = engine()
     shown = ""
     try:
-        while (run := db.get_run(connection, run_id)).state in db.ACTIVE:
+        while (run := database.get_run(connection, run_id)).state in database.ACTIVE:
             line = _progress(run)
             if not quiet and line != shown:
                 print(line, file=sys.stderr, flush=True)
@@ -303,7 +304,7 @@ def _wait(run_id: str, quiet: bool = False) -> db.Run:
     return run
 
 
-def _progress(run: db.Run) -> str:
+def _progress(run: database.Run) -> str:
     if run.phase != "training":
         return f"{run.id}  {run.phase or run.state}"
     step = run.step - run.step % 5
@@ -311,7 +312,7 @@ def _progress(run: db.Run) -> str:
     return f"{run.id}  step {step}/{run.steps}" + (left if step == run.step else "")
 
 
-def _finish(run: db.Run, json_: bool, check: bool = True) -> None:
+def _finish(run: database.Run, json_: bool, check: bool = True) -> None:
     if json_:
         print(json.dumps(report(run), indent=2))
     else:

@@ -10,7 +10,7 @@ distribution. Rules, each with its test:
    silently) and to the same number on every process.
 3. The ids that were sampled are trained on; nothing is encoded again.
 
-Before TRL takes them, the pieces of a batch are sorted by length (`pieces.py`).
+Before TRL takes them, the pieces of a batch are sorted by length (`rows.py`).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from trl.trainer.utils import use_adapter
 from memfactory_core.config import Training
 from memfactory_core.episode import run_episodes
 from memfactory_core.paradigms import Paradigm
-from memfactory_core.pieces import by_length
 from memfactory_core.policies.language_model import Generated, LanguageModelSampler
 from memfactory_core.rewards import score
 from memfactory_core.trace import Episode
+from memfactory_core.training.rows import by_length
 from memfactory_core.types import Example, Turn
 
 SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}

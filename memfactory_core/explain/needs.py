@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from memfactory_core.attribution import Finding
+from memfactory_core.explain.causes import Finding
 from memfactory_core.trace import Episode, Recalled, Wrote, holds, replay, snapshots
 from memfactory_core.types import Memory, Record
 

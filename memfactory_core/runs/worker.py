@@ -15,13 +15,13 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from memfactory_core import db, jobs
 from memfactory_core.config import RunConfig, build
-from memfactory_core.db import Run
 from memfactory_core.errors import MemFactoryError, RunError
-from memfactory_core.evaluate import evaluate, flat
-from memfactory_core.records import sha256
-from memfactory_core.split import held_out_examples, training_examples
+from memfactory_core.runs import database, jobs
+from memfactory_core.runs.database import Run
+from memfactory_core.scoring.evaluate import evaluate, flat
+from memfactory_core.scoring.split import held_out_examples, training_examples
+from memfactory_core.tasks.data_file import sha256
 from memfactory_core.trace import Episode
 from memfactory_core.types import Example
 
@@ -51,7 +51,9 @@ class Work:
         """Does the whole run and records how it ended; errors of ours are raised again after that."""
         finished = threading.Event()
         heart = threading.Thread(target=self._beat, args=(finished,), daemon=True)
-        self._update(state="running", pid=os.getpid(), born=_born(), heartbeat=db.now(), reason="")
+        self._update(
+            state="running", pid=os.getpid(), born=_born(), heartbeat=database.now(), reason=""
+        )
         heart.start()
         state, reason = "finished", ""
         try:
@@ -69,7 +71,7 @@ class Work:
             heart.join()
             with contextlib.suppress(FileNotFoundError):
                 (self.folder / "stop").unlink()
-            self._update(state=state, reason=reason, ended=db.now(), eta=None)
+            self._update(state=state, reason=reason, ended=database.now(), eta=None)
 
     def _run(self) -> None:
         from transformers.utils import logging as transformers_logging
@@ -101,12 +103,12 @@ class Work:
         self._evaluate("after", sampler, held_out, self.config.training.steps)
 
     def _retrieve(self) -> None:
-        from memfactory_core import retrieval_work
+        from memfactory_core.runs import retrieval_modes
 
         self._phase("comparing retrievers" if self.config.mode == "retrieve" else "training")
         held_out = self._held_out()
         if self.config.mode == "retrieve":
-            self.results["after"] = retrieval_work.compare(self.config, held_out)
+            self.results["after"] = retrieval_modes.compare(self.config, held_out)
         else:
             every = max(1, self.config.reranking.steps // 200)
             recent: list[float] = []
@@ -118,19 +120,19 @@ class Work:
                     self._update(step=step)
                     recent.clear()
 
-            before, after = retrieval_work.rerank(self.config, held_out, self.folder, on_step)
+            before, after = retrieval_modes.rerank(self.config, held_out, self.folder, on_step)
             self.results |= {"before": before, "after": after}
         self._update(results=json.dumps(self.results))
 
     def _start_weights(self) -> Path | None:
         if self.config.weights is None:
             return None
-        other = db.get_run(self.engine, self.config.weights)
+        other = database.get_run(self.engine, self.config.weights)
         trained = build(other.settings, f"run {other.id}")
         return trained_policy(other, trained, self.config.weights_step)
 
     def _train(self, sampler: Any, checkpoint: Path | None) -> None:
-        from memfactory_core.trainer import MemoryGRPOTrainer, grpo_config
+        from memfactory_core.training.trainer import MemoryGRPOTrainer, grpo_config
 
         config, settings = self.config, self.config.training
         self._phase("training")
@@ -138,7 +140,7 @@ class Work:
         from transformers import PrinterCallback
 
         done = int(checkpoint.name.split("-")[1]) if checkpoint else 0
-        db.forget_episodes(self.engine, self.run.id, "train", after_step=done)
+        database.forget_episodes(self.engine, self.run.id, "train", after_step=done)
         if hasattr(sampler, "random"):
             sampler.random.manual_seed(config.seed + done)
         examples = training_examples(config)
@@ -170,14 +172,14 @@ class Work:
 
         def keep(mode: str, episodes: list[Episode]) -> None:
             self.check_stop()
-            db.save_episodes(self.engine, self.run.id, f"{when}/{mode}", step, episodes)
+            database.save_episodes(self.engine, self.run.id, f"{when}/{mode}", step, episodes)
 
         if hasattr(sampler, "model"):
             import torch
 
             torch.manual_seed(self.config.seed)
         for mode in ("greedy", "sampled"):  # of an evaluation that was stopped half way
-            db.forget_episodes(self.engine, self.run.id, f"{when}/{mode}")
+            database.forget_episodes(self.engine, self.run.id, f"{when}/{mode}")
         summary = evaluate(
             self.config.paradigm, sampler, examples, self.config.reward,
             self.config.evaluation.samples, keep, self.judge,
@@ -200,7 +202,7 @@ class Work:
 
     def _held_out(self) -> list[Example]:
         weights = self.config.weights
-        other = db.get_run(self.engine, weights) if weights else None
+        other = database.get_run(self.engine, weights) if weights else None
         trained = build(other.settings, f"run {other.id}") if other else None
         return held_out_examples(self.config, trained)
 
@@ -208,12 +210,12 @@ class Work:
         self.check_stop()
         size = self.config.training.group_size
         kept = episodes[: max(1, KEPT_PER_STEP // size) * size]
-        db.save_episodes(self.engine, self.run.id, "train", step, kept)
+        database.save_episodes(self.engine, self.run.id, "train", step, kept)
 
     def keep_metrics(self, step: int, logs: dict[str, Any]) -> None:
         """Writes a step's curves, the progress and the estimated time left."""
         values = {k: float(v) for k, v in logs.items() if isinstance(v, int | float) and v == v}
-        db.save_metrics(self.engine, self.run.id, step, values)
+        database.save_metrics(self.engine, self.run.id, step, values)
         self.check_stop()
 
     def keep_progress(self, step: int, done: int, seconds: float) -> None:
@@ -243,10 +245,10 @@ class Work:
 
     def _beat(self, finished: threading.Event) -> None:
         while not finished.wait(HEARTBEAT):
-            self._update(heartbeat=db.now())
+            self._update(heartbeat=database.now())
 
     def _update(self, **changes: Any) -> None:
-        self.run = db.update_run(self.engine, self.run.id, **changes)
+        self.run = database.update_run(self.engine, self.run.id, **changes)
 
 
 def _progress(work: Work) -> Any:
@@ -284,14 +286,14 @@ def _born() -> float:
 
 def work(engine: Engine, run_id: str) -> Run:
     """Carries out one run in this process. A traceback of ours goes to the run's log."""
-    run = db.get_run(engine, run_id)
+    run = database.get_run(engine, run_id)
     try:
         Work(engine, run).carry_out()
     except MemFactoryError as error:
-        db.update_run(engine, run.id, state="failed", reason=str(error), ended=db.now())
+        database.update_run(engine, run.id, state="failed", reason=str(error), ended=database.now())
     except Exception:
         traceback.print_exc()
-    return db.get_run(engine, run_id)
+    return database.get_run(engine, run_id)
 
 
 def trained_policy(run: Run, config: RunConfig, step: int | None = None) -> Path | None:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from memfactory_core.episode import Context, steps
 from memfactory_core.errors import ConfigError
-from memfactory_core.evaluate import Summary, interval
 from memfactory_core.retrievers import Retriever
+from memfactory_core.scoring.evaluate import Summary, interval
 from memfactory_core.stores import Bank, Store
 from memfactory_core.stores.ram import Ram
 from memfactory_core.types import Example, Hit, Op

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from memfactory_core import db
+from memfactory_core.runs import database
 
 COLUMNS = (
     "exact_match", "f1", "judge", "stored", "kept", "read", "right_add", "right_update", "right_delete",
@@ -14,18 +14,18 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def report(run: db.Run) -> dict[str, Any]:
+def report(run: database.Run) -> dict[str, Any]:
     """What `--json` prints of a run."""
     kept = _record(run)
     return {
         "id": run.id, "name": run.name, "state": run.state, "reason": run.reason,
-        "seconds": (run.ended or db.now()) - (run.started or run.created), "step": run.step,
+        "seconds": (run.ended or database.now()) - (run.started or run.created), "step": run.step,
         "scores": run.summary, "files": kept.get("files", {}), "versions": kept.get("versions", {}),
         "judge": kept.get("judge"), "config": run.settings,
     }  # fmt: skip
 
 
-def judge_lines(run: db.Run) -> list[str]:
+def judge_lines(run: database.Run) -> list[str]:
     """Who judged, and for each evaluation how many answers are not in the judge's score and why; [] where
     there was no judge."""
     kept = _record(run).get("judge")
@@ -53,7 +53,7 @@ def print_decisions(phase: str, counts: dict[str, dict[str, int]]) -> None:
         print(f"{right.upper():16}{shares}{total:11}")
 
 
-def _record(run: db.Run) -> dict[str, Any]:
+def _record(run: database.Run) -> dict[str, Any]:
     path = Path(run.folder) / "run.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
@@ -76,9 +76,9 @@ def sweep_line(row: dict[str, Any]) -> str:
     return f"{label}  {row['state']}  " + "  ".join(shown) + named
 
 
-def print_table(run: db.Run) -> None:
+def print_table(run: database.Run) -> None:
     """A run's scores before and after, with intervals."""
-    seconds = (run.ended or db.now()) - (run.started or run.created)
+    seconds = (run.ended or database.now()) - (run.started or run.created)
     print(f"\n{run.name}  [{run.id}]  {run.state}, {seconds:.0f} s, seed {run.settings['seed']}")
     summary = run.summary
     rows = [

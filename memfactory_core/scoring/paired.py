@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Engine
 from sqlmodel import Session, select
 
-from memfactory_core.db import EpisodeRow, Run
 from memfactory_core.errors import RunError
-from memfactory_core.evaluate import interval
+from memfactory_core.runs.database import EpisodeRow, Run
+from memfactory_core.scoring.evaluate import interval
 
 PAIRED = ("exact_match", "kept", "stored", "rejected", "reward")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from memfactory_core.config import RunConfig
 from memfactory_core.errors import ConfigError
-from memfactory_core.evaluate import Summary
-from memfactory_core.retrieval import compare_retrievers
 from memfactory_core.retrievers import Retriever
+from memfactory_core.scoring.evaluate import Summary
+from memfactory_core.scoring.retrieval import compare_retrievers
 from memfactory_core.types import Example
 
 OnStep = Callable[[int, dict[str, float]], None]
@@ -29,8 +29,8 @@ def rerank(
     """Trains the paradigm's `rerank_linear` and saves it as `reranker.safetensors` in `folder`; the results
     before (with every untrained retriever beside it) and after. ConfigError where the retriever is
     another one or nothing is held out."""
-    from memfactory_core.reranker import train_reranker
     from memfactory_core.retrievers.rerank_linear import RerankLinear
+    from memfactory_core.training.reranker import train_reranker
 
     retriever = config.paradigm.retriever
     if not isinstance(retriever, RerankLinear):

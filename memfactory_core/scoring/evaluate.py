@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from memfactory_core.episode import Sampler, run_episodes
-from memfactory_core.judge import LiveJudge
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.rewards import exact_match, f1, score
+from memfactory_core.rewards.judge import LiveJudge
 from memfactory_core.trace import Episode
 from memfactory_core.types import Example
 

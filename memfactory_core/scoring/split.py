@@ -9,7 +9,7 @@ import hashlib
 
 from memfactory_core.config import RunConfig
 from memfactory_core.errors import ConfigError
-from memfactory_core.records import take
+from memfactory_core.tasks.data_file import take
 from memfactory_core.types import Example
 
 ALL = 2**62

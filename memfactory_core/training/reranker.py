@@ -17,8 +17,8 @@ import numpy as np
 from memfactory_core.config import Reranking
 from memfactory_core.episode import Context, steps
 from memfactory_core.errors import ConfigError
-from memfactory_core.retrieval import LARGE, banks, needed_observations
 from memfactory_core.retrievers.rerank_linear import Candidates, RerankLinear, Weights
+from memfactory_core.scoring.retrieval import LARGE, banks, needed_observations
 from memfactory_core.types import Example
 
 

@@ -14,9 +14,9 @@ from sqlalchemy import Engine, Index, LargeBinary, delete, event, insert, inspec
 from sqlalchemy.orm import registry
 from sqlmodel import Field, Session, SQLModel, create_engine, select
 
-from memfactory_core.attribution import explain, primary
 from memfactory_core.errors import RunError
-from memfactory_core.fate import memory_fates, need_fates
+from memfactory_core.explain.causes import explain, primary
+from memfactory_core.explain.needs import memory_fates, need_fates
 from memfactory_core.trace import Episode, Recalled, Scored, Wrote
 
 ACTIVE = ("queued", "starting", "running", "stopping")
@@ -125,7 +125,7 @@ class EventRow(Table, table=True):
 
 
 class Need(Table, table=True):
-    """What became of one needed fact of an episode; see fate.NeedFate."""
+    """What became of one needed fact of an episode; see explain.needs.NeedFate."""
 
     __table_args__ = (
         Index("need_by_step", "run_id", "phase", "step"),
@@ -146,7 +146,7 @@ class Need(Table, table=True):
 
 
 class Fate(Table, table=True):
-    """What became of one memory of an episode; see fate.MemoryFate."""
+    """What became of one memory of an episode; see explain.needs.MemoryFate."""
 
     __table_args__ = (Index("fate_by_run", "run_id", "phase", "reads", "step"),)
     run_id: str = Field(primary_key=True)

@@ -16,11 +16,11 @@ from pathlib import Path
 import psutil
 from sqlalchemy import Engine
 
-from memfactory_core import db
 from memfactory_core.config import RunConfig, build
-from memfactory_core.db import ACTIVE, Run
 from memfactory_core.errors import RunError
-from memfactory_core.records import unreadable
+from memfactory_core.runs import database
+from memfactory_core.runs.database import ACTIVE, Run
+from memfactory_core.tasks.data_file import unreadable
 
 SILENT_AFTER = 60.0
 """Seconds without a heartbeat after which a run without a process is called lost."""
@@ -35,7 +35,7 @@ def root() -> Path:
     return Path(os.environ.get("MEMFACTORY_RUNS", "runs")).resolve()
 
 
-def database() -> str:
+def database_url() -> str:
     """The database's URL: $MEMFACTORY_DB, else memfactory.db in the runs' folder."""
     return os.environ.get("MEMFACTORY_DB", f"sqlite:///{root() / 'memfactory.db'}")
 
@@ -45,7 +45,7 @@ def create(engine: Engine, config: RunConfig) -> Run:
     written."""
     run_id = time.strftime("%m%d-%H%M%S-") + secrets.token_hex(2)
     folder = root() / run_id
-    record = {"id": run_id, "created": db.now(), "config": config.dump()}
+    record = {"id": run_id, "created": database.now(), "config": config.dump()}
     try:
         folder.mkdir(parents=True)
         (folder / "run.json").write_text(json.dumps(record, indent=2))
@@ -59,7 +59,7 @@ def create(engine: Engine, config: RunConfig) -> Run:
         config=json.dumps(record["config"]), created=record["created"], token=secrets.token_hex(8),
         steps={"train": config.training.steps, "rerank": config.reranking.steps}.get(config.mode, 0),
     )  # fmt: skip
-    with db.Session(engine, expire_on_commit=False) as session:
+    with database.Session(engine, expire_on_commit=False) as session:
         session.add(run)
         session.commit()
     return run
@@ -72,11 +72,13 @@ def start(engine: Engine, run: Run) -> Run:
     for name in dict.fromkeys([*config.task.files(), *config.held_out.files()]):
         if not name or not (root().parent / name).is_file():
             error = unreadable(name and str(root().parent / name))
-            db.update_run(engine, run.id, state="failed", reason=str(error), ended=db.now())
+            database.update_run(
+                engine, run.id, state="failed", reason=str(error), ended=database.now()
+            )
             raise error
     environment = os.environ | {
         "MEMFACTORY_RUNS": str(root()),
-        "MEMFACTORY_DB": database(),
+        "MEMFACTORY_DB": database_url(),
         # the default spin-wait of OpenMP costs a factor of 25 where processes share few cores
         "OMP_WAIT_POLICY": "PASSIVE",
         "TOKENIZERS_PARALLELISM": "false",
@@ -88,9 +90,9 @@ def start(engine: Engine, run: Run) -> Run:
             cwd=root().parent,
         )  # fmt: skip
     born = psutil.Process(process.pid).create_time()
-    return db.update_run(
-        engine, run.id, state="starting", pid=process.pid, born=born, started=db.now(), ended=None,
-        heartbeat=db.now(), reason="",
+    return database.update_run(
+        engine, run.id, state="starting", pid=process.pid, born=born, started=database.now(), ended=None,
+        heartbeat=database.now(), reason="",
     )  # fmt: skip
 
 
@@ -110,13 +112,13 @@ def alive(run: Run) -> bool:
 def stop(engine: Engine, run_id: str, patience: float = 20.0) -> Run:
     """Stops a run: asks by a flag file, and where it does not end within `patience` seconds, ends its process
     group. A run that is writing its last checkpoint is waited for; one that has ended stays as it is."""
-    run = db.get_run(engine, run_id)
+    run = database.get_run(engine, run_id)
     if run.state not in ACTIVE:
         return run
     request_stop(engine, run.id)
     deadline = time.monotonic() + patience
     while alive(run) and (
-        time.monotonic() < deadline or db.get_run(engine, run.id).phase == SAVING
+        time.monotonic() < deadline or database.get_run(engine, run.id).phase == SAVING
     ):
         time.sleep(0.2)
     for sign in (signal.SIGTERM, signal.SIGKILL):
@@ -124,16 +126,16 @@ def stop(engine: Engine, run_id: str, patience: float = 20.0) -> Run:
             os.killpg(run.pid, sign)
             _wait(run, 5.0)
     reap(engine)
-    return db.get_run(engine, run.id)
+    return database.get_run(engine, run.id)
 
 
 def request_stop(engine: Engine, run_id: str) -> Run:
     """Leaves the flag that asks a run to stop after its current step, and returns at once."""
-    run = db.get_run(engine, run_id)
+    run = database.get_run(engine, run_id)
     if run.state not in ACTIVE:
         return run
     (Path(run.folder) / "stop").touch()
-    return db.update_run(engine, run.id, state="stopping")
+    return database.update_run(engine, run.id, state="stopping")
 
 
 def reap(engine: Engine) -> None:
@@ -144,18 +146,20 @@ def reap(engine: Engine) -> None:
         with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
             if child.status() == psutil.STATUS_ZOMBIE:
                 child.wait(0.1)
-    for run in db.list_runs(engine):
+    for run in database.list_runs(engine):
         if run.state not in ACTIVE or alive(run):
             continue
-        if run.state == "queued" and db.now() - run.created < SILENT_AFTER:
+        if run.state == "queued" and database.now() - run.created < SILENT_AFTER:
             continue
-        run = db.get_run(engine, run.id)  # it may have ended while we looked
+        run = database.get_run(engine, run.id)  # it may have ended while we looked
         if run.state not in ACTIVE:
             continue
         asked = run.state == "stopping"
         reason = "" if asked else _last_words(Path(run.folder) / "log.txt")
         state = "stopped" if asked else "lost"
-        db.update_run(engine, run.id, state=state, reason=reason, ended=run.heartbeat or db.now())
+        database.update_run(
+            engine, run.id, state=state, reason=reason, ended=run.heartbeat or database.now()
+        )
 
 
 def _last_words(log: Path) -> str:

@@ -1,5 +1,5 @@
 """The finished runs that come with the package, so that a new lab is not empty. Remade by
-`memfactory demo --recipe RECIPE` and `memfactory export RUN memfactory_core/example/NAME`: `memagent` of
+`memfactory demo --recipe RECIPE` and `memfactory export RUN memfactory_core/runs/examples/NAME`: `memagent` of
 memagent-tiny with `--every 10`, `memory_r1` of memory-r1-tiny with `--every 16 --no-sampled`."""
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from memfactory_core import db
-from memfactory_core.archive import import_run
-from memfactory_core.db import Run
+from memfactory_core.runs import database
+from memfactory_core.runs.archive import import_run
+from memfactory_core.runs.database import Run
 
 FOLDERS = tuple(sorted(path.parent for path in Path(__file__).parent.glob("*/run.json")))
 
@@ -18,6 +18,6 @@ FOLDERS = tuple(sorted(path.parent for path in Path(__file__).parent.glob("*/run
 def ensure(engine: Engine) -> list[Run]:
     """Brings the example runs into a database that has no runs yet; [] where there are some, or where the
     package was built without examples."""
-    if db.list_runs(engine, limit=1):
+    if database.list_runs(engine, limit=1):
         return []
     return [import_run(engine, folder) for folder in FOLDERS]

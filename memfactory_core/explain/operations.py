@@ -9,7 +9,7 @@ from typing import get_args
 from sqlalchemy import Engine, func
 from sqlmodel import Session, select
 
-from memfactory_core.db import EpisodeRow
+from memfactory_core.runs.database import EpisodeRow
 from memfactory_core.trace import Episode, Wrote
 from memfactory_core.types import Action
 
