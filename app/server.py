@@ -43,8 +43,8 @@ def build() -> Any:
     from fastapi import FastAPI
     from streamlit.starlette import App
 
-    from app import chat
-    from app.views import ROOT
+    from app.chat import blocks
+    from app.shell.views import ROOT
 
     pages = App(ROOT / "app" / "main.py")
     api = FastAPI(lifespan=pages.lifespan(), docs_url=None, redoc_url=None, openapi_url=None)
@@ -55,7 +55,7 @@ def build() -> Any:
     def _health() -> dict[str, str]:
         return {"status": "ok", "version": __version__}
 
-    chat.mount(api, "/chat")
+    blocks.mount(api, "/chat")
     api.mount("/", pages)
     return api
 

@@ -3,8 +3,10 @@
 import streamlit as st
 from pydantic import ValidationError
 
-from app import command, forms, markup, queries
-from app.views import errors_in_words, page
+from app.compose import command, forms
+from app.markup import markup
+from app.reads import queries
+from app.shell.views import errors_in_words, page
 from memfactory_core import config
 from memfactory_core.config import RunConfig
 from memfactory_core.runs import jobs

@@ -2,8 +2,11 @@
 
 import streamlit as st
 
-from app import findings, listing, markup, player, queries
-from app.views import errors_in_words, trail
+from app.episode import player
+from app.markup import markup
+from app.reads import findings, queries
+from app.shell import listing
+from app.shell.views import errors_in_words, trail
 from memfactory_core.runs.database import Run
 
 SIGNS = {1: ":material/check:", 0: ":material/contrast:", -1: ":material/close:"}

@@ -2,8 +2,11 @@
 
 import streamlit as st
 
-from app import attempts, findings, listing, markup
-from app.views import errors_in_words, trail
+from app.episode import attempts
+from app.markup import markup
+from app.reads import findings
+from app.shell import listing
+from app.shell.views import errors_in_words, trail
 from memfactory_core.runs.database import Run
 
 LEFT = ("group", "one", "other")

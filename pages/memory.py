@@ -3,8 +3,11 @@ entry's life."""
 
 import streamlit as st
 
-from app import banks, listing, markup, queries
-from app.views import ago, errors_in_words, from_url, page
+from app.markup import markup
+from app.memory import banks
+from app.reads import queries
+from app.shell import listing
+from app.shell.views import ago, errors_in_words, from_url, page
 from memfactory_core.trace import Episode
 
 SOURCES = {"episode": "An episode's bank", "chat": "A chat's bank", "lines": "Lines of my own"}

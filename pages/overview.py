@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from app import markup, queries
-from app.views import (
+from app.markup import markup
+from app.reads import queries
+from app.shell.views import (
     ago,
     change,
     errors_in_words,

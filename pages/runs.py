@@ -2,8 +2,10 @@
 
 import streamlit as st
 
-from app import decisions, diagnosis, markup, panels, queries
-from app.views import (
+from app.markup import markup
+from app.reads import queries
+from app.run import diagnosis, operations, panels
+from app.shell.views import (
     PAGES,
     ago,
     change,
@@ -77,8 +79,8 @@ def detail(run: Run) -> None:
         buttons(now)
         shown = {"Curves": panels.curves} if now.mode in ("train", "rerank") else {}
         shown |= {"Before and after" if shown else "Results": panels.results}
-        if decisions.known(now):
-            shown |= {"Decisions": decisions.panel}
+        if operations.known(now):
+            shown |= {"Decisions": operations.panel}
         if now.mode in ("train", "evaluate"):
             shown |= {"Causes": diagnosis.causes, "Memories": diagnosis.memories}
         shown |= {"Log": panels.log, "Settings": panels.settings}

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 GROUP, STEP = 8, 64
 """Attempts of a group and episodes of a step."""
@@ -105,7 +105,7 @@ def fill(events: int) -> tuple[str, int, int]:
 
 def queries_of(run: str, steps: int) -> dict[str, Callable[[], Any]]:
     """Every read of the pages, at random places of the run."""
-    from app import findings, queries
+    from app.reads import findings, queries
 
     rng = random.Random(1)
 

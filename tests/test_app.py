@@ -11,16 +11,21 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import charts, command, markup, queries, server, story
+from app import server
+from app.compose import command
+from app.markup import markup
+from app.reads import queries
+from app.run import charts
 from memfactory_core import config
 from memfactory_core.errors import RunError
+from memfactory_core.explain import story
 from memfactory_core.runs import database, jobs
 from memfactory_core.tasks.language import Fact
 from memfactory_core.trace import Episode, Wrote
 from memfactory_core.types import Evidence, Example
 from tests.filled import fill
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 NEEDED = Fact("Bako", "pet", "Zimo")
 HOSTILE = (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app import chat, conversation, queries
+from app.chat import blocks, conversation
+from app.reads import queries
 from memfactory_core import config
 from memfactory_core.types import Example
 from tests.test_app import HOSTILE, NEEDED, filled, open_page, words
@@ -41,7 +42,7 @@ def test_a_chats_bank_is_looked_into(filled: dict[str, str]) -> None:
     exchange = conversation.Exchange("An agent", "Who?", agent.config.paradigm.start(example))
     list(conversation.play(agent, sampler, exchange, lambda: False))
     conversation.keep(exchange)
-    shown = chat.render([exchange])
+    shown = blocks.render([exchange])
     assert "<script" not in shown and "\u202e" not in shown and exchange.kept in shown
     page = open_page("memory", source="chat", chat=exchange.kept)
     assert not page.error and not page.warning

@@ -9,8 +9,13 @@ from typing import Any
 
 import pytest
 
-from app import attempts, banks, cards, conversation, findings, moments, player, queries, what_if
+from app.chat import conversation
+from app.episode import attempts, player, what_if
+from app.markup import cards
+from app.memory import banks
+from app.reads import findings, queries
 from memfactory_core.errors import ConfigError
+from memfactory_core.explain import moments
 from memfactory_core.explain.attempts import aligned_banks
 from memfactory_core.explain.causes import CAUSES
 from memfactory_core.explain.likelihood import Token

@@ -24,7 +24,8 @@ def places() -> dict[str, str]:
     """The address of each view, at a place of the run that shows something."""
     from sqlalchemy import select
 
-    from app import decisions, findings, queries
+    from app.reads import findings, queries
+    from app.run import operations
     from memfactory_core.runs import database, jobs
     from memfactory_core.runs.database import EpisodeRow
     from memfactory_core.runs.examples import FOLDERS
@@ -66,7 +67,7 @@ def places() -> dict[str, str]:
         "chat": f"talk?run={played}",
         "chat-memory": "memory?source=chat",
     }
-    deciding = [other.id for other in queries.runs(50) if decisions.known(other)]
+    deciding = [other.id for other in queries.runs(50) if operations.known(other)]
     if deciding:  # only some tasks know what was right
         found["decisions"] = f"runs?run={deciding[0]}&tab=Decisions"
     return found

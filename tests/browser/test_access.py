@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from app import markup, queries
+from app.markup import markup
+from app.reads import queries
 from memfactory_core import config
 from memfactory_core.runs import database, jobs
 from memfactory_core.tiny import WEIGHTS

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app import moments, queries
+from app.reads import queries
+from memfactory_core.explain import moments
 from memfactory_core.runs import database, jobs
 from memfactory_core.runs.database import EpisodeRow
 from memfactory_core.tiny import WEIGHTS

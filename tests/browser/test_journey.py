@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from app import chat as chat_texts
-from app import queries, story
+from app.chat import blocks as chat_texts
+from app.reads import queries
+from memfactory_core.explain import story
 from memfactory_core.runs import database, jobs
 from memfactory_core.tiny import WEIGHTS
 

@@ -11,12 +11,14 @@ from typing import Any
 
 import streamlit as st
 
-from app import conversation, markup, moments, story
-from app.conversation import Agent
-from app.forms import label
-from app.views import from_url
+from app.chat import conversation
+from app.chat.conversation import Agent
+from app.compose.forms import label
+from app.markup import markup
+from app.shell.views import from_url
 from memfactory_core.component import kinds
 from memfactory_core.errors import MemFactoryError, RunError
+from memfactory_core.explain import moments, story
 from memfactory_core.explain.what_if import Change, Outcome, play_again, turn_of, undo
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.rewards import exact_match

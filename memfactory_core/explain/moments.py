@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.story import read_at
 from memfactory_core.explain.causes import explain
+from memfactory_core.explain.story import read_at
 from memfactory_core.rewards import extract_answer
 from memfactory_core.text import contains_words, words
 from memfactory_core.trace import (

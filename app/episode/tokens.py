@@ -7,10 +7,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import cards, conversation, markup, moments
-from app.conversation import Agent
-from app.views import rows_of
+from app.chat import conversation
+from app.chat.conversation import Agent
+from app.markup import cards, markup
+from app.shell.views import rows_of
 from memfactory_core.errors import MemFactoryError
+from memfactory_core.explain import moments
 from memfactory_core.explain.likelihood import Token, compare_tokens
 from memfactory_core.policies.language_model import LanguageModelSampler
 from memfactory_core.runs.database import Run

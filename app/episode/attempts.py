@@ -8,8 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from app import cards, findings, markup, moments
-from app.views import from_url, page
+from app.markup import cards, markup
+from app.reads import findings
+from app.shell.views import from_url, page
+from memfactory_core.explain import moments
 from memfactory_core.explain.attempts import aligned_banks, parting
 from memfactory_core.runs.database import EpisodeRow, Run
 from memfactory_core.trace import Episode

@@ -7,8 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from app import cards, findings, markup, moments, story, token_view, what_if
-from app.views import from_url, go, page, percent
+from app.episode import tokens, what_if
+from app.markup import cards, markup
+from app.reads import findings
+from app.shell.views import from_url, go, page, percent
+from memfactory_core.explain import moments, story
 from memfactory_core.runs.database import Run
 from memfactory_core.trace import Episode, replay
 
@@ -47,7 +50,7 @@ def episode(run: Run, phase: str, step: int, shown: Episode) -> None:
     elif view == "what-if":
         what_if.panel(run, phase, shown)
     elif view == "tokens":
-        token_view.panel(run, shown)
+        tokens.panel(run, shown)
     else:
         _story(run, shown)
 

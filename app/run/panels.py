@@ -7,8 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from app import charts, findings, markup, queries
-from app.views import FIGURES, SHARES, chart, door, page, rows_of, toml
+from app.markup import markup
+from app.reads import findings, queries
+from app.run import charts
+from app.shell.views import FIGURES, SHARES, chart, door, page, rows_of, toml
 from memfactory_core.cli.report import by_category, judge_lines
 from memfactory_core.explain.doubts import doubts
 from memfactory_core.runs.database import ENDED, Run

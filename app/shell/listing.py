@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.views import go, nothing_yet, pick_place
+from app.shell.views import go, nothing_yet, pick_place
 from memfactory_core.runs.database import Run
 
 PER_PAGE = 8

@@ -15,12 +15,13 @@ from typing import Any
 import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
-from app import markup, queries
+from app.markup import markup
+from app.reads import queries
 from memfactory_core import config
 from memfactory_core.errors import MemFactoryError
 from memfactory_core.runs.database import ACTIVE, Run
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = {
     "overview": ("Overview", ":material/home:"),
     "compose": ("Compose", ":material/tune:"),

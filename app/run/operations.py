@@ -8,8 +8,9 @@ from functools import lru_cache
 
 import streamlit as st
 
-from app import findings, markup, queries
-from app.views import PHASES, from_url, rows_of
+from app.markup import markup
+from app.reads import findings, queries
+from app.shell.views import PHASES, from_url, rows_of
 from memfactory_core.explain.operations import confusion, recorded
 from memfactory_core.runs.database import ACTIVE, Run
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import streamlit as st
 
-from app import cards, markup, moments, story
-from app.views import from_url, page
+from app.markup import cards, markup
+from app.shell.views import from_url, page
 from memfactory_core.component import kinds
 from memfactory_core.episode import Context, steps
 from memfactory_core.errors import ConfigError
+from memfactory_core.explain import moments, story
 from memfactory_core.retrievers import Retriever
 from memfactory_core.scoring.retrieval import LARGE, fill
 from memfactory_core.trace import Asked, Episode, Recalled, Wrote, replay

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from app.queries import LISTED, engine, step_range
+from app.reads.queries import LISTED, engine, step_range
 from memfactory_core.explain.needs import NeedFate
 from memfactory_core.runs.database import EpisodeRow, EventRow, Fate, Need, Session
 from memfactory_core.trace import Episode

@@ -7,8 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from app import cards, charts, findings, markup, queries
-from app.views import PHASES, chart, door, from_url, page, rows_of
+from app.markup import cards, markup
+from app.reads import findings, queries
+from app.run import charts
+from app.shell.views import PHASES, chart, door, from_url, page, rows_of
 from memfactory_core.explain.causes import CAUSES
 from memfactory_core.explain.needs import survival
 from memfactory_core.runs.database import Run

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from app.story import Section, recalled
+from memfactory_core.explain.story import Section, recalled
 from memfactory_core.rewards import exact_match
 from memfactory_core.tasks.language import split_sentences
 from memfactory_core.text import words

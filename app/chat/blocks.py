@@ -14,10 +14,12 @@ from urllib.parse import urlencode
 import gradio as gr
 import streamlit
 
-from app import conversation, markup, story
-from app.conversation import Exchange
-from app.views import ROOT
+from app.chat import conversation
+from app.chat.conversation import Exchange
+from app.markup import markup
+from app.shell.views import ROOT
 from memfactory_core.errors import ConfigError, MemFactoryError
+from memfactory_core.explain import story
 from memfactory_core.tasks.language import Fact
 from memfactory_core.types import Example
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 
-from app import moments
-from app.markup import ACTIONS, highlight, line, safe, struck, tag, text, write
-from app.moments import Moment
+from app.markup.markup import ACTIONS, highlight, line, safe, struck, tag, text, write
+from memfactory_core.explain import moments
 from memfactory_core.explain.attempts import Row
 from memfactory_core.explain.causes import CAUSES
 from memfactory_core.explain.likelihood import Token
+from memfactory_core.explain.moments import Moment
 from memfactory_core.rewards import exact_match
 from memfactory_core.trace import Asked, Episode, Failed, Recalled, Wrote
 from memfactory_core.types import Evidence, Hit, Memory

@@ -1,0 +1,1 @@
+"""Any bank: its entries, what a retriever finds in it and why, and the life of one entry."""
