@@ -8,7 +8,7 @@ from app.chat import blocks, conversation
 from app.reads import queries
 from memfactory_core import config
 from memfactory_core.types import Example
-from tests.test_app import HOSTILE, NEEDED, filled, open_page, words
+from tests.app.test_pages import HOSTILE, NEEDED, filled, open_page, words
 
 __all__ = ["filled"]
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from memfactory_core.config import load
 from memfactory_core.runs import database, jobs
 from memfactory_core.runs.worker import Work, work
-from tests.test_policies import save_model
+from tests.policies.test_policies import save_model
 
 STEPS = 4
 SMALL = [

@@ -1,6 +1,6 @@
 """Server time of the lab's pages on a big run, by hand:
 
-    python tests/bench_big_run.py --events 1000000
+    python tests/app/bench_big_run.py --events 1000000
 
 Fills a database in a temporary folder with a synthetic run and prints p50 and p95 of every query
 that pages make, and of whole pages, in milliseconds, and the memory that reading needed. The goal

@@ -16,8 +16,8 @@ from memfactory_core.tasks.data_file import read_entries
 from memfactory_core.tasks.jsonl import AnyFile
 from memfactory_core.tasks.locomo import LoCoMo
 from memfactory_core.trace import holds
-from tests.test_runs import memfactory
-from tests.test_tasks import ALL, DOCUMENTS, facts, hotpot, locomo, longmemeval, write
+from tests.runs.test_jobs import memfactory
+from tests.tasks.test_tasks import ALL, DOCUMENTS, facts, hotpot, locomo, longmemeval, write
 
 PLAIN = {"context": "Ann has a dog. Ben has a cat.", "question": "Who has a cat?", "answer": "Ben"}
 FILES = [

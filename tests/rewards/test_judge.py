@@ -15,9 +15,9 @@ from memfactory_core.runs.worker import work
 from memfactory_core.scoring.evaluate import summarize
 from memfactory_core.trace import Episode
 from memfactory_core.types import Completion, Example, Question
+from tests.app.test_pages import open_page
 from tests.endpoint import says, serving
-from tests.test_app import open_page
-from tests.test_runs import SCRIPTED, memfactory
+from tests.runs.test_jobs import SCRIPTED, memfactory
 
 
 def parts(body):

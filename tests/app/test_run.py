@@ -9,8 +9,8 @@ from memfactory_core import config
 from memfactory_core.episode import run_episodes
 from memfactory_core.policies.scripted import ScriptedSampler
 from memfactory_core.runs import database, jobs
-from tests.test_app import open_page, words
-from tests.test_debugger_pages import ids
+from tests.app.test_debugger import ids
+from tests.app.test_pages import open_page, words
 
 __all__ = ["ids"]
 

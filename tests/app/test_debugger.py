@@ -22,8 +22,8 @@ from memfactory_core.explain.likelihood import Token
 from memfactory_core.runs import database, jobs
 from memfactory_core.trace import Asked, Episode, Recalled, Scored, Wrote
 from memfactory_core.types import Completion, Example, Hit, Memory, Turn
+from tests.app.test_pages import HOSTILE, NEEDED, episode, open_page, words
 from tests.filled import fill, with_weights
-from tests.test_app import HOSTILE, NEEDED, episode, open_page, words
 
 
 @pytest.fixture(scope="module")
