@@ -78,6 +78,8 @@ class Context:
     turns: list[Turn] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     at: int | None = None
+    undone: int | None = None
+    """The number of a write that is not carried out (what if); None carries all out."""
 
     @property
     def bank(self) -> Memories:
@@ -131,6 +133,8 @@ class Context:
         """Carries the operations out in order; one that the bank refuses is recorded as rejected."""
         for op in ops:
             seq = len(self.events)
+            if seq == self.undone:
+                op = Op(action="noop", reason="undone")
             try:
                 event = self._bank.apply(op, seq, self.at)
             except Refused as refusal:

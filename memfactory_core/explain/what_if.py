@@ -7,7 +7,7 @@ parts, so that the memory is the recorded one. From there on the policy is asked
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from memfactory_core.paradigms import Paradigm
 from memfactory_core.rewards import score
 from memfactory_core.scoring.evaluate import interval
 from memfactory_core.trace import Asked, Episode, Wrote
-from memfactory_core.types import Completion, Example, Op, Record
+from memfactory_core.types import Completion, Example, Record
 
 
 class Change(Record):
@@ -102,14 +102,7 @@ class Undoing:
     def start(self, example: Example) -> Context:
         """A context with an empty bank that leaves out the write."""
         context = self.paradigm.start(example)
-        carry_out = context.apply
-
-        def apply(ops: Iterable[Op]) -> None:
-            for op in ops:
-                left_out = Op(action="noop", reason="undone")
-                carry_out([left_out if len(context.events) == self.seq else op])
-
-        context.apply = apply
+        context.undone = self.seq
         return context
 
     def play(self, context: Context) -> Steps:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from memfactory_core.episode import Context
 from memfactory_core.extractors import Extractor
+from memfactory_core.tasks.sections import cut
 
 
 class Verbatim(Extractor, kind="verbatim"):
@@ -15,11 +16,5 @@ class Verbatim(Extractor, kind="verbatim"):
     """The longest piece that is passed on whole, in characters; MemAgent's 5,000 tokens are about 20,000."""
 
     def extract(self, observation: str, context: Context) -> list[str]:
-        """The observation, cut at white space into sections of at most `section` characters."""
-        sections, rest = [], observation.strip()
-        while len(rest) > self.section:
-            cut = rest.rfind(" ", 0, self.section + 1)
-            cut = cut if cut > 0 else self.section
-            sections.append(rest[:cut].rstrip())
-            rest = rest[cut:].lstrip()
-        return [*sections, rest] if rest else sections
+        """The observation, cut into sections of at most `section` characters."""
+        return cut(observation, self.section)

@@ -9,13 +9,13 @@ from typing import Any, Literal
 from pydantic import Field
 
 from memfactory_core.component import Component, Part
+from memfactory_core.dialects.quoted import join_memory
 from memfactory_core.episode import Context, steps
 from memfactory_core.extractors import Extractor
 from memfactory_core.retrievers import Retriever
 from memfactory_core.stores import Store
 from memfactory_core.types import Example, Hit, Message
 from memfactory_core.updaters import Updater
-from memfactory_core.updaters.overwrite import NO_MEMORY
 
 SYSTEM = (
     "Answer the question from the memory alone. Give the answer as short as possible, in \\boxed{}. "
@@ -23,9 +23,9 @@ SYSTEM = (
 )
 
 
-def answer_messages(memory: str, question: str) -> list[Message]:
+def answer_messages(memories: Sequence[str], question: str) -> list[Message]:
     """The conversation in which the question is answered from memory alone."""
-    content = f"Memory: {memory or NO_MEMORY}\nQuestion: {question}\nAnswer:"
+    content = f"Memory: {join_memory(memories)}\nQuestion: {question}\nAnswer:"
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}]
 
 
@@ -66,9 +66,13 @@ class Paradigm(Component, family="paradigms"):
         asks = []
         for question in questions:
             hits: list[Hit] = yield from context.recall(self.retriever, question)
-            memory = " ".join(hit.memory.text for hit in hits)
-            facts = {"memory": memory, "question": question, "memories": [h.memory for h in hits]}
-            asks.append((answer_messages(memory, question), facts))
+            texts = [hit.memory.text for hit in hits]
+            facts = {
+                "memory": " ".join(texts),
+                "question": question,
+                "memories": [h.memory for h in hits],
+            }
+            asks.append((answer_messages(texts, question), facts))
         return (yield from context.ask_all("answer", asks, self.answer_tokens))
 
     def play(self, context: Context) -> Generator[Any, Any, list[str]]:

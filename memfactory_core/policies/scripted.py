@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from memfactory_core.dialects import quoted
 from memfactory_core.episode import Ask
 from memfactory_core.policies import Policy
 from memfactory_core.policies.contradiction import same_subject, value_of
@@ -19,15 +20,11 @@ from memfactory_core.tasks.language import (
     speaks,
     split_sentences,
 )
-from memfactory_core.text import words
+from memfactory_core.text import STOP_WORDS, words
 from memfactory_core.trace import holds
 from memfactory_core.types import Completion, Memory
 
 Strategy = Literal["overlap", "everything", "nothing", "first", "last", "random", "clairvoyant"]
-_COMMON = frozenset(
-    "a an the of in on at to for by with and or is was are were be been has have had do does did what which "
-    "who whom whose when where why how that this it its he she his her they their s as from".split()
-)
 
 
 class ScriptedSampler:
@@ -92,7 +89,7 @@ class ScriptedSampler:
         takes any operation on any memory; the others do what the sentence says."""
         text, related = ask.facts["fact"], ask.facts["related"]
         if self.strategy in ("everything", "nothing"):
-            return f"ADD {text}" if self.strategy == "everything" else "NOOP"
+            return quoted.add(text) if self.strategy == "everything" else quoted.NOOP
         if self.strategy == "random":
             target = self.random.choice(related) if related else None
             actions = ("add", "noop", "update", "delete") if target else ("add", "noop")
@@ -128,19 +125,20 @@ class ScriptedSampler:
         else:
             best = rank_by_overlap([m.text for m in candidates], ask.facts["question"])[0]
             chosen = [m for m in candidates if m.text == best][:1]
-        return " ".join(f"{memory.text} #{memory.id}" for memory in chosen)
+        return " ".join(quoted.quote(memory.text, memory.id) for memory in chosen)
 
 
 def _operation(action: str, target: Memory | None, text: str) -> str:
     if action == "add" or action == "noop" or target is None:
-        return f"ADD {text}" if action == "add" else "NOOP"
-    quoted = f"{target.text} #{target.id}"
-    return f"UPDATE {quoted} to {text}" if action == "update" else f"DELETE {quoted}"
+        return quoted.add(text) if action == "add" else quoted.NOOP
+    if action == "update":
+        return quoted.update(target.text, target.id, text)
+    return quoted.delete(target.text, target.id)
 
 
 def rank_by_overlap(sentences: Sequence[str], question: str) -> list[str]:
     """The sentences by how many of the question's telling words they share, most first; ties keep order."""
-    wanted = set(words(question)) - _COMMON
+    wanted = set(words(question)) - STOP_WORDS
     return sorted(sentences, key=lambda s: -len(wanted & set(words(s))))
 
 

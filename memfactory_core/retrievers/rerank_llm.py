@@ -13,12 +13,12 @@ from typing import Any
 from pydantic import Field
 
 from memfactory_core.component import Part
+from memfactory_core.dialects.quoted import list_memories
 from memfactory_core.episode import Context
 from memfactory_core.retrievers import Retriever
 from memfactory_core.retrievers.bm25 import BM25
 from memfactory_core.text import words
 from memfactory_core.types import Hit, Message, Op
-from memfactory_core.updaters.crud import list_memories
 
 SYSTEM = (
     "You choose the memories that a question shall be answered from. You see the memories, each followed by "

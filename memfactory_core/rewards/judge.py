@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from memfactory_core.endpoint import ChatEndpoint
 from memfactory_core.errors import PolicyError
-from memfactory_core.policies.api import Api
 from memfactory_core.rewards import extract_answer
 from memfactory_core.trace import Episode
 from memfactory_core.types import Completion, Message
@@ -97,10 +97,9 @@ class LiveJudge:
 
     def __init__(self, settings: Judge) -> None:
         self.settings = settings
-        self.endpoint = Api(
-            url=settings.base_url, model=settings.model, key_variable=settings.key_variable,
-            parallel=settings.parallel, timeout=settings.timeout,
-        ).load()  # fmt: skip
+        self.endpoint = ChatEndpoint(
+            settings.base_url, settings.model, settings.key_variable, settings.timeout
+        )
         self.known: dict[Asked, float] = {}
         self.begin()
 

@@ -11,6 +11,7 @@ import random
 import string
 from typing import NamedTuple
 
+from memfactory_core.dialects import quoted
 from memfactory_core.tasks.language import ATTRIBUTES, CONSONANTS, Fact, Speaker, split_of
 from memfactory_core.tiny import prompts
 
@@ -149,7 +150,7 @@ def read(
             answer = prompts.UNKNOWN
         prompt = ask_again(question, "Answer")
         if not example:
-            memory = prompts.join_memory(stored)
+            memory = quoted.join_memory(stored)
             prompt = form.format(memory=memory, section=" ".join(section), question=question)
         example.append(Turn(prompt, answer))
     return example
@@ -160,8 +161,8 @@ def cite(rng: random.Random, low: int, high: int, turns: int = 4) -> list[Turn]:
     id."""
     facts = Learner(rng).facts(rng.randint(low, high))
     sentences = [fact.sentence for fact in facts]
-    quotes = list(map(prompts.quote, sentences, draw_ids(rng, len(facts))))
-    memory = prompts.join_memory(quotes)
+    quotes = list(map(quoted.quote, sentences, draw_ids(rng, len(facts))))
+    memory = quoted.join_memory(quotes)
     example = []
     for _ in range(turns):
         i = rng.randrange(len(facts))
@@ -178,9 +179,9 @@ def repeat(rng: random.Random, low: int, high: int) -> list[Turn]:
     said = [fact.sentence for fact in speaker.facts(count)]
     said += [speaker.chatter()] if rng.random() < 0.3 else []
     if rng.random() < 0.5:
-        said = list(map(prompts.quote, said, draw_ids(rng, len(said))))
+        said = list(map(quoted.quote, said, draw_ids(rng, len(said))))
     again = rng.sample(said, len(said))
-    return [Turn(f"Memory: {prompts.join_memory(said)}\nRepeat:", prompts.join_memory(again))]
+    return [Turn(f"Memory: {quoted.join_memory(said)}\nRepeat:", quoted.join_memory(again))]
 
 
 def remember(rng: random.Random) -> list[Turn]:
@@ -204,7 +205,7 @@ def remember(rng: random.Random) -> list[Turn]:
         prompt = ask_again(question, "Remember")
         if not example:
             prompt = prompts.REMEMBER.format(
-                memory=prompts.join_memory(sentences[:kept]),
+                memory=quoted.join_memory(sentences[:kept]),
                 section=" ".join(section),
                 question=question,
             )
@@ -214,14 +215,14 @@ def remember(rng: random.Random) -> list[Turn]:
         else:
             picks = sorted(rng.sample(range(len(sentences)), min(2, len(sentences))))
             chosen = [sentences[i] for i in picks]
-        example.append(Turn(prompt, prompts.join_memory(chosen)))
+        example.append(Turn(prompt, quoted.join_memory(chosen)))
     return example
 
 
 def select(rng: random.Random) -> list[Turn]:
     """Ignorant teacher: quotes one random candidate, or two."""
     facts = Learner(rng).facts(rng.choices(range(1, 7), (10, 10, 10, 15, 30, 25))[0])
-    quotes = list(map(prompts.quote, (f.sentence for f in facts), draw_ids(rng, len(facts))))
+    quotes = list(map(quoted.quote, (f.sentence for f in facts), draw_ids(rng, len(facts))))
     example = []
     for _ in range(2):
         question = rng.choice(facts).question
@@ -269,7 +270,7 @@ def manage(rng: random.Random, ordered: bool = False) -> list[Turn]:
         gone = rng.choice(related)
         idle = (gone.retraction, gone.key) if rng.random() < 0.5 else (speaker.chatter(), None)
         stored[related.index(gone)] = idle
-    quotes = [prompts.quote(text, number) for (text, _), number in zip(stored, ids, strict=True)]
+    quotes = [quoted.quote(text, number) for (text, _), number in zip(stored, ids, strict=True)]
     example = []
     for _ in range(3):
         message, key = news(rng, speaker, related)
@@ -280,18 +281,18 @@ def manage(rng: random.Random, ordered: bool = False) -> list[Turn]:
         kind = rng.choice(
             ("ADD", "NOOP") if target is None else ("ADD", "UPDATE", "DELETE", "NOOP")
         )
-        given = kind if kind == prompts.NOOP else f"{kind} "
+        given = kind if kind == quoted.NOOP else f"{kind} "
         if kind == "ADD":
-            said = prompts.add(message)
+            said = quoted.add(message)
         elif kind == "UPDATE":
-            said = prompts.update(stored[target][0], ids[target], message)
+            said = quoted.update(stored[target][0], ids[target], message)
         elif kind == "DELETE":
-            said = prompts.delete(stored[target][0], ids[target])
+            said = quoted.delete(stored[target][0], ids[target])
         else:
-            said = prompts.NOOP
+            said = quoted.NOOP
         prompt = f"\nFact: {message}\nUpdate:"
         if not example:
-            prompt = prompts.MANAGE.format(memory=prompts.join_memory(quotes), fact=message)
+            prompt = prompts.MANAGE.format(memory=quoted.join_memory(quotes), fact=message)
         example.append(Turn(prompt, said, given if ordered else ""))
     return example
 

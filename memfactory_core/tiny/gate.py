@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from transformers import Lfm2ForCausalLM, PreTrainedTokenizerFast
 
+from memfactory_core.dialects import quoted
 from memfactory_core.tasks.language import Fact
 from memfactory_core.tiny import prompts
 from memfactory_core.tiny.curriculum import Learner, absent_question, draw_ids, news
@@ -95,7 +96,7 @@ def _reading(
         cut = 2 if text else count
         asked.append(
             (prompts.READ_TEXT if text else prompts.ANSWER).format(
-                memory=prompts.join_memory(said[:cut]),
+                memory=quoted.join_memory(said[:cut]),
                 section=" ".join(said[cut:]),
                 question=fact.question,
             )
@@ -110,7 +111,7 @@ def _unknown(
     rng = random.Random(seed)
     asked = [
         prompts.ANSWER.format(
-            memory=prompts.join_memory([fact.sentence for fact in facts]),
+            memory=quoted.join_memory([fact.sentence for fact in facts]),
             question=absent_question(rng, Learner(rng, "heldout", 0.0), facts),
         )
         for facts in _draw(seed, items, count)
@@ -125,7 +126,7 @@ def _candidates(seed: int, items: int, count: int) -> list[tuple[list[str], str,
     for facts in _draw(seed, items, count):
         said = [fact.sentence for fact in facts]
         place = rng.randrange(count)
-        quotes = list(map(prompts.quote, said, draw_ids(rng, count)))
+        quotes = list(map(quoted.quote, said, draw_ids(rng, count)))
         drawn.append((quotes, facts[place].question, place))
     return drawn
 
@@ -225,7 +226,7 @@ def _managing(
     rng = random.Random(seed + 2)
     asked, setting = [], []
     for facts in _draw(seed + 2, items, 3):
-        said = list(map(prompts.quote, (fact.sentence for fact in facts), draw_ids(rng, 3)))
+        said = list(map(quoted.quote, (fact.sentence for fact in facts), draw_ids(rng, 3)))
         message, key = news(rng, Learner(rng, "heldout", 0.0), facts)
         about = [quote for quote, fact in zip(said, facts, strict=True) if fact.key == key]
         asked.append(prompts.MANAGE.format(memory=" ".join(said), fact=message))

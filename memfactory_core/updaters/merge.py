@@ -10,12 +10,13 @@ from typing import Any
 from pydantic import Field
 
 from memfactory_core.component import Part
+from memfactory_core.dialects.quoted import list_memories, parse_operation
 from memfactory_core.episode import Context
 from memfactory_core.retrievers import Retriever
 from memfactory_core.retrievers.bm25 import BM25
 from memfactory_core.types import Memory, Message, Op
 from memfactory_core.updaters import Updater
-from memfactory_core.updaters.crud import decide_each, list_memories, parse_operation
+from memfactory_core.updaters.crud import decide_each
 
 SYSTEM = (
     "You keep memories by topic. You see the memories that are most similar to a new one, each followed by "

@@ -3,16 +3,16 @@ and writes the memory anew. Departure: 1. the wording is ours, short enough for 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from pydantic import Field
 
+from memfactory_core.dialects.quoted import join_memory
 from memfactory_core.episode import Context
 from memfactory_core.types import Message, Op
 from memfactory_core.updaters import Updater
 
-NO_MEMORY = "No memory."
 SYSTEM = (
     "You read a long text section by section to answer a question at the end. You see the question, your "
     "memory so far and the next section. Write the new memory: keep what helps to answer, add what the "
@@ -21,9 +21,11 @@ SYSTEM = (
 )
 
 
-def remember_messages(memory: str, section: str, question: str, budget: int) -> list[Message]:
+def remember_messages(
+    kept: Sequence[str], section: str, question: str, budget: int
+) -> list[Message]:
     """The conversation of one update turn."""
-    content = f"Memory: {memory or NO_MEMORY}\nText: {section}\nQuestion: {question}\nRemember:"
+    content = f"Memory: {join_memory(kept)}\nText: {section}\nQuestion: {question}\nRemember:"
     system = SYSTEM.format(budget=budget)
     return [{"role": "system", "content": system}, {"role": "user", "content": content}]
 
@@ -40,14 +42,14 @@ class Overwrite(Updater, kind="overwrite"):
         """One turn and one overwrite for each section."""
         for section in facts:
             kept = context.bank.all()
-            memory = " ".join(memory.text for memory in kept)
+            texts = [memory.text for memory in kept]
             question = context.question if self.sees_question else "What is worth knowing?"
             text = yield from context.ask(
                 "update",
-                remember_messages(memory, section, question, context.bank.budget),
+                remember_messages(texts, section, question, context.bank.budget),
                 self.max_tokens,
                 budget=context.bank.budget,
-                memory=memory,
+                memory=" ".join(texts),
                 section=section,
                 question=question,
             )

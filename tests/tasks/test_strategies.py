@@ -4,6 +4,7 @@ matters: the perfect strategy leads every other one by far."""
 import pytest
 
 from memfactory_core.config import load
+from memfactory_core.dialects.quoted import parse_operation
 from memfactory_core.episode import run_episodes
 from memfactory_core.extractors.facts import parse_lines
 from memfactory_core.paradigms.memory_r1 import MemoryR1
@@ -12,7 +13,6 @@ from memfactory_core.rewards import score
 from memfactory_core.scoring.evaluate import evaluate
 from memfactory_core.trace import Wrote, replay
 from memfactory_core.types import Completion, Evidence, Example, Hit, Memory
-from memfactory_core.updaters.crud import parse_operation
 from memfactory_core.updaters.merge import parse_merge
 
 BANK = [

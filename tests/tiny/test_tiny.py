@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from memfactory_core.dialects import quoted
 from memfactory_core.tasks.language import parse_fact, split_of
 from memfactory_core.tiny import WEIGHTS, curriculum, prompts
 
@@ -127,7 +128,7 @@ def test_teachers_train_on_train_names_and_copy_whole_facts():
     for _ in range(200):
         prompt, said, _ = curriculum.remember(rng)[0]
         context = prompt.split("\nQuestion:")[0]
-        kept = [] if said == prompts.NO_MEMORY else re.findall(r"[^.]+\.", said)
+        kept = [] if said == quoted.NO_MEMORY else re.findall(r"[^.]+\.", said)
         assert len(kept) <= 2 and all(sentence.strip() in context for sentence in kept)
         facts = [fact for sentence in kept if (fact := parse_fact(sentence))]
         assert all(split_of(name) == "train" for f in facts for name in (f.entity, f.value))
@@ -273,14 +274,14 @@ def test_the_lessons_use_the_very_prompts_of_the_parts():
     from memfactory_core.updaters.overwrite import remember_messages
 
     memory = Memory(id="3", text="The pet of Bako is Zimo.")
-    quoted = prompts.quote(memory.text, 3)
-    empty = prompts.REMEMBER.format(memory=prompts.NO_MEMORY, section="s", question="q")
+    shown = quoted.quote(memory.text, 3)
+    empty = prompts.REMEMBER.format(memory=quoted.NO_MEMORY, section="s", question="q")
     pairs = [
-        (remember_messages("m", "s", "q", 64), prompts.REMEMBER.format(memory="m", section="s", question="q")),
-        (remember_messages("", "s", "q", 64), empty),
-        (answer_messages("m", "q"), prompts.ANSWER.format(memory="m", question="q")),
-        (manage_messages([memory], "f"), prompts.MANAGE.format(memory=quoted, fact="f")),
-        (select_messages([Hit(memory=memory)], "q"), prompts.SELECT.format(memory=quoted, question="q")),
+        (remember_messages(["m"], "s", "q", 64), prompts.REMEMBER.format(memory="m", section="s", question="q")),
+        (remember_messages([], "s", "q", 64), empty),
+        (answer_messages(["m"], "q"), prompts.ANSWER.format(memory="m", question="q")),
+        (manage_messages([memory], "f"), prompts.MANAGE.format(memory=shown, fact="f")),
+        (select_messages([Hit(memory=memory)], "q"), prompts.SELECT.format(memory=shown, question="q")),
     ]  # fmt: skip
     for messages, prompt in pairs:
         assert messages[-1]["content"] == prompt
