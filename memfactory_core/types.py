@@ -56,7 +56,7 @@ class Example(Record):
         return list(dict.fromkeys(item for q in self.questions for item in q.evidence))
 
     @property
-    def apart(self) -> list[Example]:
+    def single_questions(self) -> list[Example]:
         """One example for each question, reading the same. Where `meta["questions"]` knows each question's
         own id and meta, they get these."""
         if not self.others:

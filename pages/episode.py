@@ -7,7 +7,7 @@ from app.markup import markup
 from app.reads import findings, queries
 from app.shell import listing
 from app.shell.views import errors_in_words, trail
-from memfactory_core.runs.database import Run
+from memfactory_core.runs.tables import Run
 
 SIGNS = {1: ":material/check:", 0: ":material/contrast:", -1: ":material/close:"}
 LEFT = ("group", "episode", "event", "view")

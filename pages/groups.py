@@ -7,7 +7,7 @@ from app.markup import markup
 from app.reads import findings
 from app.shell import listing
 from app.shell.views import errors_in_words, trail
-from memfactory_core.runs.database import Run
+from memfactory_core.runs.tables import Run
 
 LEFT = ("group", "one", "other")
 

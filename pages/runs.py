@@ -18,7 +18,7 @@ from app.shell.views import (
     status_line,
 )
 from memfactory_core.runs import jobs
-from memfactory_core.runs.database import ACTIVE, Run
+from memfactory_core.runs.tables import ACTIVE, Run
 
 PER_PAGE = 12
 WIDTHS = (3.2, 1.5, 2.6, 1.6, 1.6, 1.4)

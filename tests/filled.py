@@ -15,7 +15,7 @@ from memfactory_core import config
 from memfactory_core.episode import run_episodes
 from memfactory_core.policies.scripted import ScriptedSampler
 from memfactory_core.rewards import score
-from memfactory_core.runs import database, jobs, worker
+from memfactory_core.runs import database, jobs, recording, worker
 from memfactory_core.scoring.evaluate import evaluate, flat
 from memfactory_core.trace import Episode
 
@@ -52,7 +52,7 @@ def _trained(engine: Engine, steps: int, examples: int) -> str:
     for when, strategy, step in (("before", "random", 0), ("after", "overlap", steps)):
 
         def keep(mode: str, episodes: list[Episode], when: str = when, step: int = step) -> None:
-            database.save_episodes(engine, run.id, f"{when}/{mode}", step, episodes)
+            recording.save_episodes(engine, run.id, f"{when}/{mode}", step, episodes)
 
         sampler = ScriptedSampler(strategy, 0)
         summary = evaluate(chosen.paradigm, sampler, held_out, chosen.reward, 2, keep)
@@ -79,7 +79,7 @@ def with_weights(engine: Engine, recipe: str = "memagent-tiny", steps: int = 4) 
         names = [f"greedy-{example.id}" for example in held_out]
         played = run_episodes(chosen.paradigm, sampler, held_out, temperature, names)
         scored = [score(one, chosen.reward) for one in played]
-        database.save_episodes(engine, run.id, f"{when}/greedy", step, scored)
+        recording.save_episodes(engine, run.id, f"{when}/greedy", step, scored)
     for step in range(1, steps + 1):
         examples = [e for e in chosen.task.examples(GROUPS, step) for _ in range(SIZE)]
         names = [f"{step}-{example.id}" for example in examples]
@@ -133,7 +133,7 @@ def keep_step(engine: Engine, run_id: str, step: int, steps: int, scored: list[E
         for e in scored
         if (rewards := groups[e.group_id])
     ]
-    database.save_episodes(engine, run_id, "train", step, scored)
+    recording.save_episodes(engine, run_id, "train", step, scored)
     scores = {
         f"score/{name}": statistics.fmean(e.scores[name] for e in scored if name in e.scores)
         for name in ("exact_match", "kept", "stored", "rejected", "memories", "found")
@@ -143,4 +143,4 @@ def keep_step(engine: Engine, run_id: str, step: int, steps: int, scored: list[E
         "reward": statistics.fmean(e.reward for e in scored), "score/length": 11 + step / steps,
         "equal_groups": equal, "entropy": 0.9 - 0.5 * step / steps, "loss": 0.01,
     }  # fmt: skip
-    database.save_metrics(engine, run_id, step, scores | more)
+    recording.save_metrics(engine, run_id, step, scores | more)

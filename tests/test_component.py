@@ -1,6 +1,5 @@
 """Registration by file, choice by name, refusals with the reason, and imports that stay light."""
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -13,20 +12,6 @@ from memfactory_core.config import load, recipes
 from memfactory_core.errors import ConfigError
 
 CORE = Path(component.__file__).parent
-RANK = [
-    {"types", "text", "errors", "language", "component", "sections", "statement"},
-    {"trace", "embedders"},
-    {"episode", "stores", "records"},
-    {"extractors", "updaters", "retrievers", "policies", "tasks", "tiny"},
-    {"paradigms"},
-    {"rewards"},
-    {"judge"},
-    {"config", "evaluate", "retrieval", "attribution"},
-    {"reranker", "fate", "group", "honesty", "tokens", "counterfactual", "split", "pieces"},
-    {"trainer", "db", "sweep", "retrieval_work"},
-    {"jobs", "compare", "report"},
-    {"archive"},
-]
 
 
 def python(code: str) -> str:
@@ -107,23 +92,3 @@ def test_unknown_and_broken_recipes_name_the_file(tmp_path):
     broken.write_text("name = \n")
     with pytest.raises(ConfigError, match=r"broken\.toml: .*line 1"):
         load(str(broken))
-
-
-def test_imports_go_downward():
-    ranks = {name: rank for rank, names in enumerate(RANK) for name in names}
-    for path in CORE.rglob("*.py"):
-        parts = path.relative_to(CORE).with_suffix("").parts
-        rank = ranks.get(parts[0], len(RANK))
-        for node in ast.walk(ast.parse(path.read_text())):
-            modules = (
-                [node.module] if isinstance(node, ast.ImportFrom) and node.module
-                else [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            )  # fmt: skip
-            for module in modules:
-                head, *rest = module.split(".")
-                assert head not in ("app", "streamlit", "gradio", "plotly") or parts == ("cli",), (
-                    path
-                )
-                if head == "memfactory_core" and rest and rest[0] != parts[0]:
-                    target = ranks.get(rest[0], len(RANK))
-                    assert target <= rank, f"{path.name} imports {module}, which is above it"

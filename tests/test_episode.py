@@ -13,7 +13,8 @@ from memfactory_core.rewards import (
     measure,
     score,
 )
-from memfactory_core.scoring.evaluate import evaluate, interval
+from memfactory_core.scoring.evaluate import evaluate
+from memfactory_core.scoring.intervals import interval
 from memfactory_core.trace import Failed, Wrote, holds, replay, snapshots
 from memfactory_core.types import Completion, Evidence
 

@@ -17,8 +17,8 @@ from memfactory_core.config import RunConfig
 from memfactory_core.episode import Context, Sampler, Steps
 from memfactory_core.errors import ConfigError, MemFactoryError
 from memfactory_core.runs import chats
-from memfactory_core.runs.database import Run
-from memfactory_core.runs.worker import trained_policy
+from memfactory_core.runs.tables import Run
+from memfactory_core.runs.weights import trained_policy
 from memfactory_core.tasks.language import parse_fact, split_sentences
 from memfactory_core.text import normalize_answer
 from memfactory_core.trace import Episode

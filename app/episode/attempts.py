@@ -13,7 +13,7 @@ from app.reads import findings
 from app.shell.views import from_url, page
 from memfactory_core.explain import moments
 from memfactory_core.explain.attempts import aligned_banks, parting
-from memfactory_core.runs.database import EpisodeRow, Run
+from memfactory_core.runs.tables import EpisodeRow, Run
 from memfactory_core.trace import Episode
 
 ACROSS = 4

@@ -12,7 +12,7 @@ from app.markup import cards, markup
 from app.reads import findings
 from app.shell.views import from_url, go, page, percent
 from memfactory_core.explain import moments, story
-from memfactory_core.runs.database import Run
+from memfactory_core.runs.tables import Run
 from memfactory_core.trace import Episode, replay
 
 VIEWS = {

@@ -15,7 +15,7 @@ from memfactory_core.errors import MemFactoryError
 from memfactory_core.explain import moments
 from memfactory_core.explain.likelihood import Token, compare_tokens
 from memfactory_core.policies.language_model import LanguageModelSampler
-from memfactory_core.runs.database import Run
+from memfactory_core.runs.tables import Run
 from memfactory_core.trace import Episode
 
 

@@ -12,11 +12,10 @@ import streamlit as st
 from app.markup import cards, markup
 from app.shell.views import from_url, page
 from memfactory_core.component import kinds
-from memfactory_core.episode import Context, steps
 from memfactory_core.errors import ConfigError
 from memfactory_core.explain import moments, story
 from memfactory_core.retrievers import Retriever
-from memfactory_core.scoring.retrieval import LARGE, fill
+from memfactory_core.scoring.retrieval import LARGE, fill, retrieve
 from memfactory_core.trace import Asked, Episode, Recalled, Wrote, replay
 from memfactory_core.types import Evidence, Example, Hit, Memory
 
@@ -40,12 +39,10 @@ def find(retriever: Retriever, query: str, memories: Sequence[Memory]) -> list[H
     example = Example(id="query", observations=(), question=query, answers=())
     bank = fill(LARGE, [memory.text for memory in memories])
     made = {entry.id: memory for entry, memory in zip(bank.all(), memories, strict=True)}
-    try:
-        next(asked := steps(retriever.retrieve(query, Context(example, bank))))
-    except StopIteration as end:
-        return [hit.model_copy(update={"memory": made[hit.memory.id]}) for hit in end.value]
-    asked.close()
-    raise ConfigError(f"the retriever {retriever.kind!r} asks a policy")
+    return [
+        hit.model_copy(update={"memory": made[hit.memory.id]})
+        for hit in retrieve(retriever, example, bank)
+    ]
 
 
 @cache

@@ -6,10 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlmodel import Session
 
 from app.reads.queries import LISTED, engine, step_range
 from memfactory_core.explain.needs import NeedFate
-from memfactory_core.runs.database import EpisodeRow, EventRow, Fate, Need, Session
+from memfactory_core.runs.tables import EpisodeRow, EventRow, MemoryRow, NeedRow
 from memfactory_core.trace import Episode
 
 SHOWN = 400
@@ -195,8 +196,8 @@ def needs(run_id: str, phase: str) -> list[NeedFate]:
     names = list(NeedFate.model_fields)
     with Session(engine()) as session:
         chosen = (
-            select(*(getattr(Need, name) for name in names))
-            .where(Need.run_id == run_id, Need.phase == phase)
+            select(*(getattr(NeedRow, name) for name in names))
+            .where(NeedRow.run_id == run_id, NeedRow.phase == phase)
             .limit(NEEDS)
         )
         return [NeedFate(**row) for row in session.execute(chosen).mappings()]
@@ -205,12 +206,12 @@ def needs(run_id: str, phase: str) -> list[NeedFate]:
 def never_read(run_id: str, phase: str, limit: int, offset: int = 0) -> list[dict[str, Any]]:
     """One page of the memories that were written and never read, newest first."""
     names = ("episode_id", "memory_id", "step", "written", "updates")
-    text = func.substr(Fate.text, 1, SHOWN).label("text")
+    text = func.substr(MemoryRow.text, 1, SHOWN).label("text")
     with Session(engine()) as session:
         chosen = (
-            select(*(getattr(Fate, name) for name in names), text)
-            .where(Fate.run_id == run_id, Fate.phase == phase, Fate.reads == 0)
-            .order_by(Fate.step.desc())
+            select(*(getattr(MemoryRow, name) for name in names), text)
+            .where(MemoryRow.run_id == run_id, MemoryRow.phase == phase, MemoryRow.reads == 0)
+            .order_by(MemoryRow.step.desc())
             .limit(limit)
             .offset(offset)
         )
@@ -219,9 +220,9 @@ def never_read(run_id: str, phase: str, limit: int, offset: int = 0) -> list[dic
 
 def count_memories(run_id: str, phase: str, unread: bool = False) -> int:
     """How many memories were written in a phase, or written and never read."""
-    chosen = select(func.count()).where(Fate.run_id == run_id, Fate.phase == phase)
+    chosen = select(func.count()).where(MemoryRow.run_id == run_id, MemoryRow.phase == phase)
     if unread:
-        chosen = chosen.where(Fate.reads == 0)
+        chosen = chosen.where(MemoryRow.reads == 0)
     with Session(engine()) as session:
         return session.execute(chosen).scalar_one()
 
@@ -231,9 +232,9 @@ def lost(run_id: str, phase: str, limit: int, offset: int = 0) -> list[dict[str,
     names = ("episode_id", "step", "text", "told", "cause", "cause_seq")
     with Session(engine()) as session:
         chosen = (
-            select(*(getattr(Need, name) for name in names))
-            .where(Need.run_id == run_id, Need.phase == phase, Need.cause.in_(LOST))
-            .order_by(Need.step.desc())
+            select(*(getattr(NeedRow, name) for name in names))
+            .where(NeedRow.run_id == run_id, NeedRow.phase == phase, NeedRow.cause.in_(LOST))
+            .order_by(NeedRow.step.desc())
             .limit(limit)
             .offset(offset)
         )
@@ -243,8 +244,8 @@ def lost(run_id: str, phase: str, limit: int, offset: int = 0) -> list[dict[str,
 def count_needs(run_id: str, phase: str, were_lost: bool = False) -> int:
     """How many needed facts a phase followed, or how many of them were lost before they were
     needed."""
-    chosen = select(func.count()).where(Need.run_id == run_id, Need.phase == phase)
+    chosen = select(func.count()).where(NeedRow.run_id == run_id, NeedRow.phase == phase)
     if were_lost:
-        chosen = chosen.where(Need.cause.in_(LOST))
+        chosen = chosen.where(NeedRow.cause.in_(LOST))
     with Session(engine()) as session:
         return session.execute(chosen).scalar_one()

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, exists, func, select
+from sqlmodel import Session
 
 from memfactory_core.errors import MemFactoryError
 from memfactory_core.runs import chats, database, jobs
-from memfactory_core.runs.database import EpisodeRow, Metric, Run, Session
+from memfactory_core.runs.tables import EpisodeRow, Metric, Run
 from memfactory_core.trace import Episode
 
 _OPENING = threading.Lock()

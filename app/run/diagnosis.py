@@ -13,7 +13,7 @@ from app.run import charts
 from app.shell.views import PHASES, chart, door, from_url, page, rows_of
 from memfactory_core.explain.causes import CAUSES
 from memfactory_core.explain.needs import survival
-from memfactory_core.runs.database import Run
+from memfactory_core.runs.tables import Run
 
 PER_PAGE = 8
 ALL_STEPS = "all"

@@ -11,8 +11,9 @@ import streamlit as st
 from app.markup import markup
 from app.reads import findings, queries
 from app.shell.views import PHASES, from_url, rows_of
-from memfactory_core.explain.operations import confusion, recorded
-from memfactory_core.runs.database import ACTIVE, Run
+from memfactory_core.explain.operations import confusion
+from memfactory_core.runs.recording import recorded_episodes
+from memfactory_core.runs.tables import ACTIVE, Run
 
 EPISODES = 500
 """Episodes that one table is counted from at most."""
@@ -38,7 +39,7 @@ def _counted(run_id: str, phase: str, first: int, last: int, until: int) -> tupl
 
     def counted() -> object:
         nonlocal number
-        for episode in recorded(queries.engine(), run_id, phase, first, last, EPISODES):
+        for episode in recorded_episodes(queries.engine(), run_id, phase, first, last, EPISODES):
             number += 1
             yield episode
 

@@ -13,7 +13,7 @@ from app.run import charts
 from app.shell.views import FIGURES, SHARES, chart, door, page, rows_of, toml
 from memfactory_core.cli.report import by_category, judge_lines
 from memfactory_core.explain.doubts import doubts
-from memfactory_core.runs.database import ENDED, Run
+from memfactory_core.runs.tables import ENDED, Run
 
 MODES = {"greedy": "Greedy decoding", "sampled": "Sampled at temperature 1, mean over attempts"}
 MEMORY = {

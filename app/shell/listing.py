@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from app.shell.views import go, nothing_yet, pick_place
-from memfactory_core.runs.database import Run
+from memfactory_core.runs.tables import Run
 
 PER_PAGE = 8
 Read = Callable[[int, int], list[dict[str, Any]]]

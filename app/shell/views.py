@@ -19,7 +19,7 @@ from app.markup import markup
 from app.reads import queries
 from memfactory_core import config
 from memfactory_core.errors import MemFactoryError
-from memfactory_core.runs.database import ACTIVE, Run
+from memfactory_core.runs.tables import ACTIVE, Run
 
 ROOT = Path(__file__).parents[2]
 PAGES = {

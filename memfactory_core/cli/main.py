@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from memfactory_core import component, config
 from memfactory_core.cli.report import print_decisions, print_table, report, sweep_line
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.runs import database, jobs
+from memfactory_core.runs.tables import ACTIVE, Run
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -52,9 +54,9 @@ def lab(
     host: Annotated[str, typer.Option(help="The address to bind to.")] = "127.0.0.1",
 ) -> None:
     """Open the lab in a browser."""
-    from app.server import serve
-
-    serve(host, port)
+    # the core knows no page: the lab is started by its name, as `python -m app` would
+    sys.argv = ["app", "--host", host, "--port", str(port)]
+    runpy.run_module("app", run_name="__main__")
 
 
 @app.command()
@@ -145,10 +147,10 @@ def compare(
     json_: Json = False,
 ) -> None:
     """Compare two runs on the examples that both attempted: differences with intervals."""
-    from memfactory_core.scoring.paired import paired
+    from memfactory_core.runs.comparison import compare_runs
 
     connection = engine()
-    result = paired(
+    result = compare_runs(
         connection, database.get_run(connection, first), database.get_run(connection, second), phase
     )
     if json_:
@@ -184,12 +186,13 @@ def show(run_id: str, json_: Json = False) -> None:
 @app.command()
 def decisions(run_id: str, json_: Json = False) -> None:
     """Show which memory operations were right and which were done, from a run's kept episodes."""
-    from memfactory_core.explain.operations import confusion, recorded
+    from memfactory_core.explain.operations import confusion
+    from memfactory_core.runs.recording import recorded_episodes
 
     connection = engine()
     run = database.get_run(connection, run_id)
     phases = [f"{when}/{mode}" for when in ("before", "after") for mode in ("greedy", "sampled")]
-    counts = {phase: confusion(recorded(connection, run.id, phase)) for phase in phases}
+    counts = {phase: confusion(recorded_episodes(connection, run.id, phase)) for phase in phases}
     counts = {phase: rows for phase, rows in counts.items() if rows}
     if not counts:
         raise RunError(f"the task of run {run.id} does not know which operations are right")
@@ -212,7 +215,7 @@ def resume(run_id: str, wait: Annotated[bool, typer.Option()] = False) -> None:
     """Go on with a run that was stopped, lost or failed, from its last checkpoint."""
     connection = engine()
     run = database.get_run(connection, run_id)
-    if run.state in database.ACTIVE or run.state == "finished":
+    if run.state in ACTIVE or run.state == "finished":
         raise RunError(
             f"run {run.id} is {run.state}; only stopped, failed or lost runs are resumed"
         )
@@ -280,16 +283,16 @@ def work(run_id: str) -> None:
         sys.exit(1)
 
 
-def _begin(settings: config.RunConfig) -> database.Run:
+def _begin(settings: config.RunConfig) -> Run:
     connection = engine()
     return jobs.start(connection, jobs.create(connection, settings))
 
 
-def _wait(run_id: str, quiet: bool = False) -> database.Run:
+def _wait(run_id: str, quiet: bool = False) -> Run:
     connection = engine()
     shown = ""
     try:
-        while (run := database.get_run(connection, run_id)).state in database.ACTIVE:
+        while (run := database.get_run(connection, run_id)).state in ACTIVE:
             line = _progress(run)
             if not quiet and line != shown:
                 print(line, file=sys.stderr, flush=True)
@@ -304,7 +307,7 @@ def _wait(run_id: str, quiet: bool = False) -> database.Run:
     return run
 
 
-def _progress(run: database.Run) -> str:
+def _progress(run: Run) -> str:
     if run.phase != "training":
         return f"{run.id}  {run.phase or run.state}"
     step = run.step - run.step % 5
@@ -312,7 +315,7 @@ def _progress(run: database.Run) -> str:
     return f"{run.id}  step {step}/{run.steps}" + (left if step == run.step else "")
 
 
-def _finish(run: database.Run, json_: bool, check: bool = True) -> None:
+def _finish(run: Run, json_: bool, check: bool = True) -> None:
     if json_:
         print(json.dumps(report(run), indent=2))
     else:

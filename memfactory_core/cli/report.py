@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from memfactory_core.runs import database
+from memfactory_core.runs.tables import Run
 
 COLUMNS = (
     "exact_match", "f1", "judge", "stored", "kept", "read", "right_add", "right_update", "right_delete",
@@ -14,7 +15,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def report(run: database.Run) -> dict[str, Any]:
+def report(run: Run) -> dict[str, Any]:
     """What `--json` prints of a run."""
     kept = _record(run)
     return {
@@ -25,7 +26,7 @@ def report(run: database.Run) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def judge_lines(run: database.Run) -> list[str]:
+def judge_lines(run: Run) -> list[str]:
     """Who judged, and for each evaluation how many answers are not in the judge's score and why; [] where
     there was no judge."""
     kept = _record(run).get("judge")
@@ -53,7 +54,7 @@ def print_decisions(phase: str, counts: dict[str, dict[str, int]]) -> None:
         print(f"{right.upper():16}{shares}{total:11}")
 
 
-def _record(run: database.Run) -> dict[str, Any]:
+def _record(run: Run) -> dict[str, Any]:
     path = Path(run.folder) / "run.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
@@ -76,7 +77,7 @@ def sweep_line(row: dict[str, Any]) -> str:
     return f"{label}  {row['state']}  " + "  ".join(shown) + named
 
 
-def print_table(run: database.Run) -> None:
+def print_table(run: Run) -> None:
     """A run's scores before and after, with intervals."""
     seconds = (run.ended or database.now()) - (run.started or run.created)
     print(f"\n{run.name}  [{run.id}]  {run.state}, {seconds:.0f} s, seed {run.settings['seed']}")

@@ -15,7 +15,7 @@ from memfactory_core.episode import Ask, Context, Sampler, Steps, run_episodes
 from memfactory_core.errors import RunError
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.rewards import score
-from memfactory_core.scoring.evaluate import interval
+from memfactory_core.scoring.intervals import interval
 from memfactory_core.trace import Asked, Episode, Wrote
 from memfactory_core.types import Completion, Example, Record
 

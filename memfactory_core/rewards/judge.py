@@ -41,7 +41,7 @@ _VERDICT = re.compile(
 )
 
 
-class Asked(NamedTuple):
+class GivenAnswer(NamedTuple):
     """One answer to be judged."""
 
     question: str
@@ -100,7 +100,7 @@ class LiveJudge:
         self.endpoint = ChatEndpoint(
             settings.base_url, settings.model, settings.key_variable, settings.timeout
         )
-        self.known: dict[Asked, float] = {}
+        self.known: dict[GivenAnswer, float] = {}
         self.begin()
 
     def begin(self) -> None:
@@ -121,7 +121,7 @@ class LiveJudge:
     def judge(self, episodes: Sequence[Episode]) -> list[Episode]:
         """The episodes with a verdict on each of their questions (1.0, 0.0, or None where there is none) and
         the score `judge`, the mean of their verdicts, where there is at least one."""
-        asked = [_asked(episode) for episode in episodes]
+        asked = [_given_answers(episode) for episode in episodes]
         flat = [one for several in asked for one in several]
         self.answers += len(flat)
         new = [one for one in dict.fromkeys(flat) if one not in self.known]
@@ -139,7 +139,7 @@ class LiveJudge:
             judged.append(episode.model_copy(update={"verdicts": verdicts, "scores": scores}))
         return judged
 
-    def _ask(self, one: Asked) -> float | str:
+    def _ask(self, one: GivenAnswer) -> float | str:
         """The verdict, or the reason why there is none."""
         if not one.answer:
             return 0.0
@@ -155,7 +155,7 @@ class LiveJudge:
         return "the output was no verdict" if verdict is None else verdict
 
 
-def judge_messages(one: Asked) -> list[Message]:
+def judge_messages(one: GivenAnswer) -> list[Message]:
     """The conversation of one judgement; what was written by others is quoted as JSON."""
     parts = {
         "Question": one.question,
@@ -178,11 +178,11 @@ def read_verdict(said: Completion) -> float | None:
     return float(found[1].upper() == "CORRECT")
 
 
-def _asked(episode: Episode) -> list[Asked]:
+def _given_answers(episode: Episode) -> list[GivenAnswer]:
     answers = [episode.answer, *episode.other_answers]
     questions = episode.example.questions
     answers += [""] * (len(questions) - len(answers))
     return [
-        Asked(question.question, question.answers, extract_answer(answer).strip())
+        GivenAnswer(question.question, question.answers, extract_answer(answer).strip())
         for question, answer in zip(questions, answers, strict=True)
     ]

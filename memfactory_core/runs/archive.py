@@ -14,8 +14,8 @@ from sqlalchemy import Engine
 from sqlmodel import Session, select
 
 from memfactory_core.errors import RunError
-from memfactory_core.runs import database, jobs
-from memfactory_core.runs.database import EpisodeRow, Metric, Run
+from memfactory_core.runs import jobs, recording
+from memfactory_core.runs.tables import EpisodeRow, Metric, Run
 from memfactory_core.trace import Episode
 
 _LOCAL = {"folder", "pid", "born", "token", "heartbeat"}
@@ -76,7 +76,7 @@ def import_run(engine: Engine, folder: Path) -> Run:
     for name, step, value in json.loads((folder / "metrics.json").read_text()):
         curves.setdefault(step, {})[name] = value
     for step, points in curves.items():
-        database.save_metrics(engine, values["id"], step, points)
+        recording.save_metrics(engine, values["id"], step, points)
     batch: dict[tuple[str, int], list[Episode]] = {}
     with gzip.open(folder / "episodes.jsonl.gz", "rt") as file:
         for number, line in enumerate(file, 1):
@@ -86,7 +86,7 @@ def import_run(engine: Engine, folder: Path) -> Run:
             except ValueError as error:
                 raise RunError(f"{folder}/episodes.jsonl.gz, line {number}: {error}") from error
     for (phase, step), episodes in batch.items():
-        database.save_episodes(engine, values["id"], phase, step, episodes)
+        recording.save_episodes(engine, values["id"], phase, step, episodes)
     run = Run(**values, folder=str(home), token="imported")
     with Session(engine, expire_on_commit=False) as session:
         session.add(run)

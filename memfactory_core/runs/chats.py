@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from sqlalchemy import Engine, LargeBinary, delete
 from sqlmodel import Field, Session, select
 
-from memfactory_core.runs.database import Table, now, pack, unpack
+from memfactory_core.runs.database import now
+from memfactory_core.runs.tables import Table, pack, unpack
 from memfactory_core.trace import Episode
 from memfactory_core.types import Record
 

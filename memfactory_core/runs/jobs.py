@@ -15,11 +15,12 @@ from pathlib import Path
 
 import psutil
 from sqlalchemy import Engine
+from sqlmodel import Session
 
 from memfactory_core.config import RunConfig, build
 from memfactory_core.errors import RunError
 from memfactory_core.runs import database
-from memfactory_core.runs.database import ACTIVE, Run
+from memfactory_core.runs.tables import ACTIVE, Run
 from memfactory_core.tasks.data_file import unreadable
 
 SILENT_AFTER = 60.0
@@ -59,7 +60,7 @@ def create(engine: Engine, config: RunConfig) -> Run:
         config=json.dumps(record["config"]), created=record["created"], token=secrets.token_hex(8),
         steps={"train": config.training.steps, "rerank": config.reranking.steps}.get(config.mode, 0),
     )  # fmt: skip
-    with database.Session(engine, expire_on_commit=False) as session:
+    with Session(engine, expire_on_commit=False) as session:
         session.add(run)
         session.commit()
     return run

@@ -15,10 +15,11 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from memfactory_core.config import RunConfig, build
+from memfactory_core.config import build
 from memfactory_core.errors import MemFactoryError, RunError
-from memfactory_core.runs import database, jobs
-from memfactory_core.runs.database import Run
+from memfactory_core.runs import database, jobs, recording
+from memfactory_core.runs.tables import Run
+from memfactory_core.runs.weights import last_checkpoint, trained_policy
 from memfactory_core.scoring.evaluate import evaluate, flat
 from memfactory_core.scoring.split import held_out_examples, training_examples
 from memfactory_core.tasks.data_file import sha256
@@ -84,7 +85,7 @@ class Work:
             return
         self._phase("loading the policy")
         transformers_logging.disable_progress_bar()
-        checkpoint = _last_checkpoint(self.folder / "checkpoints")
+        checkpoint = last_checkpoint(self.folder)
         policy = self.folder / "policy"  # is there once the training has ended
         trained = self.config.mode == "train" and policy.exists()
         sampler = self.config.policy.load(policy if trained else self._start_weights())
@@ -140,7 +141,7 @@ class Work:
         from transformers import PrinterCallback
 
         done = int(checkpoint.name.split("-")[1]) if checkpoint else 0
-        database.forget_episodes(self.engine, self.run.id, "train", after_step=done)
+        recording.forget_episodes(self.engine, self.run.id, "train", after_step=done)
         if hasattr(sampler, "random"):
             sampler.random.manual_seed(config.seed + done)
         examples = training_examples(config)
@@ -172,14 +173,14 @@ class Work:
 
         def keep(mode: str, episodes: list[Episode]) -> None:
             self.check_stop()
-            database.save_episodes(self.engine, self.run.id, f"{when}/{mode}", step, episodes)
+            recording.save_episodes(self.engine, self.run.id, f"{when}/{mode}", step, episodes)
 
         if hasattr(sampler, "model"):
             import torch
 
             torch.manual_seed(self.config.seed)
         for mode in ("greedy", "sampled"):  # of an evaluation that was stopped half way
-            database.forget_episodes(self.engine, self.run.id, f"{when}/{mode}")
+            recording.forget_episodes(self.engine, self.run.id, f"{when}/{mode}")
         summary = evaluate(
             self.config.paradigm, sampler, examples, self.config.reward,
             self.config.evaluation.samples, keep, self.judge,
@@ -210,12 +211,12 @@ class Work:
         self.check_stop()
         size = self.config.training.group_size
         kept = episodes[: max(1, KEPT_PER_STEP // size) * size]
-        database.save_episodes(self.engine, self.run.id, "train", step, kept)
+        recording.save_episodes(self.engine, self.run.id, "train", step, kept)
 
     def keep_metrics(self, step: int, logs: dict[str, Any]) -> None:
         """Writes a step's curves, the progress and the estimated time left."""
         values = {k: float(v) for k, v in logs.items() if isinstance(v, int | float) and v == v}
-        database.save_metrics(self.engine, self.run.id, step, values)
+        recording.save_metrics(self.engine, self.run.id, step, values)
         self.check_stop()
 
     def keep_progress(self, step: int, done: int, seconds: float) -> None:
@@ -272,12 +273,6 @@ def _progress(work: Work) -> Any:
     return Progress()
 
 
-def _last_checkpoint(folder: Path) -> Path | None:
-    """The last checkpoint that was written to its end: the trainer's state is written last."""
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
-    return max(whole, key=lambda path: int(path.name.split("-")[1]), default=None)
-
-
 def _born() -> float:
     import psutil
 
@@ -294,30 +289,3 @@ def work(engine: Engine, run_id: str) -> Run:
     except Exception:
         traceback.print_exc()
     return database.get_run(engine, run_id)
-
-
-def trained_policy(run: Run, config: RunConfig, step: int | None = None) -> Path | None:
-    """The folder of the weights that a run ended with, or had at the checkpoint of `step`; None where it did
-    not train. RunError where they are missing."""
-    if config.mode != "train":
-        return None
-    if step is not None:
-        return _checkpoint(run, step)
-    folder = Path(run.folder) / "policy"
-    if not any(folder.glob("*.safetensors")):
-        raise RunError(
-            f"run {run.id} has no trained weights in {folder} (state: {run.state}); "
-            "let it finish, or resume it with `memfactory resume`"
-        )
-    return folder
-
-
-def _checkpoint(run: Run, step: int) -> Path:
-    kept = {
-        int(path.parent.name.split("-")[1]): path.parent
-        for path in Path(run.folder).glob("checkpoints/checkpoint-*/trainer_state.json")
-    }
-    if step not in kept:
-        known = ", ".join(map(str, sorted(kept))) or "none"
-        raise RunError(f"run {run.id} has no checkpoint of step {step}; it has: {known}")
-    return kept[step]

@@ -9,6 +9,7 @@ from memfactory_core.episode import Sampler, run_episodes
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.rewards import exact_match, f1, score
 from memfactory_core.rewards.judge import LiveJudge
+from memfactory_core.scoring.intervals import interval
 from memfactory_core.trace import Episode
 from memfactory_core.types import Example
 
@@ -90,19 +91,6 @@ def _by_question(episode: Episode) -> Iterator[tuple[str, str, float, str]]:
     for number, verdict in enumerate(episode.verdicts):
         if verdict is not None:
             yield "judge", f"{episode.example.id}?{number}", verdict, categories[number]
-
-
-def interval(values: Sequence[float], resamples: int = 2000, seed: int = 0) -> dict[str, float]:
-    """Mean and 95% percentile bootstrap interval of values, one per example."""
-    import numpy as np
-
-    data = np.asarray(values, dtype=float)
-    rng = np.random.default_rng(seed)
-    means = np.array([data[rng.integers(0, len(data), len(data))].mean() for _ in range(resamples)])
-    low, high = np.quantile(means, [0.025, 0.975])
-    return {
-        "mean": float(data.mean()), "low": float(low), "high": float(high), "n": len(data)
-    }  # fmt: skip
 
 
 def flat(summaries: Mapping[str, Summary]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from memfactory_core.episode import Context, steps
 from memfactory_core.errors import ConfigError
 from memfactory_core.retrievers import Retriever
-from memfactory_core.scoring.evaluate import Summary, interval
+from memfactory_core.scoring.evaluate import Summary
+from memfactory_core.scoring.intervals import interval
 from memfactory_core.stores import Bank, Store
 from memfactory_core.stores.ram import Ram
 from memfactory_core.types import Example, Hit, Op
@@ -72,16 +73,22 @@ def retrieve_all(
         retriever = retriever.model_copy(update={"top_k": top_k})
     results = []
     for example, bank in banks(examples, store):
-        try:
-            next(asked := steps(retriever.retrieve(example.question, Context(example, bank))))
-        except StopIteration as end:
-            results.append((example, list(end.value)[:top_k]))
-        else:
-            asked.close()
-            raise ConfigError(
-                f"the retriever {retriever.kind!r} asks a policy; evaluate it in a paradigm instead"
-            )
+        results.append((example, retrieve(retriever, example, bank)[:top_k]))
     return results
+
+
+def retrieve(retriever: Retriever, example: Example, bank: Bank) -> list[Hit]:
+    """The hits for the example's question, best first, without a policy. ConfigError where the retriever asks
+    one."""
+    asked = steps(retriever.retrieve(example.question, Context(example, bank)))
+    try:
+        next(asked)
+    except StopIteration as end:
+        return list(end.value)
+    asked.close()
+    raise ConfigError(
+        f"the retriever {retriever.kind!r} asks a policy; evaluate it in a paradigm instead"
+    )
 
 
 def banks(examples: Sequence[Example], store: Store) -> Iterator[tuple[Example, Bank]]:
@@ -89,7 +96,7 @@ def banks(examples: Sequence[Example], store: Store) -> Iterator[tuple[Example, 
     that follow each other with the same observations share it."""
     observations: tuple[str, ...] | None = None
     bank: Bank | None = None
-    for example in (one for several in examples for one in several.apart):
+    for example in (one for several in examples for one in several.single_questions):
         if not needed_observations(example):
             continue
         if bank is None or example.observations != observations:
@@ -102,10 +109,17 @@ def banks(examples: Sequence[Example], store: Store) -> Iterator[tuple[Example, 
 
 
 def fill(store: Store, observations: Sequence[str]) -> Bank:
-    """A bank with one memory for each observation, its index as the source."""
+    """A bank with one memory for each observation, its index as the source. ConfigError where the store
+    refuses one."""
     bank = store.open()
-    for index, observation in enumerate(observations):
-        bank.apply(Op(action="add", text=observation), index, index)
+    context = Context(Example(id="", observations=(), question="", answers=()), bank)
+    for context.at, observation in enumerate(observations):
+        context.apply([Op(action="add", text=observation)])
+    refused = [event for event in context.events if event.action == "reject"]
+    if refused:
+        raise ConfigError(
+            f"observation {refused[0].at} cannot be kept in the store {store.kind!r}: {refused[0].reason}"
+        )
     return bank
 
 

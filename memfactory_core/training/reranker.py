@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from memfactory_core.config import Reranking
-from memfactory_core.episode import Context, steps
+from memfactory_core.episode import Context
 from memfactory_core.errors import ConfigError
 from memfactory_core.retrievers.rerank_linear import Candidates, RerankLinear, Weights
-from memfactory_core.scoring.retrieval import LARGE, banks, needed_observations
+from memfactory_core.scoring.retrieval import LARGE, banks, needed_observations, retrieve
 from memfactory_core.types import Example
 
 
@@ -93,22 +93,15 @@ def prepare(
     retriever: RerankLinear, examples: Sequence[Example]
 ) -> list[tuple[Candidates, np.ndarray]]:
     """For each question with evidence and candidates: these as numbers, and which are evidence
-    (K,)."""
+    (K,). ConfigError where the candidates are chosen by a policy."""
     prepared = []
     for example, bank in banks(examples, LARGE):
-        context = Context(example, bank)
-        try:
-            next(steps(retriever.candidates.retrieve(example.question, context)))
-        except StopIteration as end:
-            if end.value:
-                needed = needed_observations(example)
-                useful = np.array([hit.memory.source in needed for hit in end.value])
-                described = retriever.describe(example.question, end.value, context)
-                prepared.append((described, useful))
-        else:
-            raise ConfigError(
-                "a linear reranker cannot be trained on candidates that a policy chooses"
-            )
+        hits = retrieve(retriever.candidates, example, bank)
+        if hits:
+            needed = needed_observations(example)
+            useful = np.array([hit.memory.source in needed for hit in hits])
+            described = retriever.describe(example.question, hits, Context(example, bank))
+            prepared.append((described, useful))
     return prepared
 
 

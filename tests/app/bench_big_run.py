@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from memfactory_core.runs.tables import EpisodeRow, EventRow, MemoryRow, Metric, NeedRow, pack
+
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 GROUP, STEP = 8, 64
@@ -59,7 +61,7 @@ def fill(events: int) -> tuple[str, int, int]:
         findings = explain(one)
         made.append(
             (
-                one, database.pack(one), primary(findings), list(database._event_rows(run.id, one)),
+                one, pack(one), primary(findings), list(database._event_rows(run.id, one)),
                 [fate.model_dump() for fate in memory_fates(one)],
                 [need.model_dump() for need in need_fates(one, findings)],
             )
@@ -68,14 +70,13 @@ def fill(events: int) -> tuple[str, int, int]:
     while written < events:
         step += 1
         tables: dict[Any, list[dict[str, Any]]] = {
-            table: []
-            for table in (database.EpisodeRow, database.EventRow, database.Need, database.Fate)
+            table: [] for table in (EpisodeRow, EventRow, NeedRow, MemoryRow)
         }
         for number in range(STEP):
             one, body, cause, rows, fates, needs = rng.choice(made)
             name = f"e{step:07d}{number:02d}"
             place = {"run_id": run.id, "phase": "train", "step": step}
-            tables[database.EpisodeRow].append(
+            tables[EpisodeRow].append(
                 {
                     **place, "id": name, "group_id": f"{step}-{number // GROUP}",
                     "example_id": one.example.id, "question": one.example.question,
@@ -87,17 +88,17 @@ def fill(events: int) -> tuple[str, int, int]:
                     "cause_seq": cause.seq if cause else None, "body": body,
                 }
             )  # fmt: skip
-            tables[database.EventRow] += [row | {"episode_id": name} for row in rows]
-            tables[database.Fate] += [{**place, **fate, "episode_id": name} for fate in fates]
-            tables[database.Need] += [
+            tables[EventRow] += [row | {"episode_id": name} for row in rows]
+            tables[MemoryRow] += [{**place, **fate, "episode_id": name} for fate in fates]
+            tables[NeedRow] += [
                 {**place, **need, "episode_id": name, "number": i} for i, need in enumerate(needs)
             ]
-        written += len(tables[database.EventRow])
+        written += len(tables[EventRow])
         metrics = [
             {"run_id": run.id, "name": name, "step": step, "value": rng.random()} for name in CURVES
         ]
         with engine.begin() as connection:
-            for table, rows in (tables | {database.Metric: metrics}).items():
+            for table, rows in (tables | {Metric: metrics}).items():
                 connection.execute(insert(table), rows)
     database.update_run(engine, run.id, state="finished", step=step, started=0.0, ended=1.0)
     return run.id, step, written

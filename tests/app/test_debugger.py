@@ -19,7 +19,7 @@ from memfactory_core.explain import moments
 from memfactory_core.explain.attempts import aligned_banks
 from memfactory_core.explain.causes import CAUSES
 from memfactory_core.explain.likelihood import Token
-from memfactory_core.runs import database, jobs
+from memfactory_core.runs import database, jobs, recording
 from memfactory_core.trace import Asked, Episode, Recalled, Scored, Wrote
 from memfactory_core.types import Completion, Example, Hit, Memory, Turn
 from tests.app.test_pages import HOSTILE, NEEDED, episode, open_page, words
@@ -149,7 +149,7 @@ def test_a_large_group_is_paged(ids: dict[str, str]) -> None:
         )
         for i in range(size)
     ]
-    database.save_episodes(queries.engine(), run, "train", 7, many)
+    recording.save_episodes(queries.engine(), run, "train", 7, many)
     (group,) = findings.groups(run, "train", 7, 1, group_id="many")
     assert (group["attempts"], group["lowest"]) == (size, 0.0)
     rewards = findings.rewards(run, "train", 7, "many", 100)
@@ -289,7 +289,7 @@ def test_pages_show_a_hostile_episode(view: str, ids: dict[str, str]) -> None:
             id="x", observations=(HOSTILE,) * 3, question=HOSTILE, answers=(HOSTILE + "!",)
         )
         bad = bad.model_copy(update={"id": name, "example": example, "group_id": HOSTILE})
-        database.save_episodes(queries.engine(), run, "train", 1, [bad])
+        recording.save_episodes(queries.engine(), run, "train", 1, [bad])
     place = {"run": run, "phase": "train", "step": "1"}
     assert "<script" not in words(open_page("episode", **place, episode=name, view=view))
     assert "<script" not in words(open_page("groups", **place))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import Session
 from streamlit.testing.v1 import AppTest
 
 from app import server
@@ -19,7 +20,8 @@ from app.run import charts
 from memfactory_core import config
 from memfactory_core.errors import RunError
 from memfactory_core.explain import story
-from memfactory_core.runs import database, jobs
+from memfactory_core.runs import database, jobs, recording
+from memfactory_core.runs.tables import Metric
 from memfactory_core.tasks.language import Fact
 from memfactory_core.trace import Episode, Wrote
 from memfactory_core.types import Evidence, Example
@@ -172,10 +174,8 @@ def test_the_command_line_repeats_the_form(assignments: list[str]) -> None:
 
 def test_curves_are_thinned_in_the_database(filled: dict[str, str]) -> None:
     engine, run = queries.engine(), filled["empty"]
-    with database.Session(engine) as session:
-        session.add_all(
-            database.Metric(run_id=run, name="reward", step=i, value=i) for i in range(5000)
-        )
+    with Session(engine) as session:
+        session.add_all(Metric(run_id=run, name="reward", step=i, value=i) for i in range(5000))
         session.commit()
     curve = queries.curves(run, ["reward"])["reward"]
     assert len(curve) <= queries.POINTS
@@ -267,7 +267,7 @@ def test_hostile_text_is_shown_verbatim_and_harmless() -> None:
 def test_a_page_shows_a_hostile_episode(filled: dict[str, str]) -> None:
     bad = episode(("add", HOSTILE), ("update", "y" * 1_000_000), answer=HOSTILE, exact_match=0.0)
     bad = bad.model_copy(update={"example": bad.example.model_copy(update={"question": HOSTILE})})
-    database.save_episodes(queries.engine(), filled["empty"], "train", 1, [bad])
+    recording.save_episodes(queries.engine(), filled["empty"], "train", 1, [bad])
     page = open_page("episode", run=filled["empty"])
     assert "<script" not in words(page)
 

@@ -8,7 +8,7 @@ from app.reads import queries
 from memfactory_core import config
 from memfactory_core.episode import run_episodes
 from memfactory_core.policies.scripted import ScriptedSampler
-from memfactory_core.runs import database, jobs
+from memfactory_core.runs import jobs, recording
 from tests.app.test_debugger import ids
 from tests.app.test_pages import open_page, words
 
@@ -35,7 +35,7 @@ def test_right_against_done_before_and_after(ids: dict[str, str]) -> None:
         ("after/greedy", 20, "overlap"),
     ):  # fmt: skip
         sampler = ScriptedSampler(strategy, 0)
-        database.save_episodes(
+        recording.save_episodes(
             engine, run, phase, step, run_episodes(chosen.paradigm, sampler, told, 0.0)
         )
     page = open_page("runs", run=run, tab="Decisions")
@@ -56,7 +56,7 @@ def test_doubts_stand_over_the_curves(ids: dict[str, str]) -> None:
     engine, run = queries.engine(), ids["empty"]
     for step in range(1, 31):
         values = {"reward": step / 30, "score/exact_match": 0.1, "equal_groups": 0.0}
-        database.save_metrics(engine, run, step, values)
+        recording.save_metrics(engine, run, step, values)
     page = open_page("runs", run=run)
     assert "exact match did not" in page.warning[0].value.replace("\\", "")
 
@@ -66,7 +66,7 @@ def test_every_part_of_the_reward_has_its_curve(ids: dict[str, str]) -> None:
     run = jobs.create(engine, config.load("memory-r1-tiny", ["reward.contained=0.5"])).id
     for step in range(1, 4):
         values = {"reward": step / 3, "score/contained": 0.2, "score/right_update": step / 9}
-        database.save_metrics(engine, run, step, values)
+        recording.save_metrics(engine, run, step, values)
     shown = [str(chart.proto) for chart in open_page("runs", run=run).get("plotly_chart")]
     assert any("Contained: 20% to 20% (step 1 to 3)" in chart for chart in shown)
     assert any("Right decisions: Update 11% to 33%" in chart for chart in shown)

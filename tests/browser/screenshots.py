@@ -13,6 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from sqlmodel import Session
+
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 DOCS = ROOT / "docs"
@@ -27,8 +29,8 @@ def places() -> dict[str, str]:
     from app.reads import findings, queries
     from app.run import operations
     from memfactory_core.runs import database, jobs
-    from memfactory_core.runs.database import EpisodeRow
     from memfactory_core.runs.examples import FOLDERS
+    from memfactory_core.runs.tables import EpisodeRow
     from tests.filled import fill, with_weights
 
     if FOLDERS:
@@ -37,7 +39,7 @@ def places() -> dict[str, str]:
     else:
         engine = database.connect(jobs.database_url())
         run, played = fill(engine, 60, 40)["trained"], with_weights(engine, steps=20)
-    with database.Session(queries.engine()) as session:
+    with Session(queries.engine()) as session:
         failed = (
             select(EpisodeRow.step, EpisodeRow.group_id, EpisodeRow.id, EpisodeRow.cause_seq)
             .where(EpisodeRow.phase == "train", EpisodeRow.cause_seq.is_not(None))

@@ -13,7 +13,7 @@ import pytest
 from app.markup import markup
 from app.reads import queries
 from memfactory_core import config
-from memfactory_core.runs import database, jobs
+from memfactory_core.runs import database, jobs, recording
 from memfactory_core.tiny import WEIGHTS
 from tests.browser.conftest import Server
 from tests.filled import fill, with_weights
@@ -55,7 +55,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[st
         runs["tiny"] = with_weights(engine, "memory-r1-tiny", steps=STEPS)
         runs["rerank"] = jobs.create(engine, config.load("rmm-linear-locomo")).id
         for step in range(1, 5):
-            database.save_metrics(engine, runs["rerank"], step, {"useful": step / 5})
+            recording.save_metrics(engine, runs["rerank"], step, {"useful": step / 5})
         database.update_run(
             engine, runs["rerank"], state="finished", started=database.now(), ended=database.now()
         )

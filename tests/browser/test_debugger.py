@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlmodel import Session
 
 from app.reads import queries
 from memfactory_core.explain import moments
 from memfactory_core.runs import database, jobs
-from memfactory_core.runs.database import EpisodeRow
+from memfactory_core.runs.tables import EpisodeRow
 from memfactory_core.tiny import WEIGHTS
 from tests.browser.conftest import Server
 from tests.filled import with_weights
@@ -45,7 +46,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
 
 def failed_episode(run: str) -> EpisodeRow:
     """An episode that failed at a known event."""
-    with database.Session(queries.engine()) as session:
+    with Session(queries.engine()) as session:
         chosen = (
             select(EpisodeRow)
             .where(EpisodeRow.run_id == run, EpisodeRow.phase == "train")

@@ -11,7 +11,7 @@ import pytest
 
 from app.reads import queries
 from memfactory_core import config
-from memfactory_core.runs import chats, database, jobs
+from memfactory_core.runs import chats, database, jobs, recording
 from memfactory_core.trace import Asked, Episode, Recalled, Wrote
 from memfactory_core.types import Completion, Evidence, Example, Hit, Memory, Turn
 from tests.browser.conftest import Server
@@ -60,7 +60,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
         engine = database.connect(jobs.database_url())
         chosen = config.load("memory-r1-tiny", ["policy=scripted", "mode=evaluate"])
         run = jobs.create(engine, chosen.model_copy(update={"name": EVIL}))
-        database.save_episodes(engine, run.id, "after/greedy", 0, [hostile("one"), hostile("two")])
+        recording.save_episodes(engine, run.id, "after/greedy", 0, [hostile("one"), hostile("two")])
         now = database.now()
         database.update_run(
             engine, run.id, state="failed", reason=EVIL, phase=EVIL, started=now, ended=now

@@ -13,6 +13,7 @@ from app.chat import blocks as chat_texts
 from app.reads import queries
 from memfactory_core.explain import story
 from memfactory_core.runs import database, jobs
+from memfactory_core.runs.tables import ENDED, Run
 from memfactory_core.tiny import WEIGHTS
 
 pytestmark = [
@@ -47,12 +48,12 @@ def type_numbers(page: Any, values: dict[str, int]) -> None:
     page.get_by_text(f"={value}", exact=False).first.wait_for()
 
 
-def wait_for_step(run_id: str, step: int, seconds: float = 120) -> database.Run:
+def wait_for_step(run_id: str, step: int, seconds: float = 120) -> Run:
     engine = database.connect(jobs.database_url())
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         run = database.get_run(engine, run_id)
-        if run.step >= step or run.state in database.ENDED:
+        if run.step >= step or run.state in ENDED:
             return run
         time.sleep(0.5)
     raise AssertionError(f"step {step} was not reached: {run.state}, step {run.step}")

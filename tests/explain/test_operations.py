@@ -8,8 +8,9 @@ import pytest
 from memfactory_core import config
 from memfactory_core.config import load
 from memfactory_core.episode import run_episodes
-from memfactory_core.explain.operations import confusion, recorded
-from memfactory_core.runs import database, jobs
+from memfactory_core.explain.operations import confusion
+from memfactory_core.runs import database, jobs, recording
+from memfactory_core.runs.recording import recorded_episodes
 
 COUNT = 20
 
@@ -52,23 +53,25 @@ def run(tmp_path, monkeypatch):
     engine = database.connect(jobs.database_url())
     name = jobs.create(engine, config.load("memory-r1-tiny")).id
     for step, strategy in enumerate(("first", "random", "clairvoyant"), 1):
-        database.save_episodes(engine, name, "train", step, played(strategy))
+        recording.save_episodes(engine, name, "train", step, played(strategy))
     return engine, name
 
 
 def test_a_stored_run_at_a_range_of_steps(run):
     engine, name = run
-    assert confusion(recorded(engine, name, "train", 3, 3)) == confusion(played("clairvoyant"))
-    assert confusion(recorded(engine, name, "train", 1, 1)) == confusion(played("first"))
-    everything = list(recorded(engine, name, "train"))
+    assert confusion(recorded_episodes(engine, name, "train", 3, 3)) == confusion(
+        played("clairvoyant")
+    )
+    assert confusion(recorded_episodes(engine, name, "train", 1, 1)) == confusion(played("first"))
+    everything = list(recorded_episodes(engine, name, "train"))
     assert len({episode.id for episode in everything}) == 3 * COUNT
-    assert confusion(recorded(engine, name, "before/greedy")) == {}
+    assert confusion(recorded_episodes(engine, name, "before/greedy")) == {}
 
 
 def test_of_a_long_range_whole_steps_are_taken(run):
     engine, name = run
-    some = list(recorded(engine, name, "train", limit=2 * COUNT))
+    some = list(recorded_episodes(engine, name, "train", limit=2 * COUNT))
     assert confusion(some) == confusion([*played("first"), *played("clairvoyant")])
-    last = confusion(recorded(engine, name, "train", limit=COUNT))
+    last = confusion(recorded_episodes(engine, name, "train", limit=COUNT))
     assert last == confusion(played("clairvoyant"))
-    assert len(list(recorded(engine, name, "train", 2, 2, limit=5))) == 5
+    assert len(list(recorded_episodes(engine, name, "train", 2, 2, limit=5))) == 5

@@ -134,9 +134,9 @@ def test_what_the_policy_wrote_is_quoted_and_cannot_pose_as_the_judge():
 
 
 def judge_messages_of(one):
-    from memfactory_core.rewards.judge import _asked
+    from memfactory_core.rewards.judge import _given_answers
 
-    return [judge_messages(asked)[-1] for asked in _asked(one)]
+    return [judge_messages(asked)[-1] for asked in _given_answers(one)]
 
 
 def test_the_key_comes_from_the_environment_and_the_host_is_named(monkeypatch):

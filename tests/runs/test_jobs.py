@@ -11,11 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlmodel import Session, select
 
 from memfactory_core.config import load
 from memfactory_core.errors import RunError
 from memfactory_core.runs import database, jobs
-from memfactory_core.runs.worker import trained_policy, work
+from memfactory_core.runs.tables import EpisodeRow, EventRow
+from memfactory_core.runs.weights import trained_policy
+from memfactory_core.runs.worker import work
 
 SCRIPTED = ["mode=evaluate", "policy=scripted", "evaluation.examples=20", "evaluation.samples=0"]
 SMALL = [
@@ -44,9 +47,9 @@ def test_an_evaluation_keeps_every_episode_and_event(lab):
     run = work(lab, jobs.create(lab, load("memagent-tiny", SCRIPTED)).id)
     assert (run.state, run.reason) == ("finished", "")
     assert run.summary["after"]["greedy/exact_match"]["mean"] == 1.0
-    with database.Session(lab) as session:
-        rows = session.exec(database.select(database.EpisodeRow)).all()
-        events = session.exec(database.select(database.EventRow)).all()
+    with Session(lab) as session:
+        rows = session.exec(select(EpisodeRow)).all()
+        events = session.exec(select(EventRow)).all()
     assert len(rows) == 20
     assert rows[0].episode.answer == rows[0].answer
     assert len(events) == sum(len(row.episode.events) for row in rows)
@@ -147,8 +150,8 @@ def test_runs_travel_as_folders(lab, tmp_path, monkeypatch):
     other = database.connect(jobs.database_url())
     brought = import_run(other, folder)
     assert brought.summary == run.summary
-    with database.Session(other) as session:
-        assert len(session.exec(database.select(database.EpisodeRow)).all()) == 20
+    with Session(other) as session:
+        assert len(session.exec(select(EpisodeRow)).all()) == 20
     assert import_run(other, folder).id == run.id
     with pytest.raises(RunError, match="not empty"):
         export_run(lab, run, folder)
@@ -167,7 +170,7 @@ def test_an_export_without_sampled_attempts_keeps_the_greedy_ones(lab, tmp_path)
 
 
 def test_two_runs_are_compared_on_the_same_examples(lab):
-    from memfactory_core.scoring.paired import paired
+    from memfactory_core.runs.comparison import compare_runs
 
     last, best = (
         work(
@@ -175,12 +178,12 @@ def test_two_runs_are_compared_on_the_same_examples(lab):
         )
         for name in ("last", "overlap")
     )
-    row = paired(lab, last, best)["exact_match"]
+    row = compare_runs(lab, last, best)["exact_match"]
     assert row["n"] == 20 and row["second"] == 1.0
     assert 0 < row["low"] <= row["difference"] == 1.0 - row["first"]
     other = work(lab, jobs.create(lab, load("memagent-tiny", [*SCRIPTED, "evaluation.seed=5"])).id)
     with pytest.raises(RunError, match="share no examples"):
-        paired(lab, last, other)
+        compare_runs(lab, last, other)
 
 
 def test_a_sweep_runs_the_legal_cells_and_says_why_others_are_refused(tmp_path):

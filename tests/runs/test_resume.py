@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
+from sqlmodel import Session, select
 
 from memfactory_core.config import load
 from memfactory_core.runs import database, jobs
+from memfactory_core.runs.tables import EpisodeRow, EventRow, Metric, NeedRow
 from memfactory_core.runs.worker import Work, work
 from tests.policies.test_policies import save_model
 
@@ -52,19 +54,11 @@ def stop_at(lab, run, step=0, phase=""):
 
 def rows_of(lab, run):
     """Episodes by phase and step, metrics' steps, and what the episodes' tables name."""
-    with database.Session(lab) as session:
-        rows = session.exec(
-            database.select(database.EpisodeRow).where(database.EpisodeRow.run_id == run.id)
-        ).all()
-        points = session.exec(
-            database.select(database.Metric).where(database.Metric.run_id == run.id)
-        ).all()
-        events = session.exec(
-            database.select(database.EventRow).where(database.EventRow.run_id == run.id)
-        ).all()
-        needs = session.exec(
-            database.select(database.Need).where(database.Need.run_id == run.id)
-        ).all()
+    with Session(lab) as session:
+        rows = session.exec(select(EpisodeRow).where(EpisodeRow.run_id == run.id)).all()
+        points = session.exec(select(Metric).where(Metric.run_id == run.id)).all()
+        events = session.exec(select(EventRow).where(EventRow.run_id == run.id)).all()
+        needs = session.exec(select(NeedRow).where(NeedRow.run_id == run.id)).all()
     assert {event.episode_id for event in events} == {row.id for row in rows}
     assert {need.episode_id for need in needs} == {row.id for row in rows}
     asked = {}
@@ -170,10 +164,8 @@ def test_a_run_may_start_from_the_weights_of_another_and_stays_near_them(lab, mo
     second = load("memagent-tiny", [*settings, f"weights={first.id}"])
     run = work(lab, jobs.create(lab, second).id)
     assert (run.state, run.reason) == ("finished", "")
-    with database.Session(lab) as session:
-        points = session.exec(
-            database.select(database.Metric).where(database.Metric.run_id == run.id)
-        ).all()
+    with Session(lab) as session:
+        points = session.exec(select(Metric).where(Metric.run_id == run.id)).all()
     kl = {point.step: point.value for point in points if point.name == "kl"}
     assert kl[1] == pytest.approx(0, abs=1e-6), "the reference is what it starts from"
     assert kl[2] > 1e-5

@@ -5,11 +5,13 @@ import csv
 import json
 
 import pytest
+from sqlmodel import Session, select
 
 from memfactory_core.cli.report import by_category, print_table
 from memfactory_core.config import load
 from memfactory_core.errors import ConfigError
 from memfactory_core.runs import database, jobs
+from memfactory_core.runs.tables import EpisodeRow
 from memfactory_core.runs.worker import work
 from memfactory_core.scoring.evaluate import summarize
 from memfactory_core.tasks.data_file import read_entries
@@ -103,7 +105,7 @@ def test_locomo_together_asks_every_question_of_one_memory(tmp_path):
     apart = LoCoMo(path=path, categories=(1, 2, 3, 4, 5)).examples(ALL, 0)
     together = LoCoMo(path=path, categories=(1, 2, 3, 4, 5), together=True).examples(ALL, 0)
     assert [example.id for example in together] == ["locomo-conv-1", "locomo-conv-2"]
-    assert [one for example in together for one in example.apart] == apart
+    assert [one for example in together for one in example.single_questions] == apart
     assert [len(example.questions) for example in together] == [2, 2]
 
 
@@ -112,7 +114,7 @@ def test_locomo_together_as_published(data):
     apart = LoCoMo(path=path).examples(ALL, 0)
     together = LoCoMo(path=path, together=True).examples(ALL, 0)
     assert len(together) == 6 and sum(len(example.questions) for example in together) == 885
-    assert [one for example in together for one in example.apart] == apart
+    assert [one for example in together for one in example.single_questions] == apart
 
 
 def test_a_conversation_is_played_once_for_all_its_questions(lab, data, capsys):
@@ -123,13 +125,13 @@ def test_a_conversation_is_played_once_for_all_its_questions(lab, data, capsys):
     run = work(lab, jobs.create(lab, load("hotpotqa-scripted", settings)).id)
     scores = run.summary["after"]
     assert scores["greedy/exact_match"]["n"] == 81 and scores["greedy/kept"]["n"] == 1
-    with database.Session(lab) as session:
-        [row] = session.exec(database.select(database.EpisodeRow)).all()
+    with Session(lab) as session:
+        [row] = session.exec(select(EpisodeRow)).all()
     episode = row.episode
     assert [turn.role for turn in episode.turns].count("answer") == 81
     assert len(episode.other_answers) == 80
     assert summarize([episode])["f1"] == scores["greedy/f1"]
-    categories = [str(one.meta["category"]) for one in episode.example.apart]
+    categories = [str(one.meta["category"]) for one in episode.example.single_questions]
     for category in set(categories):
         assert scores[f"greedy/f1/{category}"]["n"] == categories.count(category)
     assert {c for name, c in by_category(run.summary) if name == "f1"} == set(categories)

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from memfactory_core.runs import database
 from memfactory_core.runs.archive import import_run
-from memfactory_core.runs.database import Run
+from memfactory_core.runs.tables import Run
 
 FOLDERS = tuple(sorted(path.parent for path in Path(__file__).parent.glob("*/run.json")))
 

@@ -8,39 +8,24 @@ from sqlalchemy import Engine
 from sqlmodel import Session, select
 
 from memfactory_core.errors import RunError
-from memfactory_core.runs.database import EpisodeRow, Run
-from memfactory_core.scoring.evaluate import interval
+from memfactory_core.runs.tables import EpisodeRow, Run
+from memfactory_core.scoring.intervals import paired
 
 PAIRED = ("exact_match", "kept", "stored", "rejected", "reward")
 
 
-def paired(
+def compare_runs(
     engine: Engine, first: Run, second: Run, phase: str = "after/greedy"
 ) -> dict[str, dict[str, float]]:
     """For each score: its mean in both runs and the mean difference (second minus first) with its 95%
     interval over the n examples that both attempted. RunError where there are none."""
     left, right = (_by_example(engine, run, phase) for run in (first, second))
-    common = sorted(set(left) & set(right))
-    if not common:
+    if not set(left) & set(right):
         raise RunError(
             f"the runs {first.id} and {second.id} share no examples in {phase}: compare runs with the same "
             "evaluation task and seed"
         )
-    result = {}
-    for name in PAIRED:
-        pairs = [
-            (left[e][name], right[e][name]) for e in common if name in left[e] and name in right[e]
-        ]
-        if not pairs:
-            continue
-        difference = interval([b - a for a, b in pairs])
-        result[name] = {
-            "first": sum(a for a, _ in pairs) / len(pairs),
-            "second": sum(b for _, b in pairs) / len(pairs),
-            "difference": difference["mean"], "low": difference["low"], "high": difference["high"],
-            "n": len(pairs),
-        }  # fmt: skip
-    return result
+    return paired(left, right)
 
 
 def _by_example(engine: Engine, run: Run, phase: str) -> Mapping[str, Mapping[str, float]]:

@@ -1,0 +1,134 @@
+"""What a run leaves behind: episodes with all that was found out about them, and curves. Written by the worker in
+one transaction a batch, taken out again where a resumed run does the same steps once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Engine, delete, func, insert
+from sqlmodel import Session, select
+
+from memfactory_core.explain.causes import explain, primary
+from memfactory_core.explain.needs import memory_fates, need_fates
+from memfactory_core.runs.tables import EpisodeRow, EventRow, MemoryRow, Metric, NeedRow, pack
+from memfactory_core.trace import Episode, Recalled, Scored, Wrote
+
+AT_ONCE = 64
+"""Episodes that are unpacked at a time."""
+
+
+def save_episodes(
+    engine: Engine, run_id: str, phase: str, step: int, episodes: Sequence[Episode]
+) -> None:
+    """Writes episodes, their events, the fates of their memories and the causes of wrong answers in one
+    transaction."""
+    findings = {e.id: explain(e) for e in episodes}
+    causes = {e.id: primary(findings[e.id]) for e in episodes}
+    place = {"run_id": run_id, "phase": phase, "step": step}
+    rows = [
+        {
+            **place, "id": e.id, "group_id": e.group_id,
+            "example_id": e.example.id, "question": e.example.question, "answer": e.answer,
+            "gold": e.example.answers[0] if e.example.answers else "",
+            "reward": e.reward, "advantage": e.advantage,
+            "exact_match": e.scores.get("exact_match", 0.0), "stored": e.scores.get("stored"),
+            "kept": e.scores.get("kept"), "rejected": e.scores.get("rejected", 0.0),
+            "turns": len(e.turns), "stop_reason": e.stop_reason,
+            "cause": found.cause if (found := causes[e.id]) else None,
+            "cause_seq": found.seq if found else None, "body": pack(e),
+        }
+        for e in episodes
+    ]  # fmt: skip
+    tables = {
+        EpisodeRow: rows,
+        EventRow: [row for e in episodes for row in _event_rows(run_id, e)],
+        NeedRow: [
+            {**place, "episode_id": e.id, "number": number, **need.model_dump()}
+            for e in episodes
+            for number, need in enumerate(need_fates(e, findings[e.id]))
+        ],
+        MemoryRow: [
+            {**place, "episode_id": e.id, **fate.model_dump()}
+            for e in episodes
+            for fate in memory_fates(e)
+        ],
+    }
+    with engine.begin() as connection:
+        for table, values in tables.items():
+            if values:
+                connection.execute(insert(table), values)
+
+
+def forget_episodes(engine: Engine, run_id: str, phase: str, after_step: int = -1) -> None:
+    """Takes out a phase's episodes of the steps after `after_step`, with all that was derived from them, and in
+    training those steps' curves: what a resumed run does again must not stand there twice."""
+    of_phase = [
+        EpisodeRow.run_id == run_id,
+        EpisodeRow.phase == phase,
+        EpisodeRow.step > after_step,
+    ]
+    chosen = select(EpisodeRow.id).where(*of_phase)
+    with engine.begin() as connection:
+        for table in (EventRow, NeedRow, MemoryRow):
+            mine = [table.run_id == run_id, table.episode_id.in_(chosen)]
+            connection.execute(delete(table).where(*mine))
+        connection.execute(delete(EpisodeRow).where(*of_phase))
+        if phase == "train":
+            later = [Metric.run_id == run_id, Metric.step > after_step]
+            connection.execute(delete(Metric).where(*later))
+
+
+def _event_rows(run_id: str, episode: Episode) -> Iterable[dict[str, Any]]:
+    for entry in episode.events:
+        if isinstance(entry, Scored):
+            continue
+        row = {
+            "run_id": run_id, "episode_id": episode.id, "seq": entry.seq, "kind": entry.kind,
+            "at": entry.at, "turn": entry.turn, "action": None, "memory_id": None, "text": None,
+        }  # fmt: skip
+        if isinstance(entry, Wrote):
+            row |= {"action": entry.action, "memory_id": entry.memory_id, "text": entry.after}
+        if isinstance(entry, Recalled):
+            row["text"] = ",".join(hit.memory.id for hit in entry.hits)
+        yield row
+
+
+def save_metrics(engine: Engine, run_id: str, step: int, values: Mapping[str, float]) -> None:
+    """Writes one point of each curve; a point written twice is replaced (a resumed run repeats steps)."""
+    with Session(engine) as session:
+        for name, value in values.items():
+            session.merge(Metric(run_id=run_id, name=name, step=step, value=value))
+        session.commit()
+
+
+def recorded_episodes(
+    engine: Engine, run_id: str, phase: str, first: int = 0, last: int | None = None,
+    limit: int = 1000,
+) -> Iterator[Episode]:  # fmt: skip
+    """The episodes kept of a phase (train, before/greedy, after/sampled, ...) from step `first` to step `last`.
+    Where there are more than `limit`, whole steps are taken, evenly spread; a few bodies are read at a
+    time."""
+    place = [EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step >= first]
+    if last is not None:
+        place.append(EpisodeRow.step <= last)
+    with Session(engine) as session:
+        counts = select(EpisodeRow.step, func.count()).where(*place).group_by(EpisodeRow.step)
+        steps = session.exec(counts.order_by(EpisodeRow.step)).all()
+        total = sum(count for _, count in steps)
+        every = max(1, -(-total // limit))
+        taken = [step for step, _ in steps[(len(steps) - 1) % every :: every]]  # the last one is in
+        chosen = (
+            select(EpisodeRow.id)
+            .where(EpisodeRow.run_id == run_id, EpisodeRow.phase == phase)
+            .where(EpisodeRow.step.in_(taken))
+            .order_by(EpisodeRow.step, EpisodeRow.group_id)
+            .limit(limit)
+        )
+        names = session.exec(chosen).all()
+    for start in range(0, len(names), AT_ONCE):
+        with Session(engine) as session:
+            some = names[start : start + AT_ONCE]
+            here = (EpisodeRow.run_id == run_id, EpisodeRow.id.in_(some))
+            rows = session.exec(select(EpisodeRow).where(*here).order_by(EpisodeRow.step)).all()
+        yield from (row.episode for row in rows)

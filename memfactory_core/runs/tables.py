@@ -1,0 +1,170 @@
+"""The tables of the database (SQLModel). Whole episodes are kept as compressed JSON beside the columns that lists and
+curves are queried by. Columns are only ever added; `database.connect` adds them to an older database."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+from sqlalchemy import Index, LargeBinary
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from memfactory_core.trace import Episode
+
+ACTIVE = ("queued", "starting", "running", "stopping")
+ENDED = ("finished", "stopped", "failed", "lost")
+
+
+class Table(SQLModel, registry=registry()):
+    """The tables' own registry: a hot reload of a page may import them twice."""
+
+
+class Run(Table, table=True):
+    """One training or evaluation. `pid`, `born` (the process's create time) and `token` identify its
+    worker; a pid alone may have been given to another process."""
+
+    id: str = Field(primary_key=True)
+    name: str
+    mode: str
+    state: str = Field(index=True)
+    reason: str = ""
+    folder: str
+    config: str
+    created: float
+    started: float | None = None
+    ended: float | None = None
+    heartbeat: float | None = None
+    pid: int | None = None
+    born: float | None = None
+    token: str
+    phase: str = ""
+    step: int = 0
+    steps: int = 0
+    eta: float | None = None
+    results: str = "{}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The configuration as plain values."""
+        return json.loads(self.config)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """{"before": {...}, "after": {...}}: the scores of the evaluations done so far."""
+        return json.loads(self.results)
+
+
+class Metric(Table, table=True):
+    """One value of one curve at one step."""
+
+    run_id: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    step: int = Field(primary_key=True)
+    value: float
+
+
+class EpisodeRow(Table, table=True):
+    """One episode: the columns that lists sort by, and the whole as compressed JSON. `phase` is train,
+    before/greedy, before/sampled, after/greedy or after/sampled."""
+
+    __tablename__ = "episode"
+    __table_args__ = (
+        Index("episode_by_step", "run_id", "phase", "step", "group_id"),
+        Index("episode_by_reward", "run_id", "phase", "reward"),
+        Index("episode_by_cause", "run_id", "phase", "cause", "step"),
+    )
+    run_id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    phase: str
+    step: int
+    group_id: str
+    example_id: str
+    question: str
+    answer: str
+    gold: str
+    reward: float
+    advantage: float
+    exact_match: float
+    stored: float | None
+    kept: float | None
+    rejected: float
+    turns: int
+    stop_reason: str
+    cause: str | None = Field(default=None, index=True)
+    cause_seq: int | None = None
+    body: bytes = Field(sa_type=LargeBinary)
+
+    @property
+    def episode(self) -> Episode:
+        """The whole episode."""
+        return unpack(self.body)
+
+
+class EventRow(Table, table=True):
+    """One event of an episode; what a memory debugger asks for: where, what kind, which memory."""
+
+    __tablename__ = "event"
+    __table_args__ = (Index("event_by_action", "run_id", "action"),)
+    run_id: str = Field(primary_key=True)
+    episode_id: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+    kind: str
+    at: int | None
+    turn: int
+    action: str | None = None
+    memory_id: str | None = None
+    text: str | None = None
+
+
+class NeedRow(Table, table=True):
+    """What became of one needed fact of an episode; see explain.needs.NeedFate."""
+
+    __tablename__ = "need"
+    __table_args__ = (
+        Index("need_by_step", "run_id", "phase", "step"),
+        Index("need_by_cause", "run_id", "phase", "cause", "step"),
+    )
+    run_id: str = Field(primary_key=True)
+    episode_id: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    phase: str
+    step: int
+    text: str
+    told: int
+    stored: int | None
+    lost: int | None
+    observations: int
+    cause: str | None
+    cause_seq: int | None
+
+
+class MemoryRow(Table, table=True):
+    """What became of one memory of an episode; see explain.memories.MemoryFate."""
+
+    __tablename__ = "fate"
+    __table_args__ = (Index("fate_by_run", "run_id", "phase", "reads", "step"),)
+    run_id: str = Field(primary_key=True)
+    episode_id: str = Field(primary_key=True)
+    memory_id: str = Field(primary_key=True)
+    phase: str
+    step: int
+    text: str
+    written: int
+    updates: int
+    reads: int
+    last_read: int | None
+    ended: int | None
+    needed_later: bool
+
+
+def pack(episode: Episode) -> bytes:
+    """An episode as compressed JSON, without log-probs."""
+    lean = {"turns": {"__all__": {"completion": {"logprobs"}}}}
+    return zlib.compress(episode.model_dump_json(exclude=lean).encode(), 3)
+
+
+def unpack(body: bytes) -> Episode:
+    """The episode that was packed."""
+    return Episode.model_validate_json(zlib.decompress(body))

@@ -1,0 +1,54 @@
+"""The weights of a run: those that it ended with and its checkpoints, whole ones only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from memfactory_core.config import RunConfig
+from memfactory_core.errors import RunError
+from memfactory_core.runs.tables import Run
+
+
+def checkpoints(folder: Path) -> dict[int, Path]:
+    """The checkpoints of a run's folder that were written to their end, by step, the latest first. The trainer's
+    state is written last, so a folder without it is half a checkpoint."""
+    whole = {
+        int(path.parent.name.split("-")[1]): path.parent
+        for path in folder.glob("checkpoints/checkpoint-*/trainer_state.json")
+    }
+    return dict(sorted(whole.items(), reverse=True))
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The latest whole checkpoint of a run's folder, or None."""
+    return next(iter(checkpoints(folder).values()), None)
+
+
+def final_weights(folder: Path) -> Path | None:
+    """The folder of the weights that a run ended with, or None where it has none."""
+    end = folder / "policy"
+    return end if any(end.glob("*.safetensors")) else None
+
+
+def trained_policy(run: Run, config: RunConfig, step: int | None = None) -> Path | None:
+    """The folder of the weights that a run ended with, or had at the checkpoint of `step`; None where it did
+    not train. RunError where they are missing."""
+    if config.mode != "train":
+        return None
+    folder = Path(run.folder)
+    if step is not None:
+        return _checkpoint(run.id, checkpoints(folder), step)
+    end = final_weights(folder)
+    if end is None:
+        raise RunError(
+            f"run {run.id} has no trained weights in {folder / 'policy'} (state: {run.state}); "
+            "let it finish, or resume it with `memfactory resume`"
+        )
+    return end
+
+
+def _checkpoint(run_id: str, kept: dict[int, Path], step: int) -> Path:
+    if step not in kept:
+        known = ", ".join(map(str, sorted(kept))) or "none"
+        raise RunError(f"run {run_id} has no checkpoint of step {step}; it has: {known}")
+    return kept[step]
