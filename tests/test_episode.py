@@ -4,15 +4,8 @@ import pytest
 
 from memfactory_core.config import load
 from memfactory_core.episode import run_episodes
-from memfactory_core.rewards import (
-    bleu1,
-    contained,
-    exact_match,
-    extract_answer,
-    f1,
-    measure,
-    score,
-)
+from memfactory_core.rewards import measure, score
+from memfactory_core.rewards.answers import bleu1, contained, exact_match, extract_answer, f1
 from memfactory_core.scoring.evaluate import evaluate
 from memfactory_core.scoring.intervals import interval
 from memfactory_core.trace import Failed, Wrote, holds, replay, snapshots

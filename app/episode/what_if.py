@@ -21,7 +21,7 @@ from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.explain import moments, story
 from memfactory_core.explain.what_if import Change, Outcome, play_again, turn_of, undo
 from memfactory_core.paradigms import Paradigm
-from memfactory_core.rewards import exact_match
+from memfactory_core.rewards.answers import exact_match
 from memfactory_core.runs.tables import Run
 from memfactory_core.trace import Episode, Recalled, Wrote
 from memfactory_core.types import Memory

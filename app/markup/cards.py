@@ -12,7 +12,7 @@ from memfactory_core.explain.attempts import Row
 from memfactory_core.explain.causes import CAUSES
 from memfactory_core.explain.likelihood import Token
 from memfactory_core.explain.moments import Moment
-from memfactory_core.rewards import exact_match
+from memfactory_core.rewards.answers import exact_match
 from memfactory_core.trace import Asked, Episode, Failed, Recalled, Wrote
 from memfactory_core.types import Evidence, Hit, Memory
 

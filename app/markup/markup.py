@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from memfactory_core.explain.story import Section, recalled
-from memfactory_core.rewards import exact_match
+from memfactory_core.rewards.answers import exact_match
 from memfactory_core.tasks.language import split_sentences
 from memfactory_core.text import words
 from memfactory_core.trace import Episode, Wrote

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from memfactory_core.rewards import exact_match, extract_answer
+from memfactory_core.rewards.answers import exact_match, extract_answer
 from memfactory_core.text import STOP_WORDS, words
 from memfactory_core.trace import Asked, Episode, Failed, Recalled, Wrote, holds, replay
 from memfactory_core.types import Evidence, Question, Record

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from memfactory_core.explain.causes import explain
 from memfactory_core.explain.story import read_at
-from memfactory_core.rewards import extract_answer
+from memfactory_core.rewards.answers import extract_answer
 from memfactory_core.text import contains_words, words
 from memfactory_core.trace import (
     Asked,

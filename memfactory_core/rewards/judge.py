@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from memfactory_core.endpoint import ChatEndpoint
 from memfactory_core.errors import PolicyError
-from memfactory_core.rewards import extract_answer
+from memfactory_core.rewards.answers import extract_answer
 from memfactory_core.trace import Episode
 from memfactory_core.types import Completion, Message
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from memfactory_core.episode import Sampler, run_episodes
 from memfactory_core.paradigms import Paradigm
-from memfactory_core.rewards import exact_match, f1, score
+from memfactory_core.rewards import score
+from memfactory_core.rewards.answers import exact_match, f1
 from memfactory_core.rewards.judge import LiveJudge
 from memfactory_core.scoring.intervals import interval
 from memfactory_core.trace import Episode
