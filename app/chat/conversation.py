@@ -19,7 +19,8 @@ from memfactory_core.errors import ConfigError, MemFactoryError
 from memfactory_core.runs import chats
 from memfactory_core.runs.tables import Run
 from memfactory_core.runs.weights import trained_policy
-from memfactory_core.tasks.language import parse_fact, split_sentences
+from memfactory_core.tasks.language import parse_fact
+from memfactory_core.tasks.sentences import split_sentences
 from memfactory_core.text import normalize_answer
 from memfactory_core.trace import Episode
 from memfactory_core.types import Evidence, Example

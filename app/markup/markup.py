@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from memfactory_core.explain.story import Section, recalled
 from memfactory_core.rewards.answers import exact_match
-from memfactory_core.tasks.language import split_sentences
+from memfactory_core.tasks.sentences import split_sentences
 from memfactory_core.text import words
 from memfactory_core.trace import Episode, Wrote
 from memfactory_core.types import Evidence, Example, Memory

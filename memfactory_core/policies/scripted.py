@@ -18,8 +18,8 @@ from memfactory_core.tasks.language import (
     parse_fact,
     parse_retraction,
     speaks,
-    split_sentences,
 )
+from memfactory_core.tasks.sentences import split_sentences
 from memfactory_core.text import STOP_WORDS, words
 from memfactory_core.trace import holds
 from memfactory_core.types import Completion, Memory

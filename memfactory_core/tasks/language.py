@@ -39,13 +39,6 @@ Split = Literal["train", "heldout"]
 
 _RETRACTION = re.compile(r"^\s*The (\w+) of (.+?) is gone\.?\s*$", re.DOTALL)
 _FACT = re.compile(r"^\s*The (\w+) of (.+?) is (?!gone\b)(.+?)\.?\s*$", re.DOTALL)
-_END = re.compile(r"""[.!?]+["')\]\u2019\u201d]*(?=\s|$)|\n""")
-_ABBREVIATIONS = frozenset(
-    "approx apr aug ave bros ca capt cf col corp dec dept dr est etc ex feat feb fr ft gen gov inc "
-    "jr lt ltd maj mr mrs ms mt mts nov oct prof pt rep rev sep sept sgt sr st ste univ vs".split()
-)
-_NUMBERED = frozenset("art fig jan mar no nos op p pp sen vol".split())
-"""Abbreviations only where a number follows; they are words too."""
 
 
 @dataclass(frozen=True)
@@ -104,34 +97,6 @@ def parse_retraction(sentence: str) -> tuple[str, str] | None:
     """The key of the fact that a sentence takes back, or None where it takes none back."""
     found = _RETRACTION.match(sentence)
     return (found[2], found[1]) if found else None
-
-
-def split_sentences(text: str) -> list[str]:
-    """The sentences of a text, stripped; the mark that ends a sentence stays with it. A point ends
-    none after an abbreviation, an initial or a leading number (`St. Louis`, `J. Kaiser`, `12. The
-    ...`)."""
-    sentences, start = [], 0
-    for end in _END.finditer(text):
-        if end[0] == "\n" or _ends_sentence(
-            text[start : end.start()], end[0], text[end.end() :][:2]
-        ):
-            sentences.append(text[start : end.end()].strip())
-            start = end.end()
-    sentences.append(text[start:].strip())
-    return [sentence for sentence in sentences if sentence]
-
-
-def _ends_sentence(before: str, mark: str, after: str) -> bool:
-    following = after.strip()[:1]
-    if mark != ".":
-        return not following.islower()
-    tokens = before.split()
-    last = tokens[-1].strip("\"'([\u201c\u2018") if tokens else ""
-    initial = len(last) == 1 and last.isalpha() and last != "I"
-    dotted = "." in last and all(len(part) <= 2 and not part.isdigit() for part in last.split("."))
-    enumerator = len(tokens) == 1 and last.isdigit()
-    known = last.lower() in _ABBREVIATIONS or (following.isdigit() and last.lower() in _NUMBERED)
-    return not (initial or dotted or enumerator or known)
 
 
 def split_of(name: str) -> Split:

@@ -17,12 +17,13 @@ from memfactory_core.scoring.evaluate import evaluate
 from memfactory_core.tasks.factconsolidation import FactConsolidation
 from memfactory_core.tasks.hotpotqa import HotpotQA
 from memfactory_core.tasks.jsonl import AnyFile
-from memfactory_core.tasks.language import split_of, split_sentences
+from memfactory_core.tasks.language import split_of
 from memfactory_core.tasks.locomo import LoCoMo
 from memfactory_core.tasks.longmemeval import LongMemEval
 from memfactory_core.tasks.memagent_file import MemAgentFile
 from memfactory_core.tasks.ruler import NOISE, Ruler
 from memfactory_core.tasks.sections import cut, pack
+from memfactory_core.tasks.sentences import split_sentences
 from memfactory_core.text import words
 from memfactory_core.trace import holds
 
