@@ -25,7 +25,7 @@ def reset() -> None:
 
 
 def start(chosen: RunConfig) -> None:
-    engine = queries.engine()
+    engine = queries.database_engine()
     run = jobs.start(engine, jobs.create(engine, chosen))
     st.switch_page(page("runs"), query_params={"run": run.id})
 
@@ -52,15 +52,15 @@ with errors_in_words():
         again.button("Reset", icon=":material/restart_alt:", on_click=reset, width="stretch",
                      help="Forget what was typed and go back to the preset")  # fmt: skip
         given = names[preset]
-        st.caption(markup.plain(given.get("about", "")))
+        st.caption(markup.escape_markdown(given.get("about", "")))
         key = f"{preset}.{st.session_state.get('compose.round', 0)}"
         fields = {n: f for n, f in RunConfig.model_fields.items() if n != "about"}
         single = [n for n, field in fields.items() if not forms.is_group(field)]
-        typed = forms.settings(RunConfig, given, key, only=single, widths=(2, 1.2, 1.2))
+        typed = forms.edit_settings(RunConfig, given, key, only=single, widths=(2, 1.2, 1.2))
         groups = [n for n in fields if n not in single and n not in UNUSED[typed["mode"]]]
-        for tab, name in zip(st.tabs([forms.label(n) for n in groups]), groups, strict=True):
+        for tab, name in zip(st.tabs([forms.field_label(n) for n in groups]), groups, strict=True):
             with tab:
-                typed[name] = forms.group(fields[name], name, given.get(name), f"{key}.{name}")
+                typed[name] = forms.edit_group(fields[name], name, given.get(name), f"{key}.{name}")
         typed = given | typed
     built, problems = check(typed)
     with panel, st.container(border=True):
@@ -68,7 +68,7 @@ with errors_in_words():
             st.error(problem, icon=":material/error:")
         if built:
             episodes = built.training.groups * built.training.group_size
-            st.html(markup.facts(
+            st.html(markup.figures_row(
                 {"Steps": f"{built.training.steps:,}", "Episodes a step": f"{episodes:,}"}
                 if built.mode == "train" else {"Examples": f"{built.evaluation.examples:,}"}
             ))  # fmt: skip

@@ -6,17 +6,17 @@ from app.episode import attempts
 from app.markup import markup
 from app.reads import findings
 from app.shell import listing
-from app.shell.views import errors_in_words, trail
+from app.shell.views import errors_in_words, show_breadcrumbs
 from memfactory_core.runs.tables import Run
 
-LEFT = ("group", "one", "other")
+DROPPED = ("group", "one", "other")
 
 
 def entry(row: dict) -> listing.Entry:
     teaches = attempts.teaches(row["lowest"], row["highest"])
-    right = attempts.right_in_words(row["right"], row["attempts"])
+    right = attempts.describe_right(row["right"], row["attempts"])
     label = (
-        f"{markup.plain(row['question'], 60)}  \n"
+        f"{markup.escape_markdown(row['question'], 60)}  \n"
         f":small[{right} · reward {row['mean']:+.2f}]  \n"
         f":small[spread {row['spread']:.2f} · {'teaches' if teaches else 'teaches nothing'}]"
     )
@@ -25,25 +25,25 @@ def entry(row: dict) -> listing.Entry:
 
 
 def listed(run: Run, phase: str, step: int) -> str | None:
-    ids = findings.group_ids(run.id, phase, step)
+    ids = findings.list_group_ids(run.id, phase, step)
     st.caption(f"{len(ids):,} groups" if len(ids) != 1 else "1 group")
-    return listing.choose(
-        "group", ids, lambda limit, offset: findings.groups(run.id, phase, step, limit, offset),
+    return listing.choose_entry(
+        "group", ids, lambda limit, offset: findings.list_groups(run.id, phase, step, limit, offset),
         entry, {"run": run.id, "phase": phase, "step": step},
     )  # fmt: skip
 
 
 st.title("Groups")
 with errors_in_words():
-    if found := listing.head("group to look at", LEFT):
+    if found := listing.choose_place_or_explain("group to look at", DROPPED):
         run, phase, step = found
-        trail(run, phase, step)
+        show_breadcrumbs(run, phase, step)
         names, one = st.columns([1, 2.7], gap="large")
         with names, st.container(key="groups"):
             chosen = listed(run, phase, step)
         with one:
-            whole = findings.groups(run.id, phase, step, 1, group_id=chosen) if chosen else []
+            whole = findings.list_groups(run.id, phase, step, 1, group_id=chosen) if chosen else []
             if whole:
-                attempts.show(run, phase, step, whole[0])
+                attempts.show_group(run, phase, step, whole[0])
             else:
                 st.info("There is no such group in this step: choose one on the left.")

@@ -7,11 +7,11 @@ from app.markup import markup
 from app.memory import banks
 from app.reads import queries
 from app.shell import listing
-from app.shell.views import ago, errors_in_words, from_url, page
+from app.shell.views import bind_to_address, describe_age, errors_in_words, page
 from memfactory_core.trace import Episode
 
 SOURCES = {"episode": "An episode's bank", "chat": "A chat's bank", "lines": "Lines of my own"}
-LEFT = ("group", "episode", "event", "memory")
+DROPPED = ("group", "episode", "event", "memory")
 LISTED = 200
 LINES = "The pet of Bako is Zimo.\nThe city of Rilo is Dema.\nThe boat of Bako is Tuve."
 QUESTION = "What is the pet of Bako?"
@@ -19,24 +19,32 @@ QUESTION = "What is the pet of Bako?"
 
 def of_lines() -> None:
     text = st.text_area("One memory a line", LINES, height=160, key="memory.lines")
-    memories = banks.from_lines(text)
+    memories = banks.memories_from_lines(text)
     find, list_all = st.tabs(["Query", f"Entries ({len(memories):,})"])
     with find:
-        banks.query(memories, QUESTION, ())
+        banks.show_query(memories, QUESTION, ())
     with list_all:
-        banks.entries(memories, ())
+        banks.show_entries(memories, ())
 
 
 def moment(episode: Episode) -> int:
     end = len(episode.events)
     if end > 1:
-        end = st.slider("After the event", 0, end - 1, **from_url("event", range(end), end - 1)) + 1
+        end = (
+            st.slider(
+                "After the event", 0, end - 1, **bind_to_address("event", range(end), end - 1)
+            )
+            + 1
+        )
     return end
 
 
 def of_chat() -> None:
-    found = queries.recent_chats()
-    names = {c.id: f"{markup.line(c.question, 70)} · {c.agent} · {ago(c.created)}" for c in found}
+    found = queries.list_chats()
+    names = {
+        c.id: f"{markup.one_line(c.question, 70)} · {c.agent} · {describe_age(c.created)}"
+        for c in found
+    }
     if not names:
         st.info("No chat is kept yet: ask an agent something, then its memory can be seen here.")
         st.page_link(page("chat"), label="Open the chat")
@@ -46,33 +54,34 @@ def of_chat() -> None:
     which, when = st.columns([1.6, 1], gap="medium")
     chosen = which.selectbox(
         "Chat", list(names), format_func=names.get,
-        **from_url("chat", list(names), leaves=("event", "memory")),
+        **bind_to_address("chat", list(names), drops=("event", "memory")),
     )  # fmt: skip
-    episode = queries.chat(chosen)
+    episode = queries.read_chat(chosen)
     if episode:
         with when:
             end = moment(episode)
-        banks.look_into(episode, end, None)
+        banks.show_bank(episode, end, None)
 
 
 def of_episode() -> None:
-    found = listing.head("bank of an episode", LEFT)
+    found = listing.choose_place_or_explain("bank of an episode", DROPPED)
     if not found:
         return
     run, phase, step = found
-    rows = queries.episodes(run.id, phase, step, "Reward, lowest first", LISTED)
+    rows = queries.list_episodes(run.id, phase, step, "Reward, lowest first", LISTED)
     names = {
-        row["id"]: f"{markup.line(row['question'])} · reward {row['reward']:+.2f}" for row in rows
+        row["id"]: f"{markup.one_line(row['question'])} · reward {row['reward']:+.2f}"
+        for row in rows
     }
     given = st.query_params.get("episode")
-    if given and given not in names and queries.place_of(run.id, given) == (phase, step):
+    if given and given not in names and queries.find_place(run.id, given) == (phase, step):
         names[given] = given
     which, when = st.columns([1.6, 1], gap="medium")
     chosen = which.selectbox(
         "Episode", list(names), format_func=names.get,
-        **from_url("episode", list(names), leaves=("event", "memory")),
+        **bind_to_address("episode", list(names), drops=("event", "memory")),
     )  # fmt: skip
-    episode = queries.episode(run.id, chosen)
+    episode = queries.read_episode(run.id, chosen)
     if episode is None:
         st.info("There is no such episode.")
         return
@@ -81,13 +90,13 @@ def of_episode() -> None:
     place = {"run": run.id, "phase": phase, "step": step, "episode": chosen}
     st.page_link(page("episode"), label="Open this episode", icon=":material/arrow_forward:",
                  query_params={k: str(v) for k, v in place.items()})  # fmt: skip
-    banks.look_into(episode, end, place)
+    banks.show_bank(episode, end, place)
 
 
 st.title("Memory")
 with errors_in_words():
     source = st.segmented_control(
         "Source", list(SOURCES), format_func=SOURCES.get, required=True,
-        label_visibility="collapsed", **from_url("source", list(SOURCES)),
+        label_visibility="collapsed", **bind_to_address("source", list(SOURCES)),
     )  # fmt: skip
     {"lines": of_lines, "chat": of_chat, "episode": of_episode}[source]()

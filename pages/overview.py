@@ -5,13 +5,13 @@ import streamlit as st
 from app.markup import markup
 from app.reads import queries
 from app.shell.views import (
-    ago,
-    change,
+    describe_age,
+    describe_change,
+    describe_progress,
     errors_in_words,
-    nothing_yet,
     page,
-    progress_in_words,
-    state_badge,
+    show_empty_state,
+    show_state,
 )
 from memfactory_core.tasks.language import Fact
 
@@ -46,8 +46,8 @@ st.html(
 )
 
 with errors_in_words():
-    shown = queries.runs(CARDS)
-    done = [run for run in queries.runs(50) if run.state == "finished" and run.mode == "train"]
+    shown = queries.list_runs(CARDS)
+    done = [run for run in queries.list_runs(50) if run.state == "finished" and run.mode == "train"]
     with st.container(horizontal=True):
         if st.button("Start here", type="primary", icon=":material/play_arrow:"):
             st.switch_page(page("compose"))
@@ -56,24 +56,24 @@ with errors_in_words():
 
     st.subheader("Recent runs")
     if not shown:
-        nothing_yet(
+        show_empty_state(
             "There is no run yet. The preset *MemAgent, tiny, CPU* trains in a few minutes."
         )
     for column, run in zip(st.columns(CARDS), shown, strict=False):
         with column.container(border=True):
-            st.markdown(f"**{markup.plain(run.name)}**")
+            st.markdown(f"**{markup.escape_markdown(run.name)}**")
             with st.container(horizontal=True, vertical_alignment="center"):
-                state_badge(run)
-                st.caption(ago(run.created))
+                show_state(run)
+                st.caption(describe_age(run.created))
             st.html(
-                markup.facts(
+                markup.figures_row(
                     {
-                        "Exact match": change(run, "exact_match"),
-                        "Needed fact kept": change(run, "kept"),
+                        "Exact match": describe_change(run, "exact_match"),
+                        "Needed fact kept": describe_change(run, "kept"),
                     }
                 )
             )
-            st.caption(progress_in_words(run) or "not started")
+            st.caption(describe_progress(run) or "not started")
             st.page_link(
                 page("runs"),
                 label="Open",

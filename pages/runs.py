@@ -7,15 +7,15 @@ from app.reads import queries
 from app.run import diagnosis, operations, panels
 from app.shell.views import (
     PAGES,
-    ago,
-    change,
+    bind_to_address,
+    describe_age,
+    describe_change,
+    describe_progress,
     errors_in_words,
-    from_url,
-    nothing_yet,
     page,
-    progress_in_words,
-    state_badge,
-    status_line,
+    show_empty_state,
+    show_state,
+    show_status,
 )
 from memfactory_core.runs import jobs
 from memfactory_core.runs.tables import ACTIVE, Run
@@ -29,19 +29,25 @@ def table() -> None:
     st.title("Runs")
     count = queries.count_runs()
     if not count:
-        nothing_yet("There is no run yet.")
+        show_empty_state("There is no run yet.")
         return
     for column, title in zip(st.columns(WIDTHS), COLUMNS, strict=True):
         column.caption(title)
     number = st.session_state.get("runs.page", 1)
-    for run in queries.runs(PER_PAGE, (number - 1) * PER_PAGE):
+    for run in queries.list_runs(PER_PAGE, (number - 1) * PER_PAGE):
         name, state, progress, *figures = st.columns(WIDTHS, vertical_alignment="center")
         place = {"run": run.id}
-        name.page_link(page("runs"), label=markup.plain(run.name), icon="", query_params=place)
+        name.page_link(
+            page("runs"), label=markup.escape_markdown(run.name), icon="", query_params=place
+        )
         with state:
-            state_badge(run)
-        progress.markdown(progress_in_words(run) or "–")
-        texts = change(run, "exact_match"), change(run, "kept"), ago(run.created)
+            show_state(run)
+        progress.markdown(describe_progress(run) or "–")
+        texts = (
+            describe_change(run, "exact_match"),
+            describe_change(run, "kept"),
+            describe_age(run.created),
+        )
         for column, text in zip(figures, texts, strict=True):
             column.markdown(text)
     if count > PER_PAGE:
@@ -53,7 +59,7 @@ def buttons(run: Run) -> None:
     with st.container(horizontal=True):
         asked = run.state == "stopping"
         if run.state in ACTIVE and st.button("Stop", icon=":material/stop:", disabled=asked):
-            jobs.request_stop(queries.engine(), run.id)
+            jobs.request_stop(queries.database_engine(), run.id)
             st.rerun()
         links = {}
         if queries.count_episodes(run.id) > 0:
@@ -67,24 +73,24 @@ def buttons(run: Run) -> None:
 
 def detail(run: Run) -> None:
     st.page_link(page("runs"), label="All runs", icon=":material/arrow_back:", query_params={})
-    st.title(markup.plain(run.name))
+    st.title(markup.escape_markdown(run.name))
 
     @st.fragment(run_every=2 if run.state in ACTIVE else None)
     def live() -> None:
-        jobs.reap(queries.engine())
+        jobs.reap(queries.database_engine())
         now = queries.find_run(run.id) or run
         if run.state in ACTIVE and now.state not in ACTIVE:
             st.rerun()
-        status_line(now)
+        show_status(now)
         buttons(now)
-        shown = {"Curves": panels.curves} if now.mode in ("train", "rerank") else {}
-        shown |= {"Before and after" if shown else "Results": panels.results}
-        if operations.known(now):
-            shown |= {"Decisions": operations.panel}
+        shown = {"Curves": panels.show_curves} if now.mode in ("train", "rerank") else {}
+        shown |= {"Before and after" if shown else "Results": panels.show_results}
+        if operations.has_operations(now):
+            shown |= {"Decisions": operations.show_operations}
         if now.mode in ("train", "evaluate"):
-            shown |= {"Causes": diagnosis.causes, "Memories": diagnosis.memories}
-        shown |= {"Log": panels.log, "Settings": panels.settings}
-        tabs = st.tabs(list(shown), **from_url("tab", list(shown), leaves=("cause", "steps")))
+            shown |= {"Causes": diagnosis.show_causes, "Memories": diagnosis.show_memories}
+        shown |= {"Log": panels.show_log, "Settings": panels.show_settings}
+        tabs = st.tabs(list(shown), **bind_to_address("tab", list(shown), drops=("cause", "steps")))
         for tab, draw in zip(tabs, shown.values(), strict=True):
             if tab.open:
                 with tab:
@@ -94,7 +100,7 @@ def detail(run: Run) -> None:
 
 
 with errors_in_words():
-    jobs.reap(queries.engine())
+    jobs.reap(queries.database_engine())
     chosen = queries.find_run(st.query_params.get("run"))
     if st.query_params.get("run") and not chosen:
         st.warning("There is no such run here.")

@@ -1,5 +1,5 @@
 """The Gradio chat at /chat/: a text and a question in, the memory after each section as it is
-written, then the answer. All text goes through markup.safe; Gradio's HTML element shows it as it
+written, then the answer. All text goes through markup.escape_html; Gradio's HTML element shows it as it
 is."""
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ FACTS = {
 """Texts of facts; the first one is asked for."""
 
 
-def example(facts: str) -> list[str]:
+def fact_example(facts: str) -> list[str]:
     """Text and question of an example, said as the tiny model knows it."""
     said = [Fact(*words.split()) for words in facts.split(", ")]
     return [" ".join(fact.sentence for fact in said), said[0].question]
 
 
-EXAMPLES = [example(facts) for facts in FACTS.values()]
+EXAMPLES = [fact_example(facts) for facts in FACTS.values()]
 SHOW_ANSWER = """() => {
   const answers = document.querySelectorAll("#log .mf-answer, #log .mf-open, #log [role=alert]");
   if (answers.length) answers[answers.length - 1].scrollIntoView({block: "nearest"});
 }"""
-LAYOUT = """
+STYLE = """
 .gradio-container { max-width: 100% !important; padding: 0 !important; }
 .gradio-container .main { padding: 2px 4px !important; }
 footer { display: none !important; }
@@ -96,7 +96,7 @@ def mount(api: Any, path: str) -> None:
     blocks = build()
     blocks.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
     gr.mount_gradio_app(
-        api, blocks, path=path, theme=THEME, css=style + LAYOUT, run_history=False, ssr_mode=False,
+        api, blocks, path=path, theme=THEME, css=style + STYLE, run_history=False, ssr_mode=False,
         show_error=False, footer_links=[], max_file_size="1mb", enable_monitoring=False,
     )  # fmt: skip
 
@@ -167,7 +167,7 @@ def build() -> gr.Blocks:
 
 def choose_agent(request: gr.Request) -> Any:
     """The agents, with the run of the address bar chosen; only now can one be asked."""
-    choices = conversation.agents()
+    choices = conversation.list_agents()
     wanted = f"run:{request.query_params.get('run', '')}"
     ids = [agent_id for _, agent_id in choices]
     chosen = wanted if wanted in ids else ids[0] if ids else None
@@ -184,9 +184,9 @@ def converse(
     exchange = Exchange(agent="", question=(question or "").strip())
     history = [*history, exchange][-KEPT_EXCHANGES:]
     try:
-        agent = conversation.find(agent_id, before=weights == BEFORE)
+        agent = conversation.find_agent(agent_id, before=weights == BEFORE)
         exchange.agent = agent.label
-        example = conversation.to_example(text or "", question or "", int(sentences))
+        example = conversation.example_from_text(text or "", question or "", int(sentences))
         last = next((e for e in reversed(history[:-1]) if e.answer is not None), None)
         if again and last is None:
             raise ConfigError("nothing has been read yet: untick the box and read first")
@@ -194,9 +194,9 @@ def converse(
         exchange.context = last.context if again else agent.config.paradigm.start(example)
         yield render(history), history
         sampler = conversation.samplers.get(agent)
-        for _ in conversation.play(agent, sampler, exchange, stopped.is_set):
+        for _ in conversation.play_exchange(agent, sampler, exchange, stopped.is_set):
             yield render(history), history
-        conversation.keep(exchange)
+        conversation.keep_exchange(exchange)
         yield render(history), history
     except MemFactoryError as error:
         exchange.error = str(error)
@@ -223,29 +223,32 @@ def read_file(content: bytes | None) -> tuple[Any, Any]:
     try:
         return (content or b"").decode("utf-8-sig"), gr.skip()
     except UnicodeDecodeError:
-        return gr.skip(), _problem(
+        return gr.skip(), show_problem(
             "the file is not UTF-8 text: save it as UTF-8 and upload it again"
         )
 
 
 def render(history: list[Exchange]) -> str:
     """The conversation as HTML; earlier readings are folded."""
-    return "".join(_turn(exchange, exchange is history[-1]) for exchange in history) or WELCOME
+    return (
+        "".join(_show_exchange(exchange, exchange is history[-1]) for exchange in history)
+        or WELCOME
+    )
 
 
-def _turn(exchange: Exchange, newest: bool) -> str:
+def _show_exchange(exchange: Exchange, newest: bool) -> str:
     parts = [
-        f'<div class="mf-asked"><div class="mf-label">{markup.safe(exchange.agent or "Agent", 200)}'
-        f"</div>{markup.text(exchange.question, 'no question')}</div>"
+        f'<div class="mf-asked"><div class="mf-label">{markup.escape_html(exchange.agent or "Agent", 200)}'
+        f"</div>{markup.show_text(exchange.question, 'no question')}</div>"
     ]
     example = exchange.example
     if example and exchange.reread:
-        parts.append(_reading(exchange, example, newest))
+        parts.append(_show_reading(exchange, example, newest))
     if exchange.answer is not None:
         memories = exchange.context.bank.all()
         parts.append(markup.answer_card("", exchange.answer, memories, needed=example.needed))
     if exchange.error:
-        parts.append(_problem(exchange.error))
+        parts.append(show_problem(exchange.error))
     if exchange.kept:
         place = urlencode({"source": "chat", "chat": exchange.kept})
         parts.append(
@@ -255,10 +258,10 @@ def _turn(exchange: Exchange, newest: bool) -> str:
     return f'<div class="mf mf-turn">{"".join(parts)}</div>'
 
 
-def _reading(exchange: Exchange, example: Example, newest: bool) -> str:
+def _show_reading(exchange: Exchange, example: Example, newest: bool) -> str:
     told = story.sections(example, exchange.context.events)
     total = len(example.observations)
-    cards = markup.timeline(example, told, exchange.context.bank.budget)
+    cards = markup.section_cards(example, told, exchange.context.bank.budget)
     if not newest:
         title = f"How the memory was written, {total} section{'s' if total > 1 else ''}"
         return f"<details><summary>{title}</summary>{cards}</details>"
@@ -268,6 +271,7 @@ def _reading(exchange: Exchange, example: Example, newest: bool) -> str:
     return f'{cards}<p class="mf-muted" role="status">{doing} …</p>'
 
 
-def _problem(message: str) -> str:
+def show_problem(message: str) -> str:
+    """A note on what went wrong, as a card."""
     label = markup.tag("reject", "!", "Note")
-    return f'<div class="mf-card" role="alert">{label} {markup.safe(message)}</div>'
+    return f'<div class="mf-card" role="alert">{label} {markup.escape_html(message)}</div>'

@@ -28,7 +28,7 @@ from memfactory_core.types import Evidence, Example
 MOST_CHARACTERS = 200_000
 MOST_SECTIONS = 400
 KEPT_SAMPLERS = 2
-WHOLE = "checkpoints/checkpoint-*/trainer_state.json"
+WHOLE_CHECKPOINT = "checkpoints/checkpoint-*/trainer_state.json"
 
 
 class Stopped(Exception):
@@ -63,15 +63,15 @@ class Exchange:
         return self.context.example if self.context else None
 
 
-AT_HAND = ("tiny", "scripted")
+PRESET_POLICIES = ("tiny", "scripted")
 """Policies of presets that can be talked to at once; the others load a model of gigabytes first."""
 
 
-def agents() -> list[tuple[str, str]]:
+def list_agents() -> list[tuple[str, str]]:
     """(label, id) of everything that can be chatted with: runs, newest first, then presets. A name
     that comes twice carries the run's id."""
     found = []
-    for run in queries.runs(200):
+    for run in queries.list_runs(200):
         try:
             config = configuration.build(run.settings, f"run {run.id}")
             if config.mode not in ("train", "evaluate"):
@@ -91,12 +91,12 @@ def agents() -> list[tuple[str, str]]:
         (f"Preset {values.get('name', name)}", f"recipe:{name}")
         for name, values in given.items()
         if values.get("mode", "train") in ("train", "evaluate")
-        and values["policy"]["kind"] in AT_HAND
+        and values["policy"]["kind"] in PRESET_POLICIES
     ]
     return named + presets
 
 
-def find(agent_id: str, before: bool = False) -> Agent:
+def find_agent(agent_id: str, before: bool = False) -> Agent:
     """The agent of an id. MemFactoryError says what is missing."""
     source, _, name = (agent_id or "").partition(":")
     if source == "recipe":
@@ -107,22 +107,22 @@ def find(agent_id: str, before: bool = False) -> Agent:
         raise ConfigError("this agent is gone: choose another one")
     config = configuration.build(run.settings, f"run {run.id}")
     trained = None if before else trained_policy(run, config)
-    weights = trained or _start(config)
+    weights = trained or _start_weights(config)
     when = "after training" if trained else "before training" if config.mode == "train" else ""
     return Agent(f"{run.name}{', ' if when else ''}{when}", config, weights)
 
 
-def checkpoints(run: Run) -> dict[str, Path]:
+def list_checkpoints(run: Run) -> dict[str, Path]:
     """The weights of a run that can be looked at: of its end first, then of its checkpoints, the
     latest first. Only whole ones: the trainer's state is written last."""
     folder = Path(run.folder)
-    steps = {int(p.parent.name.split("-")[1]): p.parent for p in folder.glob(WHOLE)}
+    steps = {int(p.parent.name.split("-")[1]): p.parent for p in folder.glob(WHOLE_CHECKPOINT)}
     found = {f"step {step:,}": steps[step] for step in sorted(steps, reverse=True)}
     end = folder / "policy"
     return ({"the end": end} if any(end.glob("*.safetensors")) else {}) | found
 
 
-def _start(config: RunConfig) -> Path | None:
+def _start_weights(config: RunConfig) -> Path | None:
     """The weights that a run starts from where they are another run's."""
     other = queries.find_run(config.weights)
     if config.weights and other is None:
@@ -156,7 +156,7 @@ samplers = Samplers()
 """The loaded policies of this server."""
 
 
-def split(text: str, sentences: int) -> list[str]:
+def split_sections(text: str, sentences: int) -> list[str]:
     """A text in sections of so many sentences. ConfigError where it is empty or too long."""
     if not text.strip():
         raise ConfigError("there is no text to read: paste one, or take an example")
@@ -174,7 +174,7 @@ def split(text: str, sentences: int) -> list[str]:
     return found
 
 
-def to_example(text: str, question: str, sentences: int) -> Example:
+def example_from_text(text: str, question: str, sentences: int) -> Example:
     """What a user typed as an example. A sentence that states the fact asked for is its
     evidence."""
     if not question.strip():
@@ -188,12 +188,12 @@ def to_example(text: str, question: str, sentences: int) -> Example:
         if (fact := parse_fact(sentence)) and normalize_answer(fact.question) == wanted
     ]
     return Example(
-        id="chat", observations=tuple(split(text, sentences)), question=question.strip(),
+        id="chat", observations=tuple(split_sections(text, sentences)), question=question.strip(),
         answers=(), evidence=tuple(Evidence(text=sentence) for sentence in needed[:1]),
     )  # fmt: skip
 
 
-def play(
+def play_exchange(
     agent: Agent, sampler: Sampler, exchange: Exchange, stopped: Callable[[], bool]
 ) -> Iterator[Exchange]:
     """Reads section by section and answers, giving the exchange back after each step. A new
@@ -226,7 +226,7 @@ def drive(steps: Steps, sampler: Sampler, stopped: Callable[[], bool]) -> Any:
         return end.value
 
 
-def keep(exchange: Exchange) -> None:
+def keep_exchange(exchange: Exchange) -> None:
     """Keeps what was read and answered, so that its bank can be looked into on the Memory page."""
     context = exchange.context
     if context is None or not context.events:
@@ -237,5 +237,5 @@ def keep(exchange: Exchange) -> None:
         turns=tuple(context.turns), events=tuple(context.events), answer=exchange.answer or "",
         stop_reason="failed" if exchange.error else "answered",
     )  # fmt: skip
-    chats.save(queries.engine(), exchange.agent, played)
+    chats.save(queries.database_engine(), exchange.agent, played)
     exchange.kept = played.id

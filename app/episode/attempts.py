@@ -10,49 +10,51 @@ import streamlit as st
 
 from app.markup import cards, markup
 from app.reads import findings
-from app.shell.views import from_url, page
+from app.shell.views import bind_to_address, page
 from memfactory_core.explain import moments
 from memfactory_core.explain.attempts import aligned_banks, parting
 from memfactory_core.runs.tables import EpisodeRow, Run
 from memfactory_core.trace import Episode
 
-ACROSS = 4
-SHOWN = 16
+COLUMNS = 4
+ATTEMPTS_A_PAGE = 16
 """Attempts that are laid side by side on one page."""
-COMPARED = 1000
+COMPARABLE_ATTEMPTS = 1000
 """Attempts, best first, of which any two can be compared."""
-SAME = 1e-9
+EQUAL_REWARDS = 1e-9
 """Rewards that differ by less are equal: such a group teaches nothing."""
 
 
 def teaches(lowest: float, highest: float) -> bool:
     """Whether the attempts of a group earned differently."""
-    return highest - lowest > SAME
+    return highest - lowest > EQUAL_REWARDS
 
 
-def right_in_words(right: float, count: int) -> str:
+def describe_right(right: float, count: int) -> str:
     """How many attempts are right; where an attempt answers several questions, the share."""
     return (
         f"{right:,.0f} of {count:,} right" if right == int(right) else f"{right / count:.0%} right"
     )
 
 
-def show(run: Run, phase: str, step: int, group: dict[str, Any]) -> None:
-    """One group (a row of findings.groups), a page of its attempts at a time."""
+def show_group(run: Run, phase: str, step: int, group: dict[str, Any]) -> None:
+    """One group (a row of findings.list_groups), a page of its attempts at a time."""
     name, total = group["group_id"], group["attempts"]
-    pages, key = -(-total // SHOWN), f"attempts.{name}"
+    pages, key = -(-total // ATTEMPTS_A_PAGE), f"attempts.{name}"
     number = min(st.session_state.get(key, 1), pages)
-    found = findings.attempts(run.id, phase, step, name, SHOWN, (number - 1) * SHOWN)
-    first, start = found[0][1], (number - 1) * SHOWN + 1
+    found = findings.list_attempts(
+        run.id, phase, step, name, ATTEMPTS_A_PAGE, (number - 1) * ATTEMPTS_A_PAGE
+    )
+    first, start = found[0][1], (number - 1) * ATTEMPTS_A_PAGE + 1
     gold = first.example.answers[0] if first.example.answers else ""
     st.html(
-        f'<div class="mf mf-story">{markup.text(first.example.question)} <span class="mf-muted">'
-        f"Right answer:</span> {markup.text(gold, 'not known')}</div>"
+        f'<div class="mf mf-story">{markup.show_text(first.example.question)} <span class="mf-muted">'
+        f"Right answer:</span> {markup.show_text(gold, 'not known')}</div>"
     )
     lesson = teaches(group["lowest"], group["highest"])
-    st.html(markup.facts({
+    st.html(markup.figures_row({
         "Attempts": f"{total:,}",
-        "Answers": right_in_words(group["right"], total),
+        "Answers": describe_right(group["right"], total),
         "Mean reward": f"{group['mean']:+.2f}", "Spread": f"{group['spread']:.2f}",
         "Teaches": "yes" if lesson else "no, all earned the same",
     }))  # fmt: skip
@@ -61,20 +63,20 @@ def show(run: Run, phase: str, step: int, group: dict[str, Any]) -> None:
             st.pagination(pages, key=key)
             last = start + len(found) - 1
             st.caption(f"Attempts {start:,} to {last:,} of {total:,}, best first", width="content")
-    _side_by_side(run, found, start)
+    _show_side_by_side(run, found, start)
     st.subheader("Memories at the end")
     st.caption("One row for each text; the columns are the attempts. Shared ones come first.")
     rows = aligned_banks([episode for _, episode in found])
     st.html(cards.banks_table(rows, len(found), first.example.needed, start))
     if total > 1:
-        _parting(run, phase, step, name)
+        _show_first_difference(run, phase, step, name)
 
 
-def _side_by_side(run: Run, found: list[tuple[EpisodeRow, Episode]], first: int) -> None:
+def _show_side_by_side(run: Run, found: list[tuple[EpisodeRow, Episode]], first: int) -> None:
     weights = run.settings.get("reward", {})
-    for start in range(0, len(found), ACROSS):
-        here = found[start : start + ACROSS]
-        columns = st.columns(ACROSS, gap="small")
+    for start in range(0, len(found), COLUMNS):
+        here = found[start : start + COLUMNS]
+        columns = st.columns(COLUMNS, gap="small")
         for number, column, (row, episode) in zip(
             count(first + start), columns, here, strict=False
         ):
@@ -85,10 +87,10 @@ def _side_by_side(run: Run, found: list[tuple[EpisodeRow, Episode]], first: int)
             parts |= {"Reward": f"{row.reward:+.2f}", "Advantage": f"{row.advantage:+.2f}"}
             with column.container(border=True, height="stretch"):
                 st.html(cards.attempt_card(number, episode, row.cause, parts))
-                link_to(run, row, f"Open attempt {number}", icon="")
+                link_to_episode(run, row, f"Open attempt {number}", icon="")
 
 
-def link_to(
+def link_to_episode(
     run: Run, row: EpisodeRow, label: str, event: int | None = None,
     icon: str = ":material/arrow_forward:",
 ) -> None:  # fmt: skip
@@ -99,21 +101,21 @@ def link_to(
     st.page_link(page("episode"), label=label, icon=icon, query_params=place)
 
 
-def _parting(run: Run, phase: str, step: int, group: str) -> None:
+def _show_first_difference(run: Run, phase: str, step: int, group: str) -> None:
     st.subheader("Where two attempts part")
-    rewards = findings.rewards(run.id, phase, step, group, COMPARED)
+    rewards = findings.list_rewards(run.id, phase, step, group, COMPARABLE_ATTEMPTS)
     names = [str(number) for number in range(1, len(rewards) + 1)]
     left, right = st.columns(2, gap="medium")
     chosen = [
         column.selectbox(
             label, names, format_func=lambda n: f"Attempt {n}, reward {rewards[int(n) - 1]:+.2f}",
-            **from_url(key, names, start),
+            **bind_to_address(key, names, start),
         )
         for column, label, key, start in (
             (left, "One attempt", "one", names[0]), (right, "The other", "other", names[-1]),
         )
     ]  # fmt: skip
-    pair = [findings.attempts(run.id, phase, step, group, 1, int(n) - 1)[0] for n in chosen]
+    pair = [findings.list_attempts(run.id, phase, step, group, 1, int(n) - 1)[0] for n in chosen]
     turn = parting(pair[0][1], pair[1][1])
     if turn is None:
         st.info("These two attempts said the same in every turn.")
@@ -121,7 +123,7 @@ def _parting(run: Run, phase: str, step: int, group: str) -> None:
     roles = [episode.turns[turn].role for _, episode in pair if turn < len(episode.turns)]
     place = next(e.turns[turn].observation for _, e in pair if turn < len(e.turns))
     where = "when answering" if place is None else f"in section {place + 1}"
-    what = markup.plain(moments.ROLES.get(roles[0], roles[0]).lower(), 60)
+    what = markup.escape_markdown(moments.ROLES.get(roles[0], roles[0]).lower(), 60)
     before = f"They say the same for {turn:,} {'turn' if turn == 1 else 'turns'} and"
     st.markdown(f"{before if turn else 'They'} part {where} ({what}).")
     left, right = st.columns(2, gap="medium")
@@ -129,6 +131,6 @@ def _parting(run: Run, phase: str, step: int, group: str) -> None:
     for column, name, (row, episode) in zip((left, right), chosen, pair, strict=True):
         with column.container(border=True):
             said = episode.turns[turn].completion.text if turn < len(episode.turns) else ""
-            body = markup.highlight(said, needed) if said else markup.text("", "nothing")
+            body = markup.mark_needed(said, needed) if said else markup.show_text("", "nothing")
             st.html(f'<div class="mf"><div class="mf-label">Attempt {name} said</div>{body}</div>')
-            link_to(run, row, "Open this moment", moments.event_of_turn(episode, turn))
+            link_to_episode(run, row, "Open this moment", moments.event_of_turn(episode, turn))

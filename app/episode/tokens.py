@@ -10,7 +10,7 @@ import streamlit as st
 from app.chat import conversation
 from app.chat.conversation import Agent
 from app.markup import cards, markup
-from app.shell.views import rows_of
+from app.shell.views import table_with_download
 from memfactory_core.errors import MemFactoryError
 from memfactory_core.explain import moments
 from memfactory_core.explain.likelihood import Token, compare_tokens
@@ -19,42 +19,42 @@ from memfactory_core.runs.tables import Run
 from memfactory_core.trace import Episode
 
 
-def panel(run: Run, shown: Episode) -> None:
+def show_tokens(run: Run, shown: Episode) -> None:
     """A turn's tokens under the weights chosen and under the start; computed on demand."""
     turns = [str(i) for i, turn in enumerate(shown.turns) if turn.completion.completion_ids]
     if not turns:
         st.info("This episode has no tokens: its policy was not a language model.")
         return
-    weights = conversation.checkpoints(run)
+    weights = conversation.list_checkpoints(run)
     if not weights:
         st.info("This run left no weights to compare with its start.", icon=":material/block:")
         return
     which, when, how = st.columns([2.2, 1.2, 1.2], vertical_alignment="bottom")
-    turn = int(which.selectbox("Turn", turns, format_func=lambda t: _title(shown, int(t))))
+    turn = int(which.selectbox("Turn", turns, format_func=lambda t: _turn_title(shown, int(t))))
     point = when.selectbox("Weights of", list(weights))
     key = f"tokens.{run.id}.{shown.id}.{turn}.{point}"
     if how.button("Compare", icon=":material/compare_arrows:", width="stretch", type="primary"):
         with st.spinner("Both policies read the turn."):
             try:
-                st.session_state[key] = _compare(run, shown, turn, weights[point])
+                st.session_state[key] = _compare_weights(run, shown, turn, weights[point])
             except MemFactoryError as error:
                 st.info(
-                    f"This cannot be compared: {markup.plain(str(error), 400)}",
+                    f"This cannot be compared: {markup.escape_markdown(str(error), 400)}",
                     icon=":material/block:",
                 )
     tokens = st.session_state.get(key)
     if not tokens:
         st.caption("The tokens of a turn, coloured by what training changed in their probability.")
         return
-    st.html(cards.tokens_line(tokens))
+    st.html(cards.show_tokens_line(tokens))
     st.caption(
         "Underlined green: more likely after training; dashed red: less likely; the stronger the "
         "colour, the greater the change. Point at a token for its log-probabilities."
     )
-    rows_of(
+    table_with_download(
         [
             {
-                "token": markup.line(token.text, 40) or "(space)", "after training": round(exp(token.now), 4),
+                "token": markup.one_line(token.text, 40) or "(space)", "after training": round(exp(token.now), 4),
                 "at the start": round(exp(token.start), 4),
                 "change in nats": round(token.now - token.start, 3),
             }
@@ -64,15 +64,15 @@ def panel(run: Run, shown: Episode) -> None:
     )  # fmt: skip
 
 
-def _title(shown: Episode, number: int) -> str:
+def _turn_title(shown: Episode, number: int) -> str:
     turn = shown.turns[number]
-    role = markup.line(moments.ROLES.get(turn.role, turn.role).lower(), 60)
+    role = markup.one_line(moments.ROLES.get(turn.role, turn.role).lower(), 60)
     where = "answer" if turn.observation is None else f"section {turn.observation + 1}"
     return f"{number + 1}: {where}, {role}" if where != role else f"{number + 1}: {role}"
 
 
-def _compare(run: Run, shown: Episode, turn: int, weights: Path) -> list[Token]:
-    before = conversation.find(f"run:{run.id}", before=True)
+def _compare_weights(run: Run, shown: Episode, turn: int, weights: Path) -> list[Token]:
+    before = conversation.find_agent(f"run:{run.id}", before=True)
     now = conversation.samplers.get(Agent(before.label, before.config, weights))
     start = conversation.samplers.get(before)
     if not isinstance(now, LanguageModelSampler) or not isinstance(start, LanguageModelSampler):

@@ -13,9 +13,9 @@ import streamlit as st
 
 from app.chat import conversation
 from app.chat.conversation import Agent
-from app.compose.forms import label
+from app.compose.forms import field_label
 from app.markup import markup
-from app.shell.views import from_url
+from app.shell.views import bind_to_address
 from memfactory_core.component import kinds
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.explain import moments, story
@@ -26,7 +26,7 @@ from memfactory_core.runs.tables import Run
 from memfactory_core.trace import Episode, Recalled, Wrote
 from memfactory_core.types import Memory
 
-MOST = 32
+MOST_ATTEMPTS = 32
 SHUFFLES = 2000
 READING = "reading"
 """Stands for the answer's turn where a write is chosen: only what is read changes."""
@@ -36,23 +36,23 @@ OPERATIONS = {"manage": ("ADD", "UPDATE", "DELETE", "NOOP"), "merge": ("ADD", "M
 _PLAYING = threading.Lock()
 
 
-def panel(run: Run, phase: str, shown: Episode) -> None:
+def show_what_if(run: Run, phase: str, shown: Episode) -> None:
     """The change, the attempts, and what came of them."""
     try:
-        agent = conversation.find(f"run:{run.id}", before=phase.startswith("before"))
+        agent = conversation.find_agent(f"run:{run.id}", before=phase.startswith("before"))
     except MemFactoryError as error:
-        _not_here(str(error))
+        _explain_refusal(str(error))
         return
     if not agent.config.policy.trainable:
-        _not_here(f"its policy ({agent.config.policy.kind}) is a program or a service, without "
+        _explain_refusal(f"its policy ({agent.config.policy.kind}) is a program or a service, without "
                   "weights that could play the rest again.")  # fmt: skip
         return
-    decision = _decision_of(shown)
+    decision = _choose_write(shown)
     if decision is None:
         return
     left, right = st.columns([1, 1.35], gap="large")
     with left:
-        change = _ask(shown, decision)
+        change = _choose_change(shown, decision)
     with right:
         reading = change.turn < len(shown.turns) and shown.turns[change.turn].observation is None
         which, many, act = st.columns([1.4, 0.9, 1.4], vertical_alignment="bottom", gap="small")
@@ -60,58 +60,58 @@ def panel(run: Run, phase: str, shown: Episode) -> None:
         retriever = which.selectbox(
             "Retriever", known, index=1 if reading else 0, key=f"what-if.retriever.{reading}",
             format_func=lambda name: name.replace("_", " "),
-            help=f"The record's is {label(agent.config.paradigm.retriever.kind)}.",
+            help=f"The record's is {field_label(agent.config.paradigm.retriever.kind)}.",
         )  # fmt: skip
-        samples = int(many.number_input("Attempts", 1, MOST, 8, key="what-if.samples"))
+        samples = int(many.number_input("Attempts", 1, MOST_ATTEMPTS, 8, key="what-if.samples"))
         key = f"what-if.{shown.id}"
         made = [change.model_dump_json(), retriever, samples]
         if act.button("Play again", type="primary", icon=":material/replay:", width="stretch"):
             with st.spinner("The policy plays the rest again."):
-                st.session_state[key] = made, _play(agent, shown, change, retriever, samples)
+                st.session_state[key] = made, _play_both(agent, shown, change, retriever, samples)
         kept = st.session_state.get(key)
         if kept is None:
             st.caption(
-                f"{markup.plain(agent.label)} plays the rest {samples:,} times with the change and "
+                f"{markup.escape_markdown(agent.label)} plays the rest {samples:,} times with the change and "
                 "as often without it, to compare. The record stays as it is."
             )
             return
         if kept[0] != made:
             st.caption("These results are of the change before; press the button for the new one.")
-        _outcome(*kept[1])
+        _show_outcome(*kept[1])
 
 
-def _not_here(reason: str) -> None:
-    told = f"This run cannot play an episode again: {markup.plain(reason, 400)}"
+def _explain_refusal(reason: str) -> None:
+    told = f"This run cannot play an episode again: {markup.escape_markdown(reason, 400)}"
     st.info(told, icon=":material/block:")
 
 
-def _decision_of(shown: Episode) -> str | None:
+def _choose_write(shown: Episode) -> str | None:
     """The event that is to be changed, READING for what is read to answer."""
     writes = {str(e.seq): e for e in shown.events if isinstance(e, Wrote) and _has_turn(shown, e)}
-    options = [*writes, *([READING] if _answers(shown) else [])]
+    options = [*writes, *([READING] if _answer_turns(shown) else [])]
     if not options:
         st.info("The policy decided nothing in this episode.")
         return None
     return st.selectbox(
-        "Which decision", options, format_func=lambda o: _decision(writes.get(o)),
-        **from_url("event", options),
+        "Which decision", options, format_func=lambda o: _describe_write(writes.get(o)),
+        **bind_to_address("event", options),
     )  # fmt: skip
 
 
-def _answers(shown: Episode) -> list[int]:
+def _answer_turns(shown: Episode) -> list[int]:
     return [i for i, turn in enumerate(shown.turns) if turn.observation is None]
 
 
-def _ask(shown: Episode, decision: str) -> Change:
+def _choose_change(shown: Episode, decision: str) -> Change:
     if decision == READING:
         st.html(
             '<div class="mf mf-muted">The memory stays as recorded; what is read from it changes.'
             "</div>"
         )
-        return Change(turn=_answers(shown)[0])
+        return Change(turn=_answer_turns(shown)[0])
     event = shown.events[int(decision)]
-    st.html(f'<div class="mf">{markup.write(event, shown.example.needed)}</div>')
-    return _change(shown, event)
+    st.html(f'<div class="mf">{markup.show_write(event, shown.example.needed)}</div>')
+    return _choose_change_of(shown, event)
 
 
 def _has_turn(shown: Episode, event: Wrote) -> bool:
@@ -122,15 +122,15 @@ def _has_turn(shown: Episode, event: Wrote) -> bool:
     return True
 
 
-def _decision(event: Wrote | None) -> str:
+def _describe_write(event: Wrote | None) -> str:
     if event is None:
         return "What is read to answer"
     where = "answering" if event.at is None else f"section {event.at + 1}"
     action = markup.ACTIONS[event.action][1].lower()
-    return f"{where}: {action} {markup.line(event.after or event.before or '', 90)}"
+    return f"{where}: {action} {markup.one_line(event.after or event.before or '', 90)}"
 
 
-def _change(shown: Episode, event: Wrote) -> Change:
+def _choose_change_of(shown: Episode, event: Wrote) -> Change:
     turn = turn_of(shown, event.seq)
     role, said = shown.turns[turn].role, shown.turns[turn].completion.text
     hows = [*([UNDO] if event.action in ("add", "update", "delete") else []), EDIT]
@@ -142,13 +142,13 @@ def _change(shown: Episode, event: Wrote) -> Change:
     if how == AGAIN:
         return Change(turn=turn)
     if how == FORCE:
-        text = _operation(shown, event, role, key)
+        text = _force_operation(shown, event, role, key)
         return Change(turn=turn, text=text)
-    given = st.text_area("What the policy says instead", said[: markup.SHOWN], key=key)
+    given = st.text_area("What the policy says instead", said[: markup.SHOWN_CHARACTERS], key=key)
     return Change(turn=turn, text=given)
 
 
-def _operation(shown: Episode, event: Wrote, role: str, key: str) -> str:
+def _force_operation(shown: Episode, event: Wrote, role: str, key: str) -> str:
     """An operation in the policy's own words; it can only name memories that it was shown."""
     told = moments.moments(shown)
     moment = told[moments.find(told, event.seq)]
@@ -164,7 +164,7 @@ def _operation(shown: Episode, event: Wrote, role: str, key: str) -> str:
     which = st.selectbox(
         "Memory",
         list(known),
-        format_func=lambda i: f"#{markup.line(i, 20)} {markup.line(known[i].text, 60)}",
+        format_func=lambda i: f"#{markup.one_line(i, 20)} {markup.one_line(known[i].text, 60)}",
         key=f"{key}.id",
     )
     old = f"{known[which].text} #{which}"
@@ -173,7 +173,7 @@ def _operation(shown: Episode, event: Wrote, role: str, key: str) -> str:
     return f"{name} {old} to {st.text_area('New text', fact, key=f'{key}.new')}"
 
 
-def _play(
+def _play_both(
     agent: Agent, shown: Episode, change: Change, retriever: str, samples: int
 ) -> tuple[Outcome, Outcome]:
     """The rest as it was said, and with the change; both sampled, so that they can be compared."""
@@ -194,14 +194,14 @@ def _play(
         )
 
 
-def _outcome(same: Outcome, changed: Outcome) -> None:
-    st.html(markup.facts({
+def _show_outcome(same: Outcome, changed: Outcome) -> None:
+    st.html(markup.figures_row({
         "Reward, recorded": f"{changed.before:+.2f}",
         "Played again unchanged": f"{same.after:+.2f}",
         "With the change": f"{changed.after:+.2f}",
         "Right with the change": f"{changed.exact_match_after:.0%}",
     }))  # fmt: skip
-    told = verdict([e.reward for e in same.episodes], [e.reward for e in changed.episodes])
+    told = judge_difference([e.reward for e in same.episodes], [e.reward for e in changed.episodes])
     st.caption(
         f"Means of {changed.samples} attempts at temperature 1, with 95% intervals: unchanged "
         f"{same.low:+.2f} to {same.high:+.2f}, with the change {changed.low:+.2f} to "
@@ -210,7 +210,7 @@ def _outcome(same: Outcome, changed: Outcome) -> None:
     episodes = changed.episodes
     answers: list[dict[str, Any]] = [
         {
-            "Attempt": number, "Answer": markup.line(one.answer, 200), "Reward": round(one.reward, 3),
+            "Attempt": number, "Answer": markup.one_line(one.answer, 200), "Reward": round(one.reward, 3),
             "Right": "yes" if exact_match(one.answer, one.example.answers) else "no",
         }
         for number, one in enumerate(episodes, 1)
@@ -220,10 +220,10 @@ def _outcome(same: Outcome, changed: Outcome) -> None:
     one = episodes[min(number, len(episodes)) - 1]
     told = story.sections(one.example, one.events)
     with st.container(height=420):
-        st.html(markup.timeline(one.example, told[:30]) + markup.episode_answers(one))
+        st.html(markup.section_cards(one.example, told[:30]) + markup.answer_cards(one))
 
 
-def verdict(same: Sequence[float], changed: Sequence[float]) -> str:
+def judge_difference(same: Sequence[float], changed: Sequence[float]) -> str:
     """What two lists of rewards tell, in words. Small samples' intervals are too narrow, so the
     difference is judged by how often shuffled rewards differ as much."""
     difference = fmean(changed) - fmean(same)

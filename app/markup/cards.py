@@ -1,12 +1,21 @@
 """HTML of the memory debugger: a moment of an episode, the bank, the fates of needed facts, a
-group's attempts, banks side by side, tokens. Model text goes through markup.safe as everywhere."""
+group's attempts, banks side by side, tokens. Model text goes through markup.escape_html as everywhere."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
 
-from app.markup.markup import ACTIONS, highlight, line, safe, struck, tag, text, write
+from app.markup.markup import (
+    ACTIONS,
+    escape_html,
+    mark_needed,
+    one_line,
+    show_text,
+    show_write,
+    strike_out,
+    tag,
+)
 from memfactory_core.explain import moments
 from memfactory_core.explain.attempts import Row
 from memfactory_core.explain.causes import CAUSES
@@ -16,24 +25,24 @@ from memfactory_core.rewards.answers import exact_match
 from memfactory_core.trace import Asked, Episode, Failed, Recalled, Wrote
 from memfactory_core.types import Evidence, Hit, Memory
 
-SIGNS = {
+CAUSE_SIGNS = {
     "failed": "!", "never_extracted": "∅", "not_written": "∅", "malformed": "⊘",
     "overwritten": "✎", "merged_away": "⇉", "deleted": "−", "not_retrieved": "⌕",
     "not_used": "…", "reader_error": "≠", "cannot_tell": "?",
 }  # fmt: skip
-STATES = {
+NEED_LOOKS = {
     "untold": ("·", ""), "present": ("✓", "good"), "used": ("✓", "good"),
     "never_stored": ("∅", "bad"), "overwritten": ("✎", "bad"), "merged_away": ("⇉", "bad"),
     "deleted": ("−", "bad"), "not_retrieved": ("⌕", "bad"), "not_used": ("…", "bad"),
     "reader_error": ("≠", "bad"),
 }  # fmt: skip
-MANY = 200
+SHOWN_ENTRIES = 200
 """Entries of a bank, or of aligned banks, that are shown."""
 
 
 def cause_tag(cause: str) -> str:
     """A cause as sign and word."""
-    return tag("bad", SIGNS.get(cause, "?"), cause.replace("_", " "))
+    return tag("bad", CAUSE_SIGNS.get(cause, "?"), cause.replace("_", " "))
 
 
 def cause_line(cause: str, count: int | None = None) -> str:
@@ -49,58 +58,66 @@ def moment_card(
     """What was read, recalled, said and written at one moment; the chosen event is outlined."""
     parts = []
     if moment.at is not None:
-        parts.append(_part("Read", highlight(episode.example.observations[moment.at], needed)))
+        parts.append(
+            _labelled("Read", mark_needed(episode.example.observations[moment.at], needed))
+        )
     for event in moment.events:
         mark = ' aria-current="true"' if event.seq == chosen else ""
-        parts.append(f'<div class="mf-event"{mark}>{_event(event, moment, episode, needed)}</div>')
+        parts.append(
+            f'<div class="mf-event"{mark}>{_show_event(event, moment, episode, needed)}</div>'
+        )
     return (
-        f'<section class="mf mf-card" aria-label="{html.escape(line(moment.title))}">'
+        f'<section class="mf mf-card" aria-label="{html.escape(one_line(moment.title))}">'
         f"{''.join(parts)}</section>"
     )
 
 
-def _part(label: str, body: str) -> str:
-    return f'<div class="mf-part"><div class="mf-label">{safe(label, 80)}</div>{body}</div>'
+def _labelled(label: str, body: str) -> str:
+    return f'<div class="mf-part"><div class="mf-label">{escape_html(label, 80)}</div>{body}</div>'
 
 
-def _event(event: object, moment: Moment, episode: Episode, needed: Sequence[Evidence]) -> str:
+def _show_event(event: object, moment: Moment, episode: Episode, needed: Sequence[Evidence]) -> str:
     if isinstance(event, Recalled):
-        return _part("Recalled", f"for {text(event.query)}{hits(event.hits, needed)}")
+        return _labelled(
+            "Recalled", f"for {show_text(event.query)}{hits_table(event.hits, needed)}"
+        )
     if isinstance(event, Failed):
-        return _part("A part failed", text(event.error))
+        return _labelled("A part failed", show_text(event.error))
     if isinstance(event, Wrote):
-        name = safe(event.memory_id or "", 40)
+        name = escape_html(event.memory_id or "", 40)
         which = f' <span class="mf-muted">memory {name}</span>' if name else ""
         label = tag(event.action, *ACTIONS[event.action]) + which
-        return f'<div class="mf-head">{label}</div>{write(event, needed)}'
+        return f'<div class="mf-head">{label}</div>{show_write(event, needed)}'
     if isinstance(event, Asked):
         said = episode.turns[event.index].completion.text
         echoed = any(isinstance(e, Wrote) and e.after == said for e in moment.events)
         if echoed:  # the write below shows the same words
             return ""
         label = moments.ROLES.get(event.role, event.role)
-        return _part(f"The policy said ({label.lower()})", text(said, "nothing"))
+        return _labelled(f"The policy said ({label.lower()})", show_text(said, "nothing"))
     return ""
 
 
-def hits(found: Sequence[Hit], needed: Sequence[Evidence] = ()) -> str:
+def hits_table(found: Sequence[Hit], needed: Sequence[Evidence] = ()) -> str:
     """Memories that were recalled: rank, text, and every score that explains the rank."""
     if not found:
         return '<div class="mf-muted">Nothing was found.</div>'
     rows = "".join(
-        f"<tr><td>{rank}</td><td>{highlight(hit.memory.text, needed)}</td>"
-        f"<td>{_scores(hit)}</td></tr>"
-        for rank, hit in enumerate(found[:MANY], 1)
+        f"<tr><td>{rank}</td><td>{mark_needed(hit.memory.text, needed)}</td>"
+        f"<td>{_show_scores(hit)}</td></tr>"
+        for rank, hit in enumerate(found[:SHOWN_ENTRIES], 1)
     )
     head = "<tr><th>Rank</th><th>Memory</th><th>Why: scores</th></tr>"
     return f'<table class="mf-table mf-hits"><thead>{head}</thead><tbody>{rows}</tbody></table>'
 
 
-def _scores(hit: Hit) -> str:
+def _show_scores(hit: Hit) -> str:
     scores = hit.scores or ({"score": hit.score} if hit.score else {})
     if not scores:
         return '<span class="mf-muted">everything is read</span>'
-    return "<br>".join(f"{safe(name, 60)} <b>{value:.3g}</b>" for name, value in scores.items())
+    return "<br>".join(
+        f"{escape_html(name, 60)} <b>{value:.3g}</b>" for name, value in scores.items()
+    )
 
 
 def bank_card(
@@ -108,20 +125,22 @@ def bank_card(
 ) -> str:
     """The bank at one moment; what the moment changed carries its word."""
     items = []
-    for memory in list(bank.values())[:MANY]:
+    for memory in list(bank.values())[:SHOWN_ENTRIES]:
         old = before.get(memory.id)
         new = "add" if old is None else "update" if old.text != memory.text else ""
         label = tag(new, *ACTIONS[new]) if new else ""
-        items.append(f"<li>{label} {highlight(memory.text, needed)}</li>")
+        items.append(f"<li>{label} {mark_needed(memory.text, needed)}</li>")
     gone = [memory for memory in before.values() if memory.id not in bank]
     items += [
-        f"<li>{tag('delete', *ACTIONS['delete'])} {struck(highlight(memory.text, needed))}</li>"
-        for memory in gone[:MANY]
+        f"<li>{tag('delete', *ACTIONS['delete'])} {strike_out(mark_needed(memory.text, needed))}</li>"
+        for memory in gone[:SHOWN_ENTRIES]
     ]
     size = sum(len(memory.text) for memory in bank.values())
     count = f"{len(bank):,} {'entry' if len(bank) == 1 else 'entries'}, {size:,} characters"
     body = (
-        f'<ul class="mf-list">{"".join(items)}</ul>' if items else text("", "The memory is empty.")
+        f'<ul class="mf-list">{"".join(items)}</ul>'
+        if items
+        else show_text("", "The memory is empty.")
     )
     return _framed(f"Memory at this moment · {count}", body)
 
@@ -132,8 +151,8 @@ def needed_card(facts: Sequence[tuple[Evidence, str, int | None]]) -> str:
         quiet = '<span class="mf-muted">This task does not say what was needed.</span>'
         return _framed("Needed facts", quiet)
     items = "".join(
-        f'<div class="mf-part">{tag(STATES[state][1], STATES[state][0], moments.STATES[state])}'
-        f"<div>{text(item.text)}</div></div>"
+        f'<div class="mf-part">{tag(NEED_LOOKS[state][1], NEED_LOOKS[state][0], moments.STATES[state])}'
+        f"<div>{show_text(item.text)}</div></div>"
         for item, state, _ in facts
     )
     return _framed("Needed facts at this moment", items)
@@ -149,9 +168,13 @@ def _framed(label: str, body: str) -> str:
 def attempt_card(number: int, episode: Episode, cause: str | None, parts: Mapping[str, str]) -> str:
     """One attempt of a group: its answer, right or wrong, the parts of its reward, its cause."""
     verdict = _verdict(episode)
-    said = f"<bdi>{safe(episode.answer, 300)}</bdi>" if episode.answer else text("", "no answer")
+    said = (
+        f"<bdi>{escape_html(episode.answer, 300)}</bdi>"
+        if episode.answer
+        else show_text("", "no answer")
+    )
     rows = "".join(
-        f"<tr><td>{safe(name, 60)}</td><td>{safe(value, 60)}</td></tr>"
+        f"<tr><td>{escape_html(name, 60)}</td><td>{escape_html(value, 60)}</td></tr>"
         for name, value in parts.items()
     )
     return (
@@ -181,15 +204,15 @@ def banks_table(rows: Sequence[Row], size: int, needed: Sequence[Evidence], firs
         return '<div class="mf mf-muted">Every attempt ended with an empty memory.</div>'
     head = "".join(f"<th>{number}</th>" for number in range(first, first + size))
     body = "".join(
-        f"<tr><td>{highlight(row.text, needed)}</td>"
+        f"<tr><td>{mark_needed(row.text, needed)}</td>"
         + "".join(
             '<td class="mf-in">✓</td>' if place in row.attempts else '<td class="mf-muted">–</td>'
             for place in range(size)
         )
         + f"<td>{len(row.attempts)} of {size}</td></tr>"
-        for row in rows[:MANY]
+        for row in rows[:SHOWN_ENTRIES]
     )
-    more = len(rows) - MANY
+    more = len(rows) - SHOWN_ENTRIES
     rest = f'<div class="mf-muted">{more:,} more memories</div>' if more > 0 else ""
     return (
         '<div class="mf mf-wide" role="group" aria-label="Memories at the end">'
@@ -198,7 +221,7 @@ def banks_table(rows: Sequence[Row], size: int, needed: Sequence[Evidence], firs
     )
 
 
-def tokens_line(tokens: Sequence[Token]) -> str:
+def show_tokens_line(tokens: Sequence[Token]) -> str:
     """Tokens coloured by what training changed: underlined where more likely now, dashed where
     less, the stronger the greater the change (full at 3 nats)."""
     pieces = []
@@ -209,6 +232,6 @@ def tokens_line(tokens: Sequence[Token]) -> str:
         name = "more" if change > 0.05 else "less" if change < -0.05 else "same"
         tip = f"now {token.now:.2f}, at the start {token.start:.2f}, change {change:+.2f}"
         style = f"background: rgba({colour}, {0.5 * strength:.2f})"
-        shown = safe(token.text, 200) or "·"
+        shown = escape_html(token.text, 200) or "·"
         pieces.append(f'<span class="mf-token {name}" style="{style}" title="{tip}">{shown}</span>')
     return f'<div class="mf mf-tokens">{"".join(pieces)}</div>'

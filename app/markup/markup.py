@@ -1,5 +1,5 @@
 """HTML for both the Streamlit pages and the Gradio chat. Everything that a model or a user wrote
-goes through `safe`: escaped, direction marks and control characters made visible, very long texts
+goes through `escape_html`: escaped, direction marks and control characters made visible, very long texts
 cut with a note."""
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from memfactory_core.text import words
 from memfactory_core.trace import Episode, Wrote
 from memfactory_core.types import Evidence, Example, Memory
 
-SHOWN = 20_000
+SHOWN_CHARACTERS = 20_000
 """Characters of one text that a page shows; the whole can be downloaded."""
-DIFFED = 6_000
+COMPARED_CHARACTERS = 6_000
 """Characters up to which a change is compared word by word."""
-GENEROUS = 100_000
+UNLIMITED_BUDGET = 100_000
 """Characters from which a budget is no limit worth showing."""
-HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+HIDDEN_CLASSES = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 """Unicode classes without a shape of their own: control, format and direction marks."""
-PLAIN = "\n\t\u200c\u200d"
+ALLOWED_CHARACTERS = "\n\t\u200c\u200d"
 """Characters of those classes that are shown as they are: the joiners belong to emoji and to
 scripts."""
-ACTIVE = "{}$`\\"
+TEMPLATE_CHARACTERS = "{}$`\\"
 """Characters that mean something to Gradio's HTML templates."""
 ACTIONS = {
     "add": ("+", "Add"),
@@ -37,7 +37,7 @@ ACTIONS = {
     "noop": ("○", "No change"),
     "reject": ("⊘", "Rejected"),
 }
-FATES = {
+FACT_LABELS = {
     "unread": ("·", "not read yet", ""),
     "kept": ("✓", "in memory", "good"),
     "missed": ("✕", "read here, not written", "bad"),
@@ -46,46 +46,46 @@ FATES = {
 }
 
 
-def safe(text: str, limit: int = SHOWN) -> str:
+def escape_html(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     """A text for HTML: verbatim, harmless, at most `limit` characters and a note on the rest."""
-    shown = "".join(map(_visible, text[:limit]))
+    shown = "".join(map(_escape, text[:limit]))
     if len(text) <= limit:
         return shown
     return f'{shown} <span class="mf-mark">{len(text) - limit:,} more characters</span>'
 
 
-def _visible(char: str) -> str:
-    if char not in PLAIN and unicodedata.category(char) in HIDDEN:
+def _escape(char: str) -> str:
+    if char not in ALLOWED_CHARACTERS and unicodedata.category(char) in HIDDEN_CLASSES:
         return f'<span class="mf-mark">U+{ord(char):04X}</span>'
-    return f"&#{ord(char)};" if char in ACTIVE else html.escape(char)
+    return f"&#{ord(char)};" if char in TEMPLATE_CHARACTERS else html.escape(char)
 
 
-def text(value: str, empty: str = "empty") -> str:
+def show_text(value: str, empty: str = "empty") -> str:
     """A text in its own isolated run; an empty one is said in words."""
     if not value:
         return f'<span class="mf-muted">{html.escape(empty)}</span>'
-    return f'<bdi class="mf-text">{safe(value)}</bdi>'
+    return f'<bdi class="mf-text">{escape_html(value)}</bdi>'
 
 
-def highlight(value: str, needed: Sequence[Evidence]) -> str:
+def mark_needed(value: str, needed: Sequence[Evidence]) -> str:
     """A text with the needed facts marked."""
-    return f'<bdi class="mf-text">{_marked(value, needed)}</bdi>'
+    return f'<bdi class="mf-text">{_mark(value, needed)}</bdi>'
 
 
-def _marked(value: str, needed: Sequence[Evidence]) -> str:
-    value, rest = value[:SHOWN], len(value) - SHOWN
+def _mark(value: str, needed: Sequence[Evidence]) -> str:
+    value, rest = value[:SHOWN_CHARACTERS], len(value) - SHOWN_CHARACTERS
     pieces, position = [], 0
-    for start, end in _places(value, needed):
-        pieces.append(safe(value[position:start]))
-        pieces.append(f'<mark class="mf-needed">{safe(value[start:end])}</mark>')
+    for start, end in _find_needed(value, needed):
+        pieces.append(escape_html(value[position:start]))
+        pieces.append(f'<mark class="mf-needed">{escape_html(value[start:end])}</mark>')
         position = end
-    pieces.append(safe(value[position:]))
+    pieces.append(escape_html(value[position:]))
     if rest > 0:
         pieces.append(f' <span class="mf-mark">{rest:,} more characters</span>')
     return "".join(pieces)
 
 
-def _places(value: str, needed: Sequence[Evidence]) -> list[tuple[int, int]]:
+def _find_needed(value: str, needed: Sequence[Evidence]) -> list[tuple[int, int]]:
     places: list[tuple[int, int]] = []
     for item in needed:
         pattern = r"\W+".join(map(re.escape, words(item.text)))
@@ -104,63 +104,61 @@ def tag(name: str, sign: str, label: str) -> str:
     return f'<span class="mf-tag {name}">{shown}</span>'
 
 
-def diff(before: str, after: str, needed: Sequence[Evidence] = ()) -> str:
+def show_difference(before: str, after: str, needed: Sequence[Evidence] = ()) -> str:
     """What a write changed: kept text plain, removed and added text marked with signs. Whole
     sentences are compared first, so that two unrelated ones are never mixed word by word."""
-    if max(len(before), len(after)) > DIFFED:
-        pieces = [_removed(before, needed), _added(after, needed)]
+    if max(len(before), len(after)) > COMPARED_CHARACTERS:
+        pieces = [_show_removed(before, needed), _show_added(after, needed)]
         return f'<bdi class="mf-text">{" ".join(filter(None, pieces))}</bdi>'
     old, new = split_sentences(before), split_sentences(after)
     pieces = []
-    for kind, gone, come in _changes(old, new):
+    for kind, gone, come in _compare(old, new):
         if kind == "replace" and difflib.SequenceMatcher(None, gone, come).ratio() > 0.75:
-            words = _changes(gone.split(), come.split())
-            pieces += [piece for change in words for piece in _pieces(*change, needed)]
+            words = _compare(gone.split(), come.split())
+            pieces += [piece for change in words for piece in _show_change(*change, needed)]
         else:
-            pieces += _pieces(kind, gone, come, needed)
+            pieces += _show_change(kind, gone, come, needed)
     return f'<bdi class="mf-text">{" ".join(filter(None, pieces))}</bdi>'
 
 
-def _changes(old: list[str], new: list[str]) -> list[tuple[str, str, str]]:
+def _compare(old: list[str], new: list[str]) -> list[tuple[str, str, str]]:
     codes = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     return [(kind, " ".join(old[a:b]), " ".join(new[c:d])) for kind, a, b, c, d in codes]
 
 
-def _pieces(kind: str, gone: str, come: str, needed: Sequence[Evidence]) -> list[str]:
+def _show_change(kind: str, gone: str, come: str, needed: Sequence[Evidence]) -> list[str]:
     if kind == "equal":
-        return [_marked(gone, needed)]
-    return [_removed(gone, needed), _added(come, needed)]
+        return [_mark(gone, needed)]
+    return [_show_removed(gone, needed), _show_added(come, needed)]
 
 
-def _removed(value: str, needed: Sequence[Evidence]) -> str:
-    return struck(_marked(value, needed)) if value else ""
+def _show_removed(value: str, needed: Sequence[Evidence]) -> str:
+    return strike_out(_mark(value, needed)) if value else ""
 
 
-def struck(shown: str) -> str:
+def strike_out(shown: str) -> str:
     """HTML of what is gone: the sign of `del` is not struck through, the words are."""
     return f"<del><s>{shown}</s></del>"
 
 
-def _added(value: str, needed: Sequence[Evidence]) -> str:
-    return f"<ins>{_marked(value, needed)}</ins>" if value else ""
+def _show_added(value: str, needed: Sequence[Evidence]) -> str:
+    return f"<ins>{_mark(value, needed)}</ins>" if value else ""
 
 
-def write(event: Wrote, needed: Sequence[Evidence]) -> str:
+def show_write(event: Wrote, needed: Sequence[Evidence]) -> str:
     """One write: what changed, or what was refused and why."""
     if event.action in ("add", "update", "delete"):
         if (event.before or "") == (event.after or ""):
             same = '<span class="mf-muted">(rewritten as it was)</span>'
-            body = f"{highlight(event.after or '', needed)} {same}"
+            body = f"{mark_needed(event.after or '', needed)} {same}"
         else:
-            body = diff(event.before or "", event.after or "", needed)
+            body = show_difference(event.before or "", event.after or "", needed)
     elif event.action == "reject":
-        body = (
-            f'<span class="mf-muted">Wanted to write:</span> {text(event.after or "", "nothing")}'
-        )
+        body = f'<span class="mf-muted">Wanted to write:</span> {show_text(event.after or "", "nothing")}'
     else:
         body = '<span class="mf-muted">The memory stays as it is.</span>'
     reason = (
-        f'<div class="mf-small mf-muted">Reason: {safe(event.reason, 300)}</div>'
+        f'<div class="mf-small mf-muted">Reason: {escape_html(event.reason, 300)}</div>'
         if event.reason
         else ""
     )
@@ -176,27 +174,27 @@ def section_card(section: Section, total: int, example: Example, budget: int | N
             tags.append(label)
     several = len(section.fates) > 1
     for i, fate in enumerate(section.fates):
-        sign, label, name = FATES[fate]
+        sign, label, name = FACT_LABELS[fate]
         which = f"needed fact {i + 1}" if several else "needed fact"
         if not (several and fate == "unread"):
             tags.append(tag(name, sign, f"{which} {label}"))
-    room = _room(section, budget)
-    writes = "".join(write(event, example.needed) for event in section.writes)
+    room = _describe_size(section, budget)
+    writes = "".join(show_write(event, example.needed) for event in section.writes)
     quiet = '<span class="mf-muted">Nothing was written.</span>'
     return (
         f'<section class="mf-card" aria-label="Section {section.index + 1}">'
         f'<div class="mf-head"><h4>Section {section.index + 1} of {total}</h4>{"".join(tags)}</div>'
         f'<div class="mf-pair"><div><div class="mf-label">Read</div>'
-        f"{highlight(section.text, example.needed)}"
+        f"{mark_needed(section.text, example.needed)}"
         f'</div><div><div class="mf-label">Memory · {room}</div>{writes or quiet}</div></div>'
         f"{_memory_after(section, example.needed)}</section>"
     )
 
 
-def _room(section: Section, budget: int | None) -> str:
+def _describe_size(section: Section, budget: int | None) -> str:
     """How full the memory is: of a small budget the share, else the number of entries."""
     held, count = sum(len(memory.text) for memory in section.after), len(section.after)
-    if budget and budget < GENEROUS:
+    if budget and budget < UNLIMITED_BUDGET:
         return f"{held:,} of {budget:,} characters"
     return f"{count:,} {'entry' if count == 1 else 'entries'}, {held:,} characters"
 
@@ -206,13 +204,17 @@ def _memory_after(section: Section, needed: Sequence[Evidence]) -> str:
     whole = len(section.after) == 1 and len(section.writes) == 1 and last in ("add", "update")
     if whole or not section.after:
         return ""  # the change has shown the whole memory, or there is none
-    items = "".join(f"<li>{highlight(memory.text, needed)}</li>" for memory in section.after[:200])
+    items = "".join(
+        f"<li>{mark_needed(memory.text, needed)}</li>" for memory in section.after[:200]
+    )
     one = len(section.after) == 1
-    body = highlight(section.after[0].text, needed) if one else f'<ol class="mf-list">{items}</ol>'
+    body = (
+        mark_needed(section.after[0].text, needed) if one else f'<ol class="mf-list">{items}</ol>'
+    )
     return f'<div style="margin-top:10px"><div class="mf-label">Memory afterwards</div>{body}</div>'
 
 
-def timeline(example: Example, told: Sequence[Section], budget: int | None = None) -> str:
+def section_cards(example: Example, told: Sequence[Section], budget: int | None = None) -> str:
     """The sections given, one card each."""
     total = len(example.observations)
     cards = [section_card(section, total, example, budget) for section in told]
@@ -232,18 +234,20 @@ def answer_card(
         "" if right is None else tag("good", "✓", "right") if right else tag("bad", "✕", "wrong")
     )
     memory = " ".join(memory.text for memory in memories)
-    wanted = "" if gold is None else f'<div class="mf-label mf-next">Right answer</div>{text(gold)}'
-    head = f'<div class="mf-head"><h4>{text(question)}</h4>{verdict}</div>' if question else ""
+    wanted = (
+        "" if gold is None else f'<div class="mf-label mf-next">Right answer</div>{show_text(gold)}'
+    )
+    head = f'<div class="mf-head"><h4>{show_text(question)}</h4>{verdict}</div>' if question else ""
     return (
         f'<section class="mf-card mf-answer" aria-label="Answer">{head}'
         f'<div class="mf-pair"><div><div class="mf-label">Memory read to answer</div>'
-        f"{highlight(memory, needed) if memory else text('', 'The memory is empty.')}</div>"
-        f'<div><div class="mf-label">Answer</div><strong>{text(answer, "no answer")}</strong>'
+        f"{mark_needed(memory, needed) if memory else show_text('', 'The memory is empty.')}</div>"
+        f'<div><div class="mf-label">Answer</div><strong>{show_text(answer, "no answer")}</strong>'
         f"{wanted}</div></div></section>"
     )
 
 
-def episode_answers(episode: Episode) -> str:
+def answer_cards(episode: Episode) -> str:
     """The end of an episode: a card for each question."""
     reads = recalled(episode.events)
     answers = [episode.answer, *episode.other_answers]
@@ -259,7 +263,7 @@ def episode_answers(episode: Episode) -> str:
     return f'<div class="mf">{"".join(cards)}</div>'
 
 
-def facts(values: Mapping[str, str]) -> str:
+def figures_row(values: Mapping[str, str]) -> str:
     """A row of small figures with their names."""
     items = (
         f'<div><span class="mf-label">{html.escape(name)}</span><b>{html.escape(value)}</b></div>'
@@ -268,25 +272,25 @@ def facts(values: Mapping[str, str]) -> str:
     return f'<div class="mf mf-facts">{"".join(items)}</div>'
 
 
-def visible(value: str, limit: int = SHOWN) -> str:
+def reveal_hidden(value: str, limit: int = SHOWN_CHARACTERS) -> str:
     """A text for a block of code, as it is: hidden characters made visible, the rest cut with a
     note."""
     rest = f"\n… {len(value) - limit:,} more characters" if len(value) > limit else ""
-    return "".join(map(_sign, value[:limit])) + rest
+    return "".join(map(_reveal, value[:limit])) + rest
 
 
-def line(value: str, limit: int = 80) -> str:
+def one_line(value: str, limit: int = 80) -> str:
     """A text on one line for a widget that shows it as it is: hidden characters made visible."""
     shown = " ".join(value[: 4 * limit].split())
     shown = shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
-    return "".join(map(_sign, shown))
+    return "".join(map(_reveal, shown))
 
 
-def plain(value: str, limit: int = 200) -> str:
+def escape_markdown(value: str, limit: int = 200) -> str:
     """A text for Streamlit's markdown, its special characters escaped, on one line."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])", r"\\\1", line(value, limit))
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])", r"\\\1", one_line(value, limit))
 
 
-def _sign(char: str) -> str:
-    hidden = char not in PLAIN and unicodedata.category(char) in HIDDEN
+def _reveal(char: str) -> str:
+    hidden = char not in ALLOWED_CHARACTERS and unicodedata.category(char) in HIDDEN_CLASSES
     return f"U+{ord(char):04X}" if hidden else char

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from app.markup import cards, markup
-from app.shell.views import from_url, page
+from app.shell.views import bind_to_address, page
 from memfactory_core.component import kinds
 from memfactory_core.errors import ConfigError
 from memfactory_core.explain import moments, story
@@ -19,22 +19,22 @@ from memfactory_core.scoring.retrieval import LARGE, fill, retrieve
 from memfactory_core.trace import Asked, Episode, Recalled, Wrote, replay
 from memfactory_core.types import Evidence, Example, Hit, Memory
 
-LINES = 5000
+MOST_LINES = 5000
 """Pasted lines that are taken."""
-PER_PAGE = 50
-READ = 30
+MEMORIES_A_PAGE = 50
+CHAT_SECTIONS = 30
 """Sections of a chat's reading that are shown."""
 
 
-def from_lines(text: str) -> list[Memory]:
+def memories_from_lines(text: str) -> list[Memory]:
     """One memory for each line that is not empty. ConfigError where there are too many."""
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    if len(lines) > LINES:
-        raise ConfigError(f"that makes {len(lines):,} memories; {LINES:,} are taken at most")
+    if len(lines) > MOST_LINES:
+        raise ConfigError(f"that makes {len(lines):,} memories; {MOST_LINES:,} are taken at most")
     return [Memory(id=str(i), text=line, created=i) for i, line in enumerate(lines, 1)]
 
 
-def find(retriever: Retriever, query: str, memories: Sequence[Memory]) -> list[Hit]:
+def find_hits(retriever: Retriever, query: str, memories: Sequence[Memory]) -> list[Hit]:
     """What a retriever finds in these memories. ConfigError where it asks a policy."""
     example = Example(id="query", observations=(), question=query, answers=())
     bank = fill(LARGE, [memory.text for memory in memories])
@@ -48,17 +48,17 @@ def find(retriever: Retriever, query: str, memories: Sequence[Memory]) -> list[H
 @cache
 def free_retrievers() -> list[str]:
     """The kinds of retrievers that need no policy."""
-    memories, free = from_lines("One thing.\nAnother thing."), []
+    memories, free = memories_from_lines("One thing.\nAnother thing."), []
     for name, kind in kinds("retrievers").items():
         try:
-            find(kind(), "thing", memories)
+            find_hits(kind(), "thing", memories)
         except ConfigError:
             continue
         free.append(name)
     return free
 
 
-def query(memories: Sequence[Memory], question: str, needed: Sequence[Evidence]) -> None:
+def show_query(memories: Sequence[Memory], question: str, needed: Sequence[Evidence]) -> None:
     """A query, a retriever, and what it finds with every score."""
     known = free_retrievers()
     ask, how, many = st.columns([3, 1.4, 0.8])
@@ -66,7 +66,7 @@ def query(memories: Sequence[Memory], question: str, needed: Sequence[Evidence])
     start = "bm25" if "bm25" in known else known[0]
     name = how.selectbox(
         "Retriever", known, format_func=lambda n: n.replace("_", " "),
-        **from_url("retriever", known, start),
+        **bind_to_address("retriever", known, start),
     )  # fmt: skip
     kind = kinds("retrievers")[name]
     limited = "top_k" in kind.model_fields
@@ -75,24 +75,26 @@ def query(memories: Sequence[Memory], question: str, needed: Sequence[Evidence])
     if not asked.strip():
         st.info("Type a query to see what is found.")
         return
-    found = find(kind(**({"top_k": int(top)} if limited else {})), asked, memories)
-    table = cards.hits(found, needed)
+    found = find_hits(kind(**({"top_k": int(top)} if limited else {})), asked, memories)
+    table = cards.hits_table(found, needed)
     st.html(f'<div class="mf mf-wide" role="group" aria-label="What was found">{table}</div>')
     st.caption(f"Read: {len(found):,} of {len(memories):,} memories.")
 
 
-def entries(memories: Sequence[Memory], needed: Sequence[Evidence]) -> None:
+def show_entries(memories: Sequence[Memory], needed: Sequence[Evidence]) -> None:
     """Every entry of the bank."""
     if not memories:
         st.info("This bank is empty.")
         return
     start = 0
-    if len(memories) > PER_PAGE:
-        start = (st.pagination(-(-len(memories) // PER_PAGE), key="bank.page") - 1) * PER_PAGE
+    if len(memories) > MEMORIES_A_PAGE:
+        start = (
+            st.pagination(-(-len(memories) // MEMORIES_A_PAGE), key="bank.page") - 1
+        ) * MEMORIES_A_PAGE
     rows = "".join(
-        f"<tr><td>{markup.safe(memory.id, 40)}</td><td>{markup.highlight(memory.text, needed)}</td>"
-        f"<td>{_section(memory)}</td></tr>"
-        for memory in memories[start : start + PER_PAGE]
+        f"<tr><td>{markup.escape_html(memory.id, 40)}</td><td>{markup.mark_needed(memory.text, needed)}</td>"
+        f"<td>{_describe_source(memory)}</td></tr>"
+        for memory in memories[start : start + MEMORIES_A_PAGE]
     )
     head = "<tr><th>Id</th><th>Memory</th><th>From</th></tr>"
     st.html(
@@ -102,29 +104,31 @@ def entries(memories: Sequence[Memory], needed: Sequence[Evidence]) -> None:
     )
 
 
-def _section(memory: Memory) -> str:
+def _describe_source(memory: Memory) -> str:
     return "–" if memory.source is None else f"section {memory.source + 1}"
 
 
-def look_into(episode: Episode, end: int, place: dict[str, Any] | None) -> None:
+def show_bank(episode: Episode, end: int, place: dict[str, Any] | None) -> None:
     """The bank of an episode or a chat after the events before `end`: a query, its entries, an
     entry's life. `place` is the episode's address; a chat, which has none, shows its own story."""
     memories, needed = list(replay(episode.events, end).values()), episode.example.needed
     titles = ["Query", f"Entries ({len(memories):,})", "History of an entry"]
     tabs = st.tabs([*titles, *([] if place else ["The reading"])], key="memory.tab")
     with tabs[0]:
-        query(memories, episode.example.question, needed)
+        show_query(memories, episode.example.question, needed)
     with tabs[1]:
-        entries(memories, needed)
+        show_entries(memories, needed)
     with tabs[2]:
-        history(episode, place, needed)
+        show_history(episode, place, needed)
     if not place:
         with tabs[3]:
-            told = story.sections(episode.example, episode.events)[:READ]
-            st.html(markup.timeline(episode.example, told) + markup.episode_answers(episode))
+            told = story.sections(episode.example, episode.events)[:CHAT_SECTIONS]
+            st.html(markup.section_cards(episode.example, told) + markup.answer_cards(episode))
 
 
-def history(episode: Episode, place: dict[str, Any] | None, needed: Sequence[Evidence]) -> None:
+def show_history(
+    episode: Episode, place: dict[str, Any] | None, needed: Sequence[Evidence]
+) -> None:
     """The life of one entry, event by event, each a link into the episode where it has an
     address."""
     written = [e.memory_id for e in episode.events if isinstance(e, Wrote) and e.memory_id]
@@ -133,13 +137,13 @@ def history(episode: Episode, place: dict[str, Any] | None, needed: Sequence[Evi
         st.info("Nothing was ever written in this episode.")
         return
     chosen = st.selectbox(
-        "Entry", ids, format_func=lambda i: f"{markup.line(i, 20)}: {_last_words(episode, i)}",
-        **from_url("memory", ids),
+        "Entry", ids, format_func=lambda i: f"{markup.one_line(i, 20)}: {_last_words(episode, i)}",
+        **bind_to_address("memory", ids),
     )  # fmt: skip
     for event in moments.history(episode, chosen):
         told, link = st.columns([4, 1], vertical_alignment="center")
         where = "while answering" if event.at is None else f"in section {event.at + 1}"
-        told.html(f'<div class="mf">{_event(event, chosen, where, needed)}</div>')
+        told.html(f'<div class="mf">{_show_event(event, chosen, where, needed)}</div>')
         if place is None:
             continue
         link.page_link(
@@ -152,16 +156,16 @@ def history(episode: Episode, place: dict[str, Any] | None, needed: Sequence[Evi
 def _last_words(episode: Episode, memory_id: str) -> str:
     writes = (e for e in episode.events if isinstance(e, Wrote) and e.memory_id == memory_id)
     texts = [event.after or event.before or "" for event in writes]
-    return markup.line(texts[-1], 70)
+    return markup.one_line(texts[-1], 70)
 
 
-def _event(event: Any, memory_id: str, where: str, needed: Sequence[Evidence]) -> str:
+def _show_event(event: Any, memory_id: str, where: str, needed: Sequence[Evidence]) -> str:
     if isinstance(event, Recalled):
         rank = next(i for i, hit in enumerate(event.hits, 1) if hit.memory.id == memory_id)
         label = markup.tag("", "⌕", "Recalled")
-        return f"{label} {where}, rank {rank} for {markup.text(event.query)}"
+        return f"{label} {where}, rank {rank} for {markup.show_text(event.query)}"
     if isinstance(event, Asked):
         role = moments.ROLES.get(event.role, event.role).lower()
-        return f"{markup.tag('good', '❝', 'Cited')} {where} ({markup.safe(role, 60)})"
+        return f"{markup.tag('good', '❝', 'Cited')} {where} ({markup.escape_html(role, 60)})"
     label = markup.tag(event.action, *markup.ACTIONS[event.action])
-    return f"{label} {where}{markup.write(event, needed)}"
+    return f"{label} {where}{markup.show_write(event, needed)}"

@@ -8,24 +8,24 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlmodel import Session
 
-from app.reads.queries import LISTED, engine, step_range
+from app.reads.queries import LISTED_COLUMNS, database_engine, find_step_range
 from memfactory_core.explain.needs import NeedFate
 from memfactory_core.runs.tables import EpisodeRow, EventRow, MemoryRow, NeedRow
 from memfactory_core.trace import Episode
 
-SHOWN = 400
+SHOWN_MEMORY = 400
 """Characters of a memory that a list reads."""
-BARS = 48
+MOST_BARS = 48
 """Bars of one chart, and steps whose operations are counted, at most."""
-NEEDS = 2000
+MOST_NEEDS = 2000
 """Needed facts that a survival curve is computed from at most."""
 BEST_FIRST = ((EpisodeRow.reward + 0).desc(), EpisodeRow.id)
 """The order of a group's attempts."""
-LOST = ("overwritten", "deleted", "merged_away")
+LOST_CAUSES = ("overwritten", "deleted", "merged_away")
 """Causes by which a fact that was in memory is gone when it is needed."""
 
 
-def groups(
+def list_groups(
     run_id: str, phase: str, step: int, limit: int, offset: int = 0, group_id: str | None = None
 ) -> list[dict[str, Any]]:
     """One page of a step's groups, or the one named: question, attempts, rewards (mean, spread,
@@ -33,7 +33,7 @@ def groups(
     place = [EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step == step]
     if group_id is not None:
         place.append(EpisodeRow.group_id == group_id)
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         chosen = (
             select(
                 EpisodeRow.group_id,
@@ -55,9 +55,9 @@ def groups(
     return [row | {"spread": max(0.0, row["square"] - row["mean"] ** 2) ** 0.5} for row in rows]
 
 
-def group_ids(run_id: str, phase: str, step: int) -> list[str]:
+def list_group_ids(run_id: str, phase: str, step: int) -> list[str]:
     """The ids of a step's groups in their order."""
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         chosen = (
             select(EpisodeRow.group_id)
             .where(EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step == step)
@@ -74,11 +74,11 @@ def _in_group(run_id: str, phase: str, step: int, group_id: str) -> tuple[Any, .
     )  # fmt: skip
 
 
-def attempts(
+def list_attempts(
     run_id: str, phase: str, step: int, group_id: str, limit: int = 64, offset: int = 0
 ) -> list[tuple[EpisodeRow, Episode]]:
     """One page of a group's attempts, best first, with their episodes."""
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         chosen = (
             select(EpisodeRow)
             .where(*_in_group(run_id, phase, step, group_id))
@@ -89,17 +89,17 @@ def attempts(
         return [(row, row.episode) for row in session.execute(chosen).scalars()]
 
 
-def rewards(run_id: str, phase: str, step: int, group_id: str, limit: int) -> list[float]:
+def list_rewards(run_id: str, phase: str, step: int, group_id: str, limit: int) -> list[float]:
     """The rewards of a group's attempts, best first."""
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         here = _in_group(run_id, phase, step, group_id)
         chosen = select(EpisodeRow.reward).where(*here).order_by(*BEST_FIRST).limit(limit)
         return list(session.execute(chosen).scalars())
 
 
-def place_in_group(run_id: str, episode_id: str) -> tuple[str, str | None, int | None] | None:
+def find_group_and_cause(run_id: str, episode_id: str) -> tuple[str, str | None, int | None] | None:
     """Group, cause and causing event of an episode."""
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         chosen = select(EpisodeRow.group_id, EpisodeRow.cause, EpisodeRow.cause_seq).where(
             EpisodeRow.run_id == run_id, EpisodeRow.id == episode_id
         )
@@ -107,13 +107,13 @@ def place_in_group(run_id: str, episode_id: str) -> tuple[str, str | None, int |
     return tuple(found) if found else None
 
 
-def causes(run_id: str, phase: str) -> list[dict[str, Any]]:
+def count_causes(run_id: str, phase: str) -> list[dict[str, Any]]:
     """Equal stretches of steps, at most BARS: first and last step, episodes kept, and how many
     failed of each cause."""
-    start, end = step_range(run_id, phase)
-    stretch = -(-(end - start + 1) // BARS)
+    start, end = find_step_range(run_id, phase)
+    stretch = -(-(end - start + 1) // MOST_BARS)
     place = (EpisodeRow.step - start) // stretch
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         chosen = (
             select(place, EpisodeRow.cause, func.count())
             .where(EpisodeRow.run_id == run_id, EpisodeRow.phase == phase)
@@ -130,12 +130,12 @@ def causes(run_id: str, phase: str) -> list[dict[str, Any]]:
     return [bars[number] for number in sorted(bars)]
 
 
-def failures(
+def list_failures(
     run_id: str, phase: str, cause: str, steps: tuple[int, int], limit: int, offset: int = 0
 ) -> list[dict[str, Any]]:
     """One page of the episodes that failed of one cause within a stretch of steps, newest first."""
-    columns = (*LISTED, EpisodeRow.step, EpisodeRow.cause_seq)
-    with Session(engine()) as session:
+    columns = (*LISTED_COLUMNS, EpisodeRow.step, EpisodeRow.cause_seq)
+    with Session(database_engine()) as session:
         chosen = (
             select(*columns)
             .where(*_failed(run_id, phase, cause, steps))
@@ -148,7 +148,7 @@ def failures(
 
 def count_failures(run_id: str, phase: str, cause: str, steps: tuple[int, int]) -> int:
     """How many episodes failed of one cause within a stretch of steps."""
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         of_cause = _failed(run_id, phase, cause, steps)
         return session.execute(select(func.count()).where(*of_cause)).scalar_one()
 
@@ -160,11 +160,11 @@ def _failed(run_id: str, phase: str, cause: str, steps: tuple[int, int]) -> tupl
     )  # fmt: skip
 
 
-def operations(run_id: str) -> dict[int, dict[str, int]]:
+def count_operations(run_id: str) -> dict[int, dict[str, int]]:
     """How often each operation was carried out, at up to BARS of the training steps."""
-    with Session(engine()) as session:
-        first, last = step_range(run_id, "train")
-        stretch = -(-(last - first + 1) // BARS)
+    with Session(database_engine()) as session:
+        first, last = find_step_range(run_id, "train")
+        stretch = -(-(last - first + 1) // MOST_BARS)
         kept = (EpisodeRow.run_id == run_id, EpisodeRow.phase == "train")
         starts = select(func.min(EpisodeRow.step)).where(*kept).group_by(EpisodeRow.step // stretch)
         steps = list(session.execute(starts).scalars())
@@ -185,29 +185,31 @@ def operations(run_id: str) -> dict[int, dict[str, int]]:
 
 def knows_operations(run_id: str) -> bool:
     """Whether the task of a run's episodes knows the right operation for each message."""
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         chosen = select(EpisodeRow).where(EpisodeRow.run_id == run_id).limit(1)
         row = session.execute(chosen).scalars().first()
         return bool(row and row.episode.example.meta.get("actions"))
 
 
-def needs(run_id: str, phase: str) -> list[NeedFate]:
+def list_needs(run_id: str, phase: str) -> list[NeedFate]:
     """What became of the needed facts of a phase, of the first NEEDS of them."""
     names = list(NeedFate.model_fields)
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         chosen = (
             select(*(getattr(NeedRow, name) for name in names))
             .where(NeedRow.run_id == run_id, NeedRow.phase == phase)
-            .limit(NEEDS)
+            .limit(MOST_NEEDS)
         )
         return [NeedFate(**row) for row in session.execute(chosen).mappings()]
 
 
-def never_read(run_id: str, phase: str, limit: int, offset: int = 0) -> list[dict[str, Any]]:
+def list_unread_memories(
+    run_id: str, phase: str, limit: int, offset: int = 0
+) -> list[dict[str, Any]]:
     """One page of the memories that were written and never read, newest first."""
     names = ("episode_id", "memory_id", "step", "written", "updates")
-    text = func.substr(MemoryRow.text, 1, SHOWN).label("text")
-    with Session(engine()) as session:
+    text = func.substr(MemoryRow.text, 1, SHOWN_MEMORY).label("text")
+    with Session(database_engine()) as session:
         chosen = (
             select(*(getattr(MemoryRow, name) for name in names), text)
             .where(MemoryRow.run_id == run_id, MemoryRow.phase == phase, MemoryRow.reads == 0)
@@ -223,17 +225,17 @@ def count_memories(run_id: str, phase: str, unread: bool = False) -> int:
     chosen = select(func.count()).where(MemoryRow.run_id == run_id, MemoryRow.phase == phase)
     if unread:
         chosen = chosen.where(MemoryRow.reads == 0)
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         return session.execute(chosen).scalar_one()
 
 
-def lost(run_id: str, phase: str, limit: int, offset: int = 0) -> list[dict[str, Any]]:
+def list_lost_facts(run_id: str, phase: str, limit: int, offset: int = 0) -> list[dict[str, Any]]:
     """One page of the facts that were in memory, were lost and then needed, newest first."""
     names = ("episode_id", "step", "text", "told", "cause", "cause_seq")
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         chosen = (
             select(*(getattr(NeedRow, name) for name in names))
-            .where(NeedRow.run_id == run_id, NeedRow.phase == phase, NeedRow.cause.in_(LOST))
+            .where(NeedRow.run_id == run_id, NeedRow.phase == phase, NeedRow.cause.in_(LOST_CAUSES))
             .order_by(NeedRow.step.desc())
             .limit(limit)
             .offset(offset)
@@ -246,6 +248,6 @@ def count_needs(run_id: str, phase: str, were_lost: bool = False) -> int:
     needed."""
     chosen = select(func.count()).where(NeedRow.run_id == run_id, NeedRow.phase == phase)
     if were_lost:
-        chosen = chosen.where(NeedRow.cause.in_(LOST))
-    with Session(engine()) as session:
+        chosen = chosen.where(NeedRow.cause.in_(LOST_CAUSES))
+    with Session(database_engine()) as session:
         return session.execute(chosen).scalar_one()

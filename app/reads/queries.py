@@ -20,9 +20,9 @@ from memfactory_core.runs.tables import EpisodeRow, Metric, Run
 from memfactory_core.trace import Episode
 
 _OPENING = threading.Lock()
-POINTS = 2000
+CURVE_POINTS = 2000
 """Points of one curve at most."""
-SORTS = {
+EPISODE_SORTS = {
     "Reward, highest first": (EpisodeRow.reward + 0).desc(),
     "Reward, lowest first": (EpisodeRow.reward + 0).asc(),
     "Advantage, highest first": EpisodeRow.advantage.desc(),
@@ -30,7 +30,7 @@ SORTS = {
 }
 """Orders of a step's episodes; `+ 0` keeps SQLite from walking the whole phase by its index of
 rewards."""
-LISTED = [
+LISTED_COLUMNS = [
     getattr(EpisodeRow, name)
     for name in (
         "id", "group_id", "question", "answer", "gold", "reward", "advantage", "exact_match",
@@ -39,7 +39,7 @@ LISTED = [
 ]  # fmt: skip
 
 
-def engine() -> Engine:
+def database_engine() -> Engine:
     """The lab's database, opened once per server; the example runs are put in where it has no runs."""
     with _OPENING:
         return _open(jobs.database_url())
@@ -59,16 +59,16 @@ def _open(url: str) -> Engine:
     return opened
 
 
-def runs(limit: int, offset: int = 0) -> list[Run]:
+def list_runs(limit: int, offset: int = 0) -> list[Run]:
     """Runs, newest first."""
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         chosen = select(Run).order_by(Run.created.desc()).limit(limit).offset(offset)
         return list(session.execute(chosen).scalars())
 
 
 def count_runs() -> int:
     """How many runs there are."""
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         return session.execute(select(func.count()).select_from(Run)).scalar_one()
 
 
@@ -76,23 +76,23 @@ def find_run(run_id: str | None) -> Run | None:
     """One run, None where there is none of this id."""
     if not run_id:
         return None
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         return session.get(Run, run_id)
 
 
-def run_names(limit: int = 500) -> dict[str, str]:
+def label_runs(limit: int = 500) -> dict[str, str]:
     """Run ids with a label, newest first."""
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         chosen = select(Run.id, Run.name).order_by(Run.created.desc()).limit(limit)
         return {run_id: f"{name} · {run_id}" for run_id, name in session.execute(chosen)}
 
 
-def curves(
-    run_id: str, names: Sequence[str], points: int = POINTS
+def read_curves(
+    run_id: str, names: Sequence[str], points: int = CURVE_POINTS
 ) -> dict[str, list[tuple[int, float]]]:
     """The named curves as (step, value); a long one is thinned to means over equal stretches of
     steps."""
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         of_run = (Metric.run_id == run_id, Metric.name.in_(names))
         last = session.execute(select(func.max(Metric.step)).where(*of_run)).scalar() or 0
         stretch = -(-(last + 1) // points)
@@ -109,59 +109,59 @@ def curves(
     return {name: found[name] for name in names if name in found}
 
 
-def phases(run_id: str) -> list[str]:
+def list_phases(run_id: str) -> list[str]:
     """The phases of which a run has episodes: before, training, after."""
     order = ("before/greedy", "before/sampled", "train", "after/greedy", "after/sampled")
     known = [
         exists().where(EpisodeRow.run_id == run_id, EpisodeRow.phase == phase) for phase in order
     ]
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         found = session.execute(select(*known)).one()
     return [phase for phase, there in zip(order, found, strict=True) if there]
 
 
-def step_range(run_id: str, phase: str) -> tuple[int, int]:
+def find_step_range(run_id: str, phase: str) -> tuple[int, int]:
     """The first and the last step of which episodes are kept."""
     kept = (EpisodeRow.run_id == run_id, EpisodeRow.phase == phase)
     ends = [
         select(end(EpisodeRow.step)).where(*kept).scalar_subquery() for end in (func.min, func.max)
     ]  # each alone is one look into the index
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         first, last = session.execute(select(*ends)).one()
     return first or 0, last or 0
 
 
-def nearest_step(run_id: str, phase: str, step: int) -> int:
+def find_nearest_step(run_id: str, phase: str, step: int) -> int:
     """The step at or before `step` of which episodes are kept."""
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         chosen = select(func.max(EpisodeRow.step)).where(
             EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step <= step
         )
         return session.execute(chosen).scalar() or 0
 
 
-def episodes(
+def list_episodes(
     run_id: str, phase: str, step: int, sort: str, limit: int, offset: int = 0
 ) -> list[dict[str, Any]]:
     """One page of a step's episodes, without their bodies."""
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         chosen = (
-            select(*LISTED)
+            select(*LISTED_COLUMNS)
             .where(EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step == step)
-            .order_by(SORTS[sort], EpisodeRow.id)
+            .order_by(EPISODE_SORTS[sort], EpisodeRow.id)
             .limit(limit)
             .offset(offset)
         )
         return [dict(row) for row in session.execute(chosen).mappings()]
 
 
-def episode_ids(run_id: str, phase: str, step: int, sort: str) -> list[str]:
+def list_episode_ids(run_id: str, phase: str, step: int, sort: str) -> list[str]:
     """The ids of a step's episodes in their order."""
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         chosen = (
             select(EpisodeRow.id)
             .where(EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step == step)
-            .order_by(SORTS[sort], EpisodeRow.id)
+            .order_by(EPISODE_SORTS[sort], EpisodeRow.id)
         )
         return list(session.execute(chosen).scalars())
 
@@ -173,22 +173,22 @@ def count_episodes(run_id: str, phase: str | None = None, step: int | None = Non
         chosen = chosen.where(EpisodeRow.phase == phase)
     if step is not None:
         chosen = chosen.where(EpisodeRow.step == step)
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         return session.execute(chosen).scalar_one()
 
 
-def count_between(run_id: str, phase: str, first: int, last: int) -> int:
+def count_episodes_between(run_id: str, phase: str, first: int, last: int) -> int:
     """How many episodes are kept of a phase's steps from the first to the last."""
     chosen = select(func.count()).where(
         EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.step.between(first, last)
     )
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         return session.execute(chosen).scalar_one()
 
 
-def place_of(run_id: str, episode_id: str) -> tuple[str, int] | None:
+def find_place(run_id: str, episode_id: str) -> tuple[str, int] | None:
     """Phase and step of an episode, None where there is none of this id."""
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         chosen = select(EpisodeRow.phase, EpisodeRow.step).where(
             EpisodeRow.run_id == run_id, EpisodeRow.id == episode_id
         )
@@ -196,24 +196,24 @@ def place_of(run_id: str, episode_id: str) -> tuple[str, int] | None:
     return tuple(found) if found else None
 
 
-def episode(run_id: str, episode_id: str) -> Episode | None:
+def read_episode(run_id: str, episode_id: str) -> Episode | None:
     """A whole episode."""
-    with Session(engine()) as session:
+    with Session(database_engine()) as session:
         row = session.get(EpisodeRow, (run_id, episode_id))
         return row.episode if row else None
 
 
-def recent_chats(limit: int = chats.KEPT) -> list[chats.Chat]:
+def list_chats(limit: int = chats.KEPT) -> list[chats.Chat]:
     """The chats that are kept, newest first."""
-    return list(chats.recent(engine(), limit))
+    return list(chats.recent(database_engine(), limit))
 
 
-def chat(chat_id: str) -> Episode | None:
+def read_chat(chat_id: str) -> Episode | None:
     """What was read and answered in a chat."""
-    return chats.get(engine(), chat_id)
+    return chats.get(database_engine(), chat_id)
 
 
-def log_tail(run: Run, size: int = 20_000) -> str:
+def read_log_tail(run: Run, size: int = 20_000) -> str:
     """The end of a run's log."""
     path = Path(run.folder) / "log.txt"
     if not path.is_file():

@@ -9,13 +9,13 @@ from typing import Any
 import plotly.graph_objects as go
 
 PALETTE = ("#14918a", "#c2772e", "#6b6fd6", "#b0528f", "#5d8a3a", "#7a8794")
-MANY = (*PALETTE, "#c9a227", "#3f86c6", "#a3473a", "#8f66c2", "#3d6b5e")
+CAUSE_COLOURS = (*PALETTE, "#c9a227", "#3f86c6", "#a3473a", "#8f66c2", "#3d6b5e")
 """Colours of bars, one for each cause of a wrong answer."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 PATTERNS = ("", "/", "x", ".", "\\", "+", "-", "|")
-FEW = 24
+DOTTED_POINTS = 24
 """Points up to which each is drawn as a dot; of more the dots are clear, there to be clicked."""
-CLEAR = "rgba(0,0,0,0)"
+TRANSPARENT = "rgba(0,0,0,0)"
 Curve = Sequence[tuple[int, float]]
 
 
@@ -31,7 +31,9 @@ def smooth(values: Sequence[float]) -> list[float]:
     return means
 
 
-def curves(series: Mapping[str, Curve], percent: bool = False, height: int = 240) -> go.Figure:
+def curve_figure(
+    series: Mapping[str, Curve], percent: bool = False, height: int = 240
+) -> go.Figure:
     """Curves over steps: a bold trailing mean on the faint values themselves."""
     figure = go.Figure()
     show = ":.0%" if percent else ":.3g"
@@ -47,7 +49,7 @@ def curves(series: Mapping[str, Curve], percent: bool = False, height: int = 240
         figure.add_scatter(
             x=steps, y=means, name=label, mode="lines+markers",
             line={"color": colour, "width": 2.4, "dash": DASHES[i % len(DASHES)]},
-            marker={"size": 5, "color": colour if len(steps) <= FEW else CLEAR},
+            marker={"size": 5, "color": colour if len(steps) <= DOTTED_POINTS else TRANSPARENT},
             customdata=values,
             hovertemplate=f"step %{{x}}: %{{customdata{show}}}<extra>{label}</extra>",
         )  # fmt: skip
@@ -58,7 +60,9 @@ def curves(series: Mapping[str, Curve], percent: bool = False, height: int = 240
     return figure
 
 
-def alt(title: str, series: Mapping[str, Curve], percent: bool = False, along: str = "step") -> str:
+def curves_in_words(
+    title: str, series: Mapping[str, Curve], percent: bool = False, along: str = "step"
+) -> str:
     """A chart of curves in words: what is drawn, and where each curve begins and ends."""
     told = []
     for label, curve in series.items():
@@ -70,7 +74,7 @@ def alt(title: str, series: Mapping[str, Curve], percent: bool = False, along: s
     return f"{title}: {'; '.join(told) or 'no values yet'}"
 
 
-def bars(
+def bar_figure(
     places: Sequence[str], series: Mapping[str, Sequence[float]], looks: Mapping[str, int]
 ) -> go.Figure:
     """Stacked shares, one bar for each place (a stretch of steps); a series keeps its colour and
@@ -81,7 +85,7 @@ def bars(
         figure.add_bar(
             x=list(places), y=list(values), name=name.replace("_", " "),
             marker={
-                "color": MANY[look % len(MANY)],
+                "color": CAUSE_COLOURS[look % len(CAUSE_COLOURS)],
                 "pattern": {
                     "shape": PATTERNS[look % len(PATTERNS)], "fillmode": "overlay",
                     "solidity": 0.2, "size": 7,
@@ -97,7 +101,7 @@ def bars(
     return figure
 
 
-def survival(
+def survival_figure(
     series: Mapping[str, Sequence[tuple[int, float, int]]],
 ) -> go.Figure:
     """Shares still in memory after so many further sections, as steps."""
@@ -117,7 +121,7 @@ def survival(
     return figure
 
 
-def before_after(
+def before_after_figure(
     before: Mapping[str, Mapping[str, float]],
     after: Mapping[str, Mapping[str, float]],
     labels: Mapping[str, str],
@@ -160,8 +164,8 @@ def layout(figure: go.Figure, height: int, legend: bool) -> None:
     options: dict[str, Any] = {
         "height": height,
         "margin": {"l": 8, "r": 12, "t": 34 if legend else 10, "b": 8},
-        "paper_bgcolor": CLEAR,
-        "plot_bgcolor": CLEAR,
+        "paper_bgcolor": TRANSPARENT,
+        "plot_bgcolor": TRANSPARENT,
         "hovermode": "x unified",
         "uirevision": "keep",
         "showlegend": legend,

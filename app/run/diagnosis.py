@@ -10,22 +10,29 @@ import streamlit as st
 from app.markup import cards, markup
 from app.reads import findings, queries
 from app.run import charts
-from app.shell.views import PHASES, chart, door, from_url, page, rows_of
+from app.shell.views import (
+    PHASE_LABELS,
+    bind_to_address,
+    clickable_chart,
+    page,
+    show_chart,
+    table_with_download,
+)
 from memfactory_core.explain.causes import CAUSES
 from memfactory_core.explain.needs import survival
 from memfactory_core.runs.tables import Run
 
-PER_PAGE = 8
+ROWS_A_PAGE = 8
 ALL_STEPS = "all"
-LISTS = {"lost": "Deleted or overwritten, needed later", "unread": "Written, never read"}
+LIST_LABELS = {"lost": "Deleted or overwritten, needed later", "unread": "Written, never read"}
 
 
-def causes(run: Run) -> None:
+def show_causes(run: Run) -> None:
     """Causes over the steps, before and after training; the episodes behind each bar."""
-    phase = _phase(run)
+    phase = _choose_phase(run)
     if phase is None:
         return
-    bars = findings.causes(run.id, phase)
+    bars = findings.count_causes(run.id, phase)
     totals: dict[str, int] = {}
     for bar in bars:
         for cause, count in bar["causes"].items():
@@ -36,19 +43,19 @@ def causes(run: Run) -> None:
         return
     names = sorted(totals, key=lambda cause: -totals[cause])
     looks = {cause: list(CAUSES).index(cause) if cause in CAUSES else 0 for cause in names}
-    places = [_place(bar) for bar in bars]
+    places = [_describe_steps(bar) for bar in bars]
     left, words = st.columns([1.7, 1], gap="large")
     with left:
         st.markdown(f"**Wrong answers by cause**, share of the {count:,} episodes kept")
         shares = {c: [bar["causes"].get(c, 0) / bar["all"] for bar in bars] for c in names}
-        figure = charts.bars(places, shares, looks)
+        figure = charts.bar_figure(places, shares, looks)
 
         def list_it(point: dict[str, Any]) -> None:
             name, number = point["customdata"][:2]
             st.query_params.update({"cause": name, "steps": places[int(number)]})
 
-        alt = f"Causes of wrong answers over steps: {_in_words(totals, count)}"
-        door(figure, f"causes.{phase}", alt, list_it)
+        alt = f"Causes of wrong answers over steps: {_describe_totals(totals, count)}"
+        clickable_chart(figure, f"causes.{phase}", alt, list_it)
         st.caption("Click a part of a bar, or choose below, to list its episodes.")
     with words:
         st.markdown("**What the causes mean**")
@@ -58,56 +65,63 @@ def causes(run: Run) -> None:
         {"steps": place, "episodes": bar["all"], **{c: bar["causes"].get(c, 0) for c in names}}
         for place, bar in zip(places, bars, strict=True)
     ]
-    rows_of(rows, f"causes-{phase.replace('/', '-')}")
-    _behind(run, phase, names, places, bars)
+    table_with_download(rows, f"causes-{phase.replace('/', '-')}")
+    _show_failures(run, phase, names, places, bars)
 
 
-def _in_words(totals: dict[str, int], count: int) -> str:
+def _describe_totals(totals: dict[str, int], count: int) -> str:
     told = (f"{name.replace('_', ' ')} {number:,}" for name, number in totals.items())
     return f"{', '.join(told)} of {count:,} episodes"
 
 
-def _place(bar: dict[str, Any]) -> str:
+def _describe_steps(bar: dict[str, Any]) -> str:
     first, last = bar["first"], bar["last"]
     return str(first) if first == last else f"{first}–{last}"
 
 
-def _phase(run: Run) -> str | None:
-    phases = queries.phases(run.id)
+def _choose_phase(run: Run) -> str | None:
+    phases = queries.list_phases(run.id)
     if not phases:
         st.info("There are no episodes yet: they appear while the run evaluates and trains.")
         return None
     start = "train" if "train" in phases else phases[-1]
-    bound = from_url("phase", phases, start, leaves=("cause", "steps"))
-    return st.segmented_control("Phase", phases, format_func=PHASES.get, required=True, **bound)
+    bound = bind_to_address("phase", phases, start, drops=("cause", "steps"))
+    return st.segmented_control(
+        "Phase", phases, format_func=PHASE_LABELS.get, required=True, **bound
+    )
 
 
-def _behind(
+def _show_failures(
     run: Run, phase: str, names: list[str], places: list[str], bars: list[dict[str, Any]]
 ) -> None:
     which, when = st.columns(2, gap="medium")
     cause = which.selectbox(
-        "Cause", names, format_func=lambda c: c.replace("_", " "), **from_url("cause", names)
+        "Cause", names, format_func=lambda c: c.replace("_", " "), **bind_to_address("cause", names)
     )
     options = [ALL_STEPS, *places]
-    chosen = when.selectbox("Steps", options, **from_url("steps", options, ALL_STEPS))
+    chosen = when.selectbox("Steps", options, **bind_to_address("steps", options, ALL_STEPS))
     bar = None if chosen == ALL_STEPS else bars[places.index(chosen)]
     steps = (bar["first"], bar["last"]) if bar else (bars[0]["first"], bars[-1]["last"])
     total = findings.count_failures(run.id, phase, cause, steps)
     st.caption(f"{total:,} episodes: {CAUSES.get(cause, cause)}")
-    number = _page_number(total, f"failures.{phase}.{cause}.{chosen}")
-    listed = findings.failures(run.id, phase, cause, steps, PER_PAGE, (number - 1) * PER_PAGE)
+    number = choose_page(total, f"failures.{phase}.{cause}.{chosen}")
+    listed = findings.list_failures(
+        run.id, phase, cause, steps, ROWS_A_PAGE, (number - 1) * ROWS_A_PAGE
+    )
     for row in listed:
         question, answer, open_it = st.columns([3, 2.4, 1], vertical_alignment="center")
-        question.markdown(f"{markup.plain(row['question'], 80)}  \n:small[step {row['step']:,}]")
-        said = markup.plain(row["answer"], 60) or "no answer"
-        right = markup.plain(row["gold"], 40)
+        question.markdown(
+            f"{markup.escape_markdown(row['question'], 80)}  \n:small[step {row['step']:,}]"
+        )
+        said = markup.escape_markdown(row["answer"], 60) or "no answer"
+        right = markup.escape_markdown(row["gold"], 40)
         answer.markdown(f"{said}  \n:small[right: {right}]")
         with open_it:
-            _open_episode(run, phase, row["step"], row["id"], row["cause_seq"])
+            open_episode(run, phase, row["step"], row["id"], row["cause_seq"])
 
 
-def _open_episode(run: Run, phase: str, step: int, episode: str, seq: int | None) -> None:
+def open_episode(run: Run, phase: str, step: int, episode: str, seq: int | None) -> None:
+    """A link to an episode, at one of its events where one is given."""
     place = {"run": run.id, "phase": phase, "step": str(step), "episode": episode}
     event = {} if seq is None else {"event": str(seq), "view": "steps"}
     st.page_link(
@@ -115,42 +129,45 @@ def _open_episode(run: Run, phase: str, step: int, episode: str, seq: int | None
     )
 
 
-def _page_number(total: int, key: str) -> int:
-    return 1 if total <= PER_PAGE else st.pagination(-(-total // PER_PAGE), key=key)
+def choose_page(total: int, key: str) -> int:
+    """The number of the page of a list that is shown, from 1; to be changed where there are several."""
+    return 1 if total <= ROWS_A_PAGE else st.pagination(-(-total // ROWS_A_PAGE), key=key)
 
 
-def memories(run: Run) -> None:
+def show_memories(run: Run) -> None:
     """How long needed facts live, before and after training; memories written for nothing or lost
     too early."""
-    phases = queries.phases(run.id)
+    phases = queries.list_phases(run.id)
     if not phases:
         st.info("There are no episodes yet: they appear while the run evaluates and trains.")
         return
     left, lists = st.columns([1, 1.15], gap="large")
     with left:
-        _survival(run, phases)
+        _show_survival(run, phases)
     with lists:
-        _lists(run, phases)
+        _show_lists(run, phases)
 
 
-def _survival(run: Run, phases: list[str]) -> None:
+def _show_survival(run: Run, phases: list[str]) -> None:
     st.markdown("**Needed facts still in memory**, by sections read since")
     mode = "greedy" if any(phase.endswith("/greedy") for phase in phases) else "sampled"
     series = {}
     for when, label in (("before", "before training"), ("after", "after training")):
         if f"{when}/{mode}" in phases:
-            curve = survival(findings.needs(run.id, f"{when}/{mode}"))
+            curve = survival(findings.list_needs(run.id, f"{when}/{mode}"))
             if curve:
                 series[label if len(phases) > 2 else "result"] = curve
     if not series and "train" in phases:
-        curve = survival(findings.needs(run.id, "train"))
+        curve = survival(findings.list_needs(run.id, "train"))
         series = {"while training": curve} if curve else {}
     if not series:
         st.info("This task does not say in which section its needed facts stand.")
         return
     told = {label: [(age, share) for age, share, _ in curve] for label, curve in series.items()}
-    alt = charts.alt("Share of needed facts still in memory", told, True, "sections read since")
-    chart(charts.survival(series), "survival", alt)
+    alt = charts.curves_in_words(
+        "Share of needed facts still in memory", told, True, "sections read since"
+    )
+    show_chart(charts.survival_figure(series), "survival", alt)
     st.caption(
         "At 0 a fact has just been told: what is missing there was never written. Facts told late "
         "are followed less far; hover to see how many are left."
@@ -160,17 +177,17 @@ def _survival(run: Run, phases: list[str]) -> None:
         for label, curve in series.items()
         for age, share, count in curve
     ]
-    rows_of(rows, "survival")
+    table_with_download(rows, "survival")
 
 
-def _lists(run: Run, phases: list[str]) -> None:
+def _show_lists(run: Run, phases: list[str]) -> None:
     start = "train" if "train" in phases else phases[-1]
     phase = st.selectbox(
-        "Phase", phases, format_func=PHASES.get, **from_url("phase", phases, start)
+        "Phase", phases, format_func=PHASE_LABELS.get, **bind_to_address("phase", phases, start)
     )
     which = st.segmented_control(
-        "List", list(LISTS), format_func=LISTS.get, required=True, label_visibility="collapsed",
-        **from_url("list", list(LISTS), "lost"),
+        "List", list(LIST_LABELS), format_func=LIST_LABELS.get, required=True, label_visibility="collapsed",
+        **bind_to_address("list", list(LIST_LABELS), "lost"),
     )  # fmt: skip
     if which == "lost":
         total = findings.count_needs(run.id, phase, were_lost=True)
@@ -181,17 +198,19 @@ def _lists(run: Run, phases: list[str]) -> None:
     if not total:
         st.info("There is none in this phase.", icon=":material/check:")
         return
-    number = _page_number(total, f"{which}.{phase}")
-    listing = findings.lost if which == "lost" else findings.never_read
-    for row in listing(run.id, phase, PER_PAGE, (number - 1) * PER_PAGE):
+    number = choose_page(total, f"{which}.{phase}")
+    listing = findings.list_lost_facts if which == "lost" else findings.list_unread_memories
+    for row in listing(run.id, phase, ROWS_A_PAGE, (number - 1) * ROWS_A_PAGE):
         text, open_it = st.columns([4, 1], vertical_alignment="center")
         if which == "lost":
             cause, seq = row["cause"].replace("_", " "), row["cause_seq"]
             note = f"told in section {row['told'] + 1} · {cause}"
         else:
             updates, seq = row["updates"], row["written"]
-            note = f"memory {markup.plain(row['memory_id'], 20)}"
+            note = f"memory {markup.escape_markdown(row['memory_id'], 20)}"
             note += f" · updated {updates:,} {'time' if updates == 1 else 'times'}"
-        text.markdown(f"{markup.plain(row['text'], 110)}  \n:small[step {row['step']:,} · {note}]")
+        text.markdown(
+            f"{markup.escape_markdown(row['text'], 110)}  \n:small[step {row['step']:,} · {note}]"
+        )
         with open_it:
-            _open_episode(run, phase, row["step"], row["episode_id"], seq)
+            open_episode(run, phase, row["step"], row["episode_id"], seq)

@@ -10,45 +10,47 @@ import streamlit as st
 
 from app.markup import markup
 from app.reads import findings, queries
-from app.shell.views import PHASES, from_url, rows_of
+from app.shell.views import PHASE_LABELS, bind_to_address, table_with_download
 from memfactory_core.explain.operations import confusion
 from memfactory_core.runs.recording import recorded_episodes
 from memfactory_core.runs.tables import ACTIVE, Run
 
-EPISODES = 500
+COUNTED_EPISODES = 500
 """Episodes that one table is counted from at most."""
-STRETCH = 10
+STRETCHES = 10
 """A table of training steps begins with a tenth of them."""
 Table = dict[str, dict[str, int]]
 
 
 @lru_cache(maxsize=64)
-def _asked(run_id: str) -> bool:
+def _knows_operations(run_id: str) -> bool:
     return findings.knows_operations(run_id)
 
 
-def known(run: Run) -> bool:
+def has_operations(run: Run) -> bool:
     """Whether the run's task knows the right operations."""
-    return bool(queries.phases(run.id)) and _asked(run.id)
+    return bool(queries.list_phases(run.id)) and _knows_operations(run.id)
 
 
 @lru_cache(maxsize=64)
-def _counted(run_id: str, phase: str, first: int, last: int, until: int) -> tuple[Table, int]:
+def _count_table(run_id: str, phase: str, first: int, last: int, until: int) -> tuple[Table, int]:
     """The table and how many episodes it is of; `until` tells a run that goes on from before."""
     number = 0
 
     def counted() -> object:
         nonlocal number
-        for episode in recorded_episodes(queries.engine(), run_id, phase, first, last, EPISODES):
+        for episode in recorded_episodes(
+            queries.database_engine(), run_id, phase, first, last, COUNTED_EPISODES
+        ):
             number += 1
             yield episode
 
     return confusion(counted()), number
 
 
-def panel(run: Run) -> None:
+def show_operations(run: Run) -> None:
     """Two tables beside each other, each of a phase that is chosen."""
-    phases = queries.phases(run.id)
+    phases = queries.list_phases(run.id)
     st.caption(
         "One row for each operation that was right, one column for each that was carried out; ✓ marks "
         "where the two agree. A row's shares add up to 100%."
@@ -59,41 +61,46 @@ def panel(run: Run) -> None:
         st.columns(2, gap="large"), ("left", "right"), (earlier, later), strict=True
     ):
         with column:
-            _side(run, phases, side, start)
+            _show_side(run, phases, side, start)
 
 
-def _side(run: Run, phases: list[str], side: str, start: str) -> None:
+def _show_side(run: Run, phases: list[str], side: str, start: str) -> None:
     label = "Compare" if side == "left" else "With"
-    phase = st.selectbox(label, phases, format_func=PHASES.get, **from_url(side, phases, start))
-    first, last = queries.step_range(run.id, phase)
+    phase = st.selectbox(
+        label, phases, format_func=PHASE_LABELS.get, **bind_to_address(side, phases, start)
+    )
+    first, last = queries.find_step_range(run.id, phase)
     if last > first:
-        width = -(-(last - first + 1) // STRETCH)
+        width = -(-(last - first + 1) // STRETCHES)
         begin = (first, first + width - 1) if side == "left" else (last - width + 1, last)
-        key = f"decisions.{side}.{run.id}.{phase}"
+        key = f"operations.{side}.{run.id}.{phase}"
         first, last = st.slider("Steps", first, last, begin, key=key)
-    table, episodes = _counted(run.id, phase, first, last, run.step if run.state in ACTIVE else -1)
+    table, episodes = _count_table(
+        run.id, phase, first, last, run.step if run.state in ACTIVE else -1
+    )
     if not table:
         st.info("These episodes have not one write for each message, so nothing can be compared.")
         return
     total = sum(sum(done.values()) for done in table.values())
     agree = sum(done.get(right, 0) for right, done in table.items())
     st.markdown(f"**{agree / total:.0%} right**, {agree:,} of {total:,} messages")
-    st.html(heat(table, f"{PHASES.get(phase, phase)}: right against done"))
-    kept = queries.count_between(run.id, phase, first, last)
+    st.html(confusion_table(table, f"{PHASE_LABELS.get(phase, phase)}: right against done"))
+    kept = queries.count_episodes_between(run.id, phase, first, last)
     of_all = "" if kept <= episodes else f" of {kept:,}, from steps evenly spread"
     st.caption(f"Counted from {episodes:,} episodes{of_all}.")
     rows = [
-        {"right": _word(right)} | {f"done: {_word(name)}": n for name, n in done.items()}
+        {"right": _action_word(right)}
+        | {f"done: {_action_word(name)}": n for name, n in done.items()}
         for right, done in table.items()
     ]
-    rows_of(rows, f"decisions-{side}-{phase.replace('/', '-')}")
+    table_with_download(rows, f"operations-{side}-{phase.replace('/', '-')}")
 
 
-def _word(action: str) -> str:
+def _action_word(action: str) -> str:
     return markup.ACTIONS[action][1].lower()
 
 
-def heat(table: Table, title: str) -> str:
+def confusion_table(table: Table, title: str) -> str:
     """The table as HTML: share and number in each cell, shaded by the share."""
     actions = list(next(iter(table.values())))
     head = "".join(f'<th scope="col">{_column(action)}</th>' for action in actions)

@@ -9,11 +9,11 @@ from typing import Any
 
 import streamlit as st
 
-from app.shell.views import go, nothing_yet, pick_place
+from app.shell.views import choose_place, set_address, show_empty_state
 from memfactory_core.runs.tables import Run
 
-PER_PAGE = 8
-Read = Callable[[int, int], list[dict[str, Any]]]
+ENTRIES_A_PAGE = 8
+ReadPage = Callable[[int, int], list[dict[str, Any]]]
 """(limit, offset) -> one page of rows."""
 
 
@@ -26,36 +26,36 @@ class Entry:
     icon: str
 
 
-def head(thing: str, leaves: Sequence[str]) -> tuple[Run, str, int] | None:
+def choose_place_or_explain(thing: str, drops: Sequence[str]) -> tuple[Run, str, int] | None:
     """Run, phase and step to be chosen; None, said in words, where there is no such thing yet."""
-    run, phase, step = pick_place(leaves)
+    run, phase, step = choose_place(drops)
     if run is None:
-        nothing_yet(f"There is no run yet, so there is no {thing}.")
+        show_empty_state(f"There is no run yet, so there is no {thing}.")
         return None
     if not phase:
-        nothing_yet("This run has no episodes yet: they appear while it evaluates and trains.")
+        show_empty_state("This run has no episodes yet: they appear while it evaluates and trains.")
         return None
     return run, phase, step
 
 
-def choose(
-    name: str, ids: Sequence[str], read: Read, look: Callable[[dict[str, Any]], Entry],
+def choose_entry(
+    name: str, ids: Sequence[str], read: ReadPage, look: Callable[[dict[str, Any]], Entry],
     place: dict[str, Any],
 ) -> str | None:  # fmt: skip
     """One page of entries as buttons that put their id under `name` into the address bar; the id that
     is chosen, the first one where the address names none. An id that comes by the address brings
     its page."""
-    pages, key = -(-len(ids) // PER_PAGE), f"{name}.page"
+    pages, key = -(-len(ids) // ENTRIES_A_PAGE), f"{name}.page"
     given = st.query_params.get(name)
     if given in ids and given != st.session_state.get(f"{name}.seen"):
         st.session_state[f"{name}.seen"] = given
-        st.session_state[key] = ids.index(given) // PER_PAGE + 1
+        st.session_state[key] = ids.index(given) // ENTRIES_A_PAGE + 1
     number = min(st.session_state.get(key, 1), pages) or 1
-    entries = [look(row) for row in read(PER_PAGE, (number - 1) * PER_PAGE)]
+    entries = [look(row) for row in read(ENTRIES_A_PAGE, (number - 1) * ENTRIES_A_PAGE)]
     chosen = given or (entries[0].id if entries else None)
     for entry in entries:
         st.button(
-            entry.label, key=f"{name}.{entry.id}", icon=entry.icon, width="stretch", on_click=go,
+            entry.label, key=f"{name}.{entry.id}", icon=entry.icon, width="stretch", on_click=set_address,
             type="secondary" if entry.id == chosen else "tertiary",
             kwargs=place | {name: entry.id},
         )  # fmt: skip

@@ -116,37 +116,37 @@ def queries_of(run: str, steps: int) -> dict[str, Callable[[], Any]]:
     def name() -> str:
         return f"e{step():07d}{rng.randrange(STEP):02d}"
 
-    sort = list(queries.SORTS)[1]
-    span = max(1, steps // findings.BARS)
+    sort = list(queries.EPISODE_SORTS)[1]
+    span = max(1, steps // findings.MOST_BARS)
     return {
-        "runs": lambda: queries.runs(12),
-        "run_names": queries.run_names,
-        "phases": lambda: queries.phases(run),
-        "step_range": lambda: queries.step_range(run, "train"),
-        "nearest_step": lambda: queries.nearest_step(run, "train", step()),
+        "runs": lambda: queries.list_runs(12),
+        "run_names": queries.label_runs,
+        "phases": lambda: queries.list_phases(run),
+        "step_range": lambda: queries.find_step_range(run, "train"),
+        "nearest_step": lambda: queries.find_nearest_step(run, "train", step()),
         "count_episodes": lambda: queries.count_episodes(run),
-        "curves": lambda: queries.curves(run, CURVES),
-        "episodes": lambda: queries.episodes(run, "train", step(), sort, 8),
-        "place_of": lambda: queries.place_of(run, name()),
-        "episode": lambda: queries.episode(run, name()),
-        "groups": lambda: findings.groups(run, "train", step(), 8),
-        "attempts": lambda: findings.attempts(
+        "curves": lambda: queries.read_curves(run, CURVES),
+        "episodes": lambda: queries.list_episodes(run, "train", step(), sort, 8),
+        "place_of": lambda: queries.find_place(run, name()),
+        "episode": lambda: queries.read_episode(run, name()),
+        "groups": lambda: findings.list_groups(run, "train", step(), 8),
+        "attempts": lambda: findings.list_attempts(
             run, "train", (s := step()), f"{s}-{rng.randrange(STEP // GROUP)}"
         ),
-        "place_in_group": lambda: findings.place_in_group(run, name()),
-        "causes": lambda: findings.causes(run, "train"),
-        "failures, a bar": lambda: findings.failures(
+        "place_in_group": lambda: findings.find_group_and_cause(run, name()),
+        "causes": lambda: findings.count_causes(run, "train"),
+        "failures, a bar": lambda: findings.list_failures(
             run, "train", "overwritten", ((s := step()), s + span), 8
         ),
-        "failures, all steps, last page": lambda: findings.failures(
+        "failures, all steps, last page": lambda: findings.list_failures(
             run, "train", "not_written", (1, steps), 8, 8000
         ),
         "count_failures": lambda: findings.count_failures(run, "train", "overwritten", (1, steps)),
-        "operations": lambda: findings.operations(run),
-        "needs": lambda: findings.needs(run, "train"),
-        "lost": lambda: findings.lost(run, "train", 8, rng.randrange(0, 5000, 8)),
+        "operations": lambda: findings.count_operations(run),
+        "needs": lambda: findings.list_needs(run, "train"),
+        "lost": lambda: findings.list_lost_facts(run, "train", 8, rng.randrange(0, 5000, 8)),
         "count_needs": lambda: findings.count_needs(run, "train", were_lost=True),
-        "never_read": lambda: findings.never_read(run, "train", 8),
+        "never_read": lambda: findings.list_unread_memories(run, "train", 8),
         "count_memories": lambda: findings.count_memories(run, "train"),
     }
 

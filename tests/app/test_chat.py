@@ -14,34 +14,36 @@ __all__ = ["filled"]
 
 
 def test_agents_and_texts_of_the_chat(filled: dict[str, str]) -> None:
-    ids = [agent_id for _, agent_id in conversation.agents()]
+    ids = [agent_id for _, agent_id in conversation.list_agents()]
     assert f"run:{filled['evaluated']}" in ids and "recipe:memagent-tiny" in ids
     assert f"run:{filled['trained']}" not in ids  # it left no weights
-    agent = conversation.find(f"run:{filled['evaluated']}")
-    example = conversation.to_example(
+    agent = conversation.find_agent(f"run:{filled['evaluated']}")
+    example = conversation.example_from_text(
         f"{NEEDED.sentence} Al is Bo. Cy is Da.", NEEDED.question.lower().strip("?"), 2
     )
     assert len(example.observations) == 2 and example.evidence[0].text == NEEDED.sentence
     exchange = conversation.Exchange("x", example.question, agent.config.paradigm.start(example))
     sampler = conversation.Samplers().get(agent)
-    steps = list(conversation.play(agent, sampler, exchange, lambda: False))
+    steps = list(conversation.play_exchange(agent, sampler, exchange, lambda: False))
     assert len(steps) == 3 and exchange.answer
     stopped = conversation.Exchange("x", "q", agent.config.paradigm.start(example))
-    assert [e.error for e in conversation.play(agent, sampler, stopped, lambda: True)] == [
+    assert [e.error for e in conversation.play_exchange(agent, sampler, stopped, lambda: True)] == [
         "Stopped."
     ]
-    conversation.keep(stopped)
+    conversation.keep_exchange(stopped)
     assert not stopped.kept  # nothing was read
 
 
 def test_a_chats_bank_is_looked_into(filled: dict[str, str]) -> None:
     assert "No chat is kept yet" in words(open_page("memory", source="chat"))
-    agent = conversation.find(f"run:{filled['evaluated']}")
+    agent = conversation.find_agent(f"run:{filled['evaluated']}")
     sampler = conversation.Samplers().get(agent)
-    example = conversation.to_example(f"{NEEDED.sentence} {HOSTILE} Cy is Da.", "Who is Cy?", 1)
+    example = conversation.example_from_text(
+        f"{NEEDED.sentence} {HOSTILE} Cy is Da.", "Who is Cy?", 1
+    )
     exchange = conversation.Exchange("An agent", "Who?", agent.config.paradigm.start(example))
-    list(conversation.play(agent, sampler, exchange, lambda: False))
-    conversation.keep(exchange)
+    list(conversation.play_exchange(agent, sampler, exchange, lambda: False))
+    conversation.keep_exchange(exchange)
     shown = blocks.render([exchange])
     assert "<script" not in shown and "\u202e" not in shown and exchange.kept in shown
     page = open_page("memory", source="chat", chat=exchange.kept)
@@ -49,9 +51,9 @@ def test_a_chats_bank_is_looked_into(filled: dict[str, str]) -> None:
     assert exchange.kept == page.selectbox(key="url.chat").value
     assert "Memory read to answer" in words(page) and "<script" not in words(page)
     again = conversation.Exchange("An agent", "And now?", exchange.context, reread=False)
-    list(conversation.play(agent, sampler, again, lambda: False))
-    conversation.keep(again)
-    assert [chat.question for chat in queries.recent_chats()] == ["And now?", "Who?"]
+    list(conversation.play_exchange(agent, sampler, again, lambda: False))
+    conversation.keep_exchange(again)
+    assert [chat.question for chat in queries.list_chats()] == ["And now?", "Who?"]
     assert open_page("memory", source="chat", chat="gone").warning
 
 
@@ -68,7 +70,7 @@ def test_a_chat_stops_between_the_turns_of_a_section(filled: dict[str, str]) -> 
         asked.append(len(exchange.context.turns))
         return len(asked) > 1
 
-    list(conversation.play(agent, sampler, exchange, stopped))
+    list(conversation.play_exchange(agent, sampler, exchange, stopped))
     assert asked == [0, 1] and exchange.error == "Stopped." and exchange.answer is None
 
 
@@ -83,4 +85,4 @@ def test_a_chat_stops_between_the_turns_of_a_section(filled: dict[str, str]) -> 
 )
 def test_the_chat_says_what_is_wrong(text: str, question: str, problem: str) -> None:
     with pytest.raises(config.ConfigError, match=problem):
-        conversation.to_example(text, question, 3)
+        conversation.example_from_text(text, question, 3)

@@ -38,7 +38,7 @@ def ids(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def first(run: str, phase: str = "train", step: int = 2, **wanted: Any) -> dict[str, Any]:
-    rows = queries.episodes(run, phase, step, "Reward, lowest first", 64)
+    rows = queries.list_episodes(run, phase, step, "Reward, lowest first", 64)
     return next(row for row in rows if all(row[k] == v for k, v in wanted.items()))
 
 
@@ -81,12 +81,12 @@ def test_the_state_of_a_needed_fact_at_a_moment(
 
 
 def test_every_cause_and_state_has_its_words_and_its_sign() -> None:
-    assert set(cards.SIGNS) == set(CAUSES)
-    assert set(cards.STATES) == set(moments.STATES)
+    assert set(cards.CAUSE_SIGNS) == set(CAUSES)
+    assert set(cards.NEED_LOOKS) == set(moments.STATES)
 
 
 def test_moments_hold_every_event_once_and_end_with_their_writes(ids: dict[str, str]) -> None:
-    shown = queries.episode(ids["tiny"], first(ids["tiny"])["id"])
+    shown = queries.read_episode(ids["tiny"], first(ids["tiny"])["id"])
     told = moments.moments(shown)
     seqs = [event.seq for moment in told for event in moment.events]
     assert seqs == [event.seq for event in shown.events if not isinstance(event, Scored)]
@@ -100,22 +100,22 @@ def test_moments_hold_every_event_once_and_end_with_their_writes(ids: dict[str, 
 
 def test_counts_of_causes_are_the_lists_behind_them(ids: dict[str, str]) -> None:
     run = ids["trained"]
-    bars = findings.causes(run, "train")
+    bars = findings.count_causes(run, "train")
     assert sum(bar["all"] for bar in bars) == queries.count_episodes(run, "train")
     for bar in bars:
         for cause, count in bar["causes"].items():
             steps = (bar["first"], bar["last"])
-            rows = findings.failures(run, "train", cause, steps, 1000)
+            rows = findings.list_failures(run, "train", cause, steps, 1000)
             assert len(rows) == count == findings.count_failures(run, "train", cause, steps)
             assert all(bar["first"] <= row["step"] <= bar["last"] for row in rows)
 
 
 def test_lists_of_memories_lead_to_their_events(ids: dict[str, str]) -> None:
     run = ids["trained"]
-    lost = findings.lost(run, "train", 100)
+    lost = findings.list_lost_facts(run, "train", 100)
     assert lost and len(lost) == findings.count_needs(run, "train", were_lost=True)
     for row in lost[:5]:
-        event = queries.episode(run, row["episode_id"]).events[row["cause_seq"]]
+        event = queries.read_episode(run, row["episode_id"]).events[row["cause_seq"]]
         assert isinstance(event, Wrote) and row["text"].rstrip(".") in event.before
     assert findings.count_memories(run, "train", unread=True) <= findings.count_memories(
         run, "train"
@@ -123,17 +123,17 @@ def test_lists_of_memories_lead_to_their_events(ids: dict[str, str]) -> None:
 
 
 def test_operations_are_counted_per_step(ids: dict[str, str]) -> None:
-    counts = findings.operations(ids["trained"])
+    counts = findings.count_operations(ids["trained"])
     assert list(counts) == list(range(1, 7))
     sections = len(
-        queries.episode(ids["trained"], first(ids["trained"])["id"]).example.observations
+        queries.read_episode(ids["trained"], first(ids["trained"])["id"]).example.observations
     )
     assert all(sum(here.values()) == sections * 16 for here in counts.values())
 
 
 def test_a_step_opens_its_groups_and_a_group_its_attempts(ids: dict[str, str]) -> None:
     run = ids["trained"]
-    rows = findings.groups(run, "train", 3, 10)
+    rows = findings.list_groups(run, "train", 3, 10)
     page = open_page("groups", run=run, phase="train", step="3", group=rows[1]["group_id"])
     shown = words(page)
     for part in ("Attempt 4", "Memories at the end", "Mean reward", rows[1]["question"][:20]):
@@ -142,17 +142,17 @@ def test_a_step_opens_its_groups_and_a_group_its_attempts(ids: dict[str, str]) -
 
 
 def test_a_large_group_is_paged(ids: dict[str, str]) -> None:
-    run, size = ids["empty"], attempts.SHOWN * 2 + 3
+    run, size = ids["empty"], attempts.ATTEMPTS_A_PAGE * 2 + 3
     many = [
         episode(("add", f"text {i}."), answer=f"answer {i}.", exact_match=0.0).model_copy(
             update={"id": f"many-{i:02}", "group_id": "many", "reward": i / size}
         )
         for i in range(size)
     ]
-    recording.save_episodes(queries.engine(), run, "train", 7, many)
-    (group,) = findings.groups(run, "train", 7, 1, group_id="many")
+    recording.save_episodes(queries.database_engine(), run, "train", 7, many)
+    (group,) = findings.list_groups(run, "train", 7, 1, group_id="many")
     assert (group["attempts"], group["lowest"]) == (size, 0.0)
-    rewards = findings.rewards(run, "train", 7, "many", 100)
+    rewards = findings.list_rewards(run, "train", 7, "many", 100)
     assert rewards == sorted((e.reward for e in many), reverse=True)
     page = open_page("groups", run=run, phase="train", step="7", group="many")
     assert f"{size}" in words(page) and "Attempt 16" in words(page)
@@ -169,8 +169,8 @@ def test_a_large_group_is_paged(ids: dict[str, str]) -> None:
 
 def test_a_link_brings_its_page_of_the_list(ids: dict[str, str]) -> None:
     run, step = ids["trained"], 3
-    order = queries.episode_ids(run, "train", step, "Reward, highest first")
-    last = queries.episode(run, order[-1])
+    order = queries.list_episode_ids(run, "train", step, "Reward, highest first")
+    last = queries.read_episode(run, order[-1])
     place = {"run": run, "phase": "train", "step": str(step)}
     page = open_page("episode", **place, episode=order[-1])
     assert len(order) == 16 and page.session_state["episode.page"] == 2
@@ -186,9 +186,9 @@ def test_a_link_brings_its_page_of_the_list(ids: dict[str, str]) -> None:
 
 def test_a_link_to_an_event_opened_cold(ids: dict[str, str]) -> None:
     run, row = ids["trained"], first(ids["trained"], step=3, exact_match=0.0)
-    _, cause, seq = findings.place_in_group(run, row["id"])
+    _, cause, seq = findings.find_group_and_cause(run, row["id"])
     page = open_page("episode", run=run, episode=row["id"], event=str(seq))
-    told = moments.moments(queries.episode(run, row["id"]))
+    told = moments.moments(queries.read_episode(run, row["id"]))
     assert page.slider(key="moment").value == moments.find(told, seq) + 1
     assert cause.replace("_", " ") in words(page) and "aria-current=" in words(page)
     page.slider(key="moment").set_value(len(told)).run()
@@ -198,13 +198,13 @@ def test_a_link_to_an_event_opened_cold(ids: dict[str, str]) -> None:
 
 def test_what_if_plays_again_and_leaves_the_record(ids: dict[str, str]) -> None:
     run, row = ids["tiny"], first(ids["tiny"])
-    before = queries.episode(run, row["id"])
+    before = queries.read_episode(run, row["id"])
     page = open_page("episode", run=run, episode=row["id"], view="what-if")
     page.number_input(key="what-if.samples").set_value(2).run()
     next(b for b in page.button if b.label == "Play again").click().run()
     assert not page.exception
     assert "Played again unchanged" in words(page) and "With the change" in words(page)
-    assert queries.episode(run, row["id"]) == before
+    assert queries.read_episode(run, row["id"]) == before
     page.selectbox(key="url.event").set_value("reading").run()
     assert "the change before" in words(page)
     next(b for b in page.button if b.label == "Play again").click().run()
@@ -220,10 +220,10 @@ def test_what_if_says_why_it_cannot(which: str, why: str, ids: dict[str, str]) -
 
 
 def test_a_difference_is_judged_by_chance() -> None:
-    assert "tell nothing" in what_if.verdict([0.0, 1.0], [1.0, 1.0])
-    assert "helps" in what_if.verdict([0.0] * 8, [1.0] * 8)
-    assert "harms" in what_if.verdict([1.0] * 8, [0.0] * 8)
-    assert "the same" in what_if.verdict([0.5] * 8, [0.5] * 8)
+    assert "tell nothing" in what_if.judge_difference([0.0, 1.0], [1.0, 1.0])
+    assert "helps" in what_if.judge_difference([0.0] * 8, [1.0] * 8)
+    assert "harms" in what_if.judge_difference([1.0] * 8, [0.0] * 8)
+    assert "the same" in what_if.judge_difference([0.5] * 8, [0.5] * 8)
 
 
 def test_tokens_are_compared_on_demand(ids: dict[str, str]) -> None:
@@ -237,16 +237,18 @@ def test_tokens_are_compared_on_demand(ids: dict[str, str]) -> None:
 
 
 def test_any_free_retriever_searches_pasted_lines() -> None:
-    memories = banks.from_lines(f"{NEEDED.sentence}\n\nThe city of Rilo is Dema.\n{HOSTILE}")
+    memories = banks.memories_from_lines(
+        f"{NEEDED.sentence}\n\nThe city of Rilo is Dema.\n{HOSTILE}"
+    )
     assert [memory.id for memory in memories] == ["1", "2", "3"]
     known = banks.free_retrievers()
     assert {"bm25", "dense", "hybrid"} <= set(known) and "rerank_llm" not in known
     for name in known:
-        found = banks.find(banks.kinds("retrievers")[name](), NEEDED.question, memories)
+        found = banks.find_hits(banks.kinds("retrievers")[name](), NEEDED.question, memories)
         if name in ("bm25", "dense", "hybrid"):
             assert found[0].memory == memories[0]
     with pytest.raises(ConfigError, match="5,000"):
-        banks.from_lines("x\n" * 6000)
+        banks.memories_from_lines("x\n" * 6000)
 
 
 def test_the_memory_page_asks_a_bank_at_any_moment(ids: dict[str, str]) -> None:
@@ -272,8 +274,8 @@ def test_hostile_text_is_harmless_in_every_card() -> None:
         cards.bank_card(bank, {"2": Memory(id="2", text=HOSTILE)}, bad.example.needed),
         cards.attempt_card(1, bad, "overwritten", {HOSTILE: HOSTILE}),
         cards.banks_table(aligned_banks([bad]), 1, ()),
-        cards.hits([hit]), cards.cause_line("overwritten"),
-        cards.tokens_line([Token(text=HOSTILE, now=-0.1, start=-9.0)]),
+        cards.hits_table([hit]), cards.cause_line("overwritten"),
+        cards.show_tokens_line([Token(text=HOSTILE, now=-0.1, start=-9.0)]),
     ]  # fmt: skip
     for text in shown:
         assert "<script" not in text and "\u202e" not in text and len(text) < 60_000
@@ -283,13 +285,13 @@ def test_hostile_text_is_harmless_in_every_card() -> None:
 @pytest.mark.parametrize("view", player.VIEWS)
 def test_pages_show_a_hostile_episode(view: str, ids: dict[str, str]) -> None:
     run, name = ids["failed"], "hostile"
-    if queries.episode(run, name) is None:
+    if queries.read_episode(run, name) is None:
         bad = played(("add", HOSTILE), ("update", "y" * 1_000_000), answer=HOSTILE, read=[HOSTILE])
         example = Example(
             id="x", observations=(HOSTILE,) * 3, question=HOSTILE, answers=(HOSTILE + "!",)
         )
         bad = bad.model_copy(update={"id": name, "example": example, "group_id": HOSTILE})
-        recording.save_episodes(queries.engine(), run, "train", 1, [bad])
+        recording.save_episodes(queries.database_engine(), run, "train", 1, [bad])
     place = {"run": run, "phase": "train", "step": "1"}
     assert "<script" not in words(open_page("episode", **place, episode=name, view=view))
     assert "<script" not in words(open_page("groups", **place))
@@ -312,13 +314,13 @@ def test_the_life_of_a_memory_ends_with_what_cites_it(ids: dict[str, str]) -> No
 
 def test_tokens_under_a_checkpoint(ids: dict[str, str]) -> None:
     run = queries.find_run(ids["tiny"])
-    assert list(conversation.checkpoints(run)) == ["the end"]
+    assert list(conversation.list_checkpoints(run)) == ["the end"]
     for step in (50, 100):
         folder = Path(run.folder) / "checkpoints" / f"checkpoint-{step}"
         shutil.copytree(Path(run.folder) / "policy", folder)
         if step == 50:  # the other one was not written to its end
             (folder / "trainer_state.json").write_text("{}")
-    assert list(conversation.checkpoints(run)) == ["the end", "step 50"]
+    assert list(conversation.list_checkpoints(run)) == ["the end", "step 50"]
     page = open_page("episode", run=run.id, episode=first(run.id)["id"], view="tokens")
     next(box for box in page.selectbox if box.label == "Weights of").set_value("step 50").run()
     assert "Point at a token" not in words(page)
@@ -327,6 +329,6 @@ def test_tokens_under_a_checkpoint(ids: dict[str, str]) -> None:
 
 
 def test_a_loaded_policy_is_shared_by_chat_and_pages(ids: dict[str, str]) -> None:
-    agent = conversation.find(f"run:{ids['tiny']}")
+    agent = conversation.find_agent(f"run:{ids['tiny']}")
     assert conversation.samplers.get(agent) is conversation.samplers.get(agent)
-    assert conversation.find(f"run:{ids['tiny']}", before=True).weights is None
+    assert conversation.find_agent(f"run:{ids['tiny']}", before=True).weights is None

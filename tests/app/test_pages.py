@@ -93,7 +93,7 @@ def test_an_unknown_run_is_said_so(filled: dict[str, str]) -> None:
 
 def test_a_link_to_an_episode_opens_it(filled: dict[str, str]) -> None:
     run = filled["trained"]
-    row = queries.episodes(run, "before/greedy", 0, "Reward, lowest first", 1)[0]
+    row = queries.list_episodes(run, "before/greedy", 0, "Reward, lowest first", 1)[0]
     page = open_page("episode", run=run, episode=row["id"])
     assert page.selectbox(key="url.phase").value == "before/greedy"
     assert row["question"].split("'")[0] in words(page)
@@ -101,7 +101,7 @@ def test_a_link_to_an_episode_opens_it(filled: dict[str, str]) -> None:
 
 def test_changing_phase_and_step_leaves_the_episode(filled: dict[str, str]) -> None:
     run = filled["trained"]
-    row = queries.episodes(run, "train", 2, "Reward, lowest first", 1)[0]
+    row = queries.list_episodes(run, "train", 2, "Reward, lowest first", 1)[0]
     page = open_page("episode", run=run, episode=row["id"])
     assert page.slider(key="url.step").value == 2
     page.slider(key="url.step").set_value(3).run()
@@ -173,12 +173,12 @@ def test_the_command_line_repeats_the_form(assignments: list[str]) -> None:
 
 
 def test_curves_are_thinned_in_the_database(filled: dict[str, str]) -> None:
-    engine, run = queries.engine(), filled["empty"]
+    engine, run = queries.database_engine(), filled["empty"]
     with Session(engine) as session:
         session.add_all(Metric(run_id=run, name="reward", step=i, value=i) for i in range(5000))
         session.commit()
-    curve = queries.curves(run, ["reward"])["reward"]
-    assert len(curve) <= queries.POINTS
+    curve = queries.read_curves(run, ["reward"])["reward"]
+    assert len(curve) <= queries.CURVE_POINTS
     assert curve[0][0] == 0
     assert curve == sorted(curve)
 
@@ -186,10 +186,12 @@ def test_curves_are_thinned_in_the_database(filled: dict[str, str]) -> None:
 def test_charts_take_any_length() -> None:
     for length in (0, 1, 2, 500):
         curve = [(step, step / 7) for step in range(length)]
-        figure = charts.curves({"reward": curve, "kept": curve}, percent=True)
+        figure = charts.curve_figure({"reward": curve, "kept": curve}, percent=True)
         assert figure.layout.uirevision == "keep"
     value = {"mean": 0.5, "low": 0.4, "high": 0.7, "n": 9}
-    figure = charts.before_after({"kept": value}, {"kept": value}, {"kept": "Kept", "read": "Read"})
+    figure = charts.before_after_figure(
+        {"kept": value}, {"kept": value}, {"kept": "Kept", "read": "Read"}
+    )
     assert [trace.name for trace in figure.data] == ["before training", "after training"]
     assert figure.data[0].error_x.array == pytest.approx((0.2,))
 
@@ -236,7 +238,7 @@ def test_the_story_of_the_needed_fact(writes: list[tuple[str, str | None]], told
 def test_changes_are_marked_with_signs_and_words() -> None:
     played = episode(("add", "a b."), ("update", "c d."), ("reject", "e"))
     told = story.sections(played.example, played.events)
-    shown = markup.timeline(played.example, told, 54)
+    shown = markup.section_cards(played.example, told, 54)
     for part in (
         "<ins>a b.</ins>",
         "<del><s>a b.</s></del> <ins>c d.</ins>",
@@ -244,30 +246,30 @@ def test_changes_are_marked_with_signs_and_words() -> None:
         "needed fact",
     ):
         assert part in shown
-    assert markup.diff("one two three four five six", "one two 3 four five six") == (
+    assert markup.show_difference("one two three four five six", "one two 3 four five six") == (
         '<bdi class="mf-text">one two <del><s>three</s></del> <ins>3</ins> four five six</bdi>'
     )
 
 
 def test_hostile_text_is_shown_verbatim_and_harmless() -> None:
     for shown in (
-        markup.safe(HOSTILE),
-        markup.diff(HOSTILE, HOSTILE + " more"),
-        markup.text(HOSTILE),
+        markup.escape_html(HOSTILE),
+        markup.show_difference(HOSTILE, HOSTILE + " more"),
+        markup.show_text(HOSTILE),
     ):
         assert "<script" not in shown
         assert "${" not in shown and "{{" not in shown
         assert "\u202e" not in shown and "U+202E" in shown and "U+0007" in shown
         assert "**bold**" in shown and "\U0001f469\u200d\U0001f680" in shown
-    assert "<" not in markup.plain(HOSTILE).replace("\\<", "")
-    long = markup.highlight("x" * 1_000_000, [Evidence(text=NEEDED.sentence)])
+    assert "<" not in markup.escape_markdown(HOSTILE).replace("\\<", "")
+    long = markup.mark_needed("x" * 1_000_000, [Evidence(text=NEEDED.sentence)])
     assert len(long) < 30_000 and "980,000 more characters" in long
 
 
 def test_a_page_shows_a_hostile_episode(filled: dict[str, str]) -> None:
     bad = episode(("add", HOSTILE), ("update", "y" * 1_000_000), answer=HOSTILE, exact_match=0.0)
     bad = bad.model_copy(update={"example": bad.example.model_copy(update={"question": HOSTILE})})
-    recording.save_episodes(queries.engine(), filled["empty"], "train", 1, [bad])
+    recording.save_episodes(queries.database_engine(), filled["empty"], "train", 1, [bad])
     page = open_page("episode", run=filled["empty"])
     assert "<script" not in words(page)
 

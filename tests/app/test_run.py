@@ -27,7 +27,7 @@ def test_the_tabs_of_a_run(tab: str, ids: dict[str, str]) -> None:
 
 
 def test_right_against_done_before_and_after(ids: dict[str, str]) -> None:
-    engine, chosen = queries.engine(), config.load("memory-r1-tiny")
+    engine, chosen = queries.database_engine(), config.load("memory-r1-tiny")
     run = jobs.create(engine, chosen).id
     told = chosen.task.examples(4, 3)
     for phase, step, strategy in (
@@ -47,13 +47,13 @@ def test_right_against_done_before_and_after(ids: dict[str, str]) -> None:
     page.selectbox(key="url.right").set_value("train").run()
     assert not page.exception and page.query_params["right"] == "train"
     assert "**100% right**" in words(page)  # the last steps
-    page.slider(key=f"decisions.right.{run}.train").set_value((1, 1)).run()
+    page.slider(key=f"operations.right.{run}.train").set_value((1, 1)).run()
     assert f" right**, {right.count('noop')} of {total} messages" in words(page)
     assert "Decisions" not in [tab.label for tab in open_page("runs", run=ids["trained"]).tabs]
 
 
 def test_doubts_stand_over_the_curves(ids: dict[str, str]) -> None:
-    engine, run = queries.engine(), ids["empty"]
+    engine, run = queries.database_engine(), ids["empty"]
     for step in range(1, 31):
         values = {"reward": step / 30, "score/exact_match": 0.1, "equal_groups": 0.0}
         recording.save_metrics(engine, run, step, values)
@@ -62,7 +62,7 @@ def test_doubts_stand_over_the_curves(ids: dict[str, str]) -> None:
 
 
 def test_every_part_of_the_reward_has_its_curve(ids: dict[str, str]) -> None:
-    engine = queries.engine()
+    engine = queries.database_engine()
     run = jobs.create(engine, config.load("memory-r1-tiny", ["reward.contained=0.5"])).id
     for step in range(1, 4):
         values = {"reward": step / 3, "score/contained": 0.2, "score/right_update": step / 9}

@@ -34,19 +34,19 @@ def places() -> dict[str, str]:
     from tests.filled import fill, with_weights
 
     if FOLDERS:
-        kinds = {one.settings["paradigm"]["kind"]: one.id for one in queries.runs(9)}
+        kinds = {one.settings["paradigm"]["kind"]: one.id for one in queries.list_runs(9)}
         run = played = kinds["memagent"]
     else:
         engine = database.connect(jobs.database_url())
         run, played = fill(engine, 60, 40)["trained"], with_weights(engine, steps=20)
-    with Session(queries.engine()) as session:
+    with Session(queries.database_engine()) as session:
         failed = (
             select(EpisodeRow.step, EpisodeRow.group_id, EpisodeRow.id, EpisodeRow.cause_seq)
             .where(EpisodeRow.phase == "train", EpisodeRow.cause_seq.is_not(None))
             .order_by(EpisodeRow.cause != "overwritten", EpisodeRow.step.desc())
         )
         step, group, episode, seq = session.execute(failed.where(EpisodeRow.run_id == run)).first()
-        rows = findings.groups(run, "train", step, 64)
+        rows = findings.list_groups(run, "train", step, 64)
         mixed = [row["group_id"] for row in rows if row["highest"] > row["lowest"]]
         other = session.execute(failed.where(EpisodeRow.run_id == played)).first()
     group = group if group in mixed or not mixed else mixed[0]
@@ -69,9 +69,9 @@ def places() -> dict[str, str]:
         "chat": f"talk?run={played}",
         "chat-memory": "memory?source=chat",
     }
-    deciding = [other.id for other in queries.runs(50) if operations.known(other)]
+    deciding = [other.id for other in queries.list_runs(50) if operations.has_operations(other)]
     if deciding:  # only some tasks know what was right
-        found["decisions"] = f"runs?run={deciding[0]}&tab=Decisions"
+        found["operations"] = f"runs?run={deciding[0]}&tab=Decisions"
     return found
 
 
@@ -88,7 +88,7 @@ def settle(page: Any, view: str) -> None:
     if view == "tokens":
         page.get_by_role("button", name="Compare").click()
         page.locator(".mf-token").first.wait_for()
-    if view == "decisions":
+    if view == "operations":
         page.locator(".mf-heat").last.wait_for()
     if view == "chat":
         chat = page.frame_locator("iframe")

@@ -230,7 +230,7 @@ def test_the_table_behind_the_curves_holds_their_values(
     table = page.get_by_test_id("stDataFrame")
     table.wait_for()
     run = lab[1]["tiny"]
-    reward = dict(queries.curves(run, ["reward"])["reward"])
+    reward = dict(queries.read_curves(run, ["reward"])["reward"])
     grid = table.locator("table, [role=grid]").first
     grid.wait_for(state="attached")
     assert grid.get_attribute("aria-rowcount") == str(STEPS + 1)

@@ -76,7 +76,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
 
 PLACES = {
     "overview": "", "runs": "runs", "results": "runs?run={run}",
-    "decisions": "runs?run={run}&tab=Decisions", "causes": "runs?run={run}&tab=Causes",
+    "operations": "runs?run={run}&tab=Decisions", "causes": "runs?run={run}&tab=Causes",
     "lost": "runs?run={run}&tab=Memories&list=lost",
     "unread": "runs?run={run}&tab=Memories&list=unread", "log": "runs?run={run}&tab=Log",
     "settings": "runs?run={run}&tab=Settings", "groups": "groups?run={run}",

@@ -73,7 +73,7 @@ def test_from_preset_to_chat(server: Any, page: Any) -> None:
     page.locator(".st-key-episodes button").nth(2).click()
     page.wait_for_url("**episode=*")
     episode_id = re.search(r"episode=(\w+)", page.url)[1]
-    chosen = queries.episode(run_id, episode_id)
+    chosen = queries.read_episode(run_id, episode_id)
     page.get_by_text(story.tell(chosen), exact=True).wait_for()
     page.reload()  # the address opened cold leads to the same place
     page.get_by_text(story.tell(chosen), exact=True).wait_for()
