@@ -4,8 +4,8 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from app.reads import queries
-from app.shell.views import errors_in_words
+from app.reads import episodes as queries
+from app.shell.status import errors_in_words
 
 st.title("Chat with an agent")
 st.caption(

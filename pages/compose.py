@@ -4,9 +4,9 @@ import streamlit as st
 from pydantic import ValidationError
 
 from app.compose import command, forms
-from app.markup import markup
-from app.reads import queries
-from app.shell.views import errors_in_words, page
+from app.markup import safe_text as markup
+from app.reads import episodes as queries
+from app.shell.status import errors_in_words, page
 from memfactory_core import config
 from memfactory_core.config import RunConfig
 from memfactory_core.runs import jobs

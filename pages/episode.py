@@ -3,10 +3,11 @@
 import streamlit as st
 
 from app.episode import player
-from app.markup import markup
-from app.reads import findings, queries
+from app.markup import safe_text as markup
+from app.reads import episodes as queries
+from app.reads import groups as findings
 from app.shell import listing
-from app.shell.views import errors_in_words, show_breadcrumbs
+from app.shell.status import errors_in_words, show_breadcrumbs
 from memfactory_core.runs.tables import Run
 
 SIGNS = {1: ":material/check:", 0: ":material/contrast:", -1: ":material/close:"}

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from app.episode import attempts
-from app.markup import markup
-from app.reads import findings
+from app.markup import safe_text as markup
+from app.reads import groups as findings
 from app.shell import listing
-from app.shell.views import errors_in_words, show_breadcrumbs
+from app.shell.status import errors_in_words, show_breadcrumbs
 from memfactory_core.runs.tables import Run
 
 DROPPED = ("group", "one", "other")

@@ -3,11 +3,11 @@ entry's life."""
 
 import streamlit as st
 
-from app.markup import markup
-from app.memory import banks
-from app.reads import queries
+from app.markup import safe_text as markup
+from app.memory import search as banks
+from app.reads import episodes as queries
 from app.shell import listing
-from app.shell.views import bind_to_address, describe_age, errors_in_words, page
+from app.shell.status import bind_to_address, describe_age, errors_in_words, page
 from memfactory_core.trace import Episode
 
 SOURCES = {"episode": "An episode's bank", "chat": "A chat's bank", "lines": "Lines of my own"}

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from app.markup import markup
-from app.reads import queries
-from app.shell.views import (
+from app.markup import safe_text as markup
+from app.reads import episodes as queries
+from app.shell.status import (
     describe_age,
     describe_change,
     describe_progress,

@@ -2,10 +2,12 @@
 
 import streamlit as st
 
-from app.markup import markup
-from app.reads import queries
-from app.run import diagnosis, operations, panels
-from app.shell.views import (
+from app.markup import safe_text as markup
+from app.reads import episodes as queries
+from app.run import causes as diagnosis
+from app.run import curves as panels
+from app.run import operations
+from app.shell.status import (
     PAGES,
     bind_to_address,
     describe_age,

@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 import gradio as gr
 import streamlit
 
-from app.chat import conversation
-from app.chat.conversation import Exchange
-from app.markup import markup
-from app.shell.views import ROOT
+from app.chat import agents as conversation
+from app.chat.agents import Exchange
+from app.markup import safe_text as markup
+from app.shell.status import ROOT
 from memfactory_core.errors import ConfigError, MemFactoryError
 from memfactory_core.explain import story
 from memfactory_core.tasks.language import Fact

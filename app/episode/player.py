@@ -8,9 +8,10 @@ from typing import Any
 import streamlit as st
 
 from app.episode import tokens, what_if
-from app.markup import cards, markup
-from app.reads import findings
-from app.shell.views import bind_to_address, describe_share, page, set_address
+from app.markup import banks as cards
+from app.markup import safe_text as markup
+from app.reads import groups as findings
+from app.shell.status import bind_to_address, describe_share, page, set_address
 from memfactory_core.explain import moments, story
 from memfactory_core.runs.tables import Run
 from memfactory_core.trace import Episode, replay

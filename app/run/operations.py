@@ -8,9 +8,10 @@ from functools import lru_cache
 
 import streamlit as st
 
-from app.markup import markup
-from app.reads import findings, queries
-from app.shell.views import PHASE_LABELS, bind_to_address, table_with_download
+from app.markup import safe_text as markup
+from app.reads import episodes as queries
+from app.reads import groups as findings
+from app.shell.status import PHASE_LABELS, bind_to_address, table_with_download
 from memfactory_core.explain.operations import confusion
 from memfactory_core.runs.recording import recorded_episodes
 from memfactory_core.runs.tables import ACTIVE, Run

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.shell.views import choose_place, set_address, show_empty_state
+from app.shell.status import choose_place, set_address, show_empty_state
 from memfactory_core.runs.tables import Run
 
 ENTRIES_A_PAGE = 8

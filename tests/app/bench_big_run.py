@@ -106,7 +106,8 @@ def fill(events: int) -> tuple[str, int, int]:
 
 def queries_of(run: str, steps: int) -> dict[str, Callable[[], Any]]:
     """Every read of the pages, at random places of the run."""
-    from app.reads import findings, queries
+    from app.reads import episodes as queries
+    from app.reads import groups as findings
 
     rng = random.Random(1)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app.chat import blocks, conversation
-from app.reads import queries
+from app.chat import agents as conversation
+from app.chat import blocks
+from app.reads import episodes as queries
 from memfactory_core import config
 from memfactory_core.types import Example
 from tests.app.test_pages import HOSTILE, NEEDED, filled, open_page, words

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from app.chat import conversation
+from app.chat import agents as conversation
 from app.episode import attempts, player, what_if
-from app.markup import cards
-from app.memory import banks
-from app.reads import findings, queries
+from app.markup import banks as cards
+from app.memory import search as banks
+from app.reads import episodes as queries
+from app.reads import groups as findings
 from memfactory_core.errors import ConfigError
 from memfactory_core.explain import moments
 from memfactory_core.explain.attempts import aligned_banks

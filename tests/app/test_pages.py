@@ -14,8 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 from app import server
 from app.compose import command
-from app.markup import markup
-from app.reads import queries
+from app.markup import safe_text as markup
+from app.reads import episodes as queries
 from app.run import charts
 from memfactory_core import config
 from memfactory_core.errors import RunError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.reads import queries
+from app.reads import episodes as queries
 from memfactory_core import config
 from memfactory_core.episode import run_episodes
 from memfactory_core.policies.scripted import ScriptedSampler

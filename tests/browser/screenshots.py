@@ -26,7 +26,8 @@ def places() -> dict[str, str]:
     """The address of each view, at a place of the run that shows something."""
     from sqlalchemy import select
 
-    from app.reads import findings, queries
+    from app.reads import episodes as queries
+    from app.reads import groups as findings
     from app.run import operations
     from memfactory_core.runs import database, jobs
     from memfactory_core.runs.examples import FOLDERS

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.markup import markup
-from app.reads import queries
+from app.markup import safe_text as markup
+from app.reads import episodes as queries
 from memfactory_core import config
 from memfactory_core.runs import database, jobs, recording
 from memfactory_core.tiny import WEIGHTS

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.reads import queries
+from app.reads import episodes as queries
 from memfactory_core.explain import moments
 from memfactory_core.runs import database, jobs
 from memfactory_core.runs.tables import EpisodeRow

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.reads import queries
+from app.reads import episodes as queries
 from memfactory_core import config
 from memfactory_core.runs import chats, database, jobs, recording
 from memfactory_core.trace import Asked, Episode, Recalled, Wrote

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.chat import blocks as chat_texts
-from app.reads import queries
+from app.reads import episodes as queries
 from memfactory_core.explain import story
 from memfactory_core.runs import database, jobs
 from memfactory_core.runs.tables import ENDED, Run

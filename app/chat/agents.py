@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.reads import queries
+from app.reads import episodes as queries
 from memfactory_core import config as configuration
 from memfactory_core.config import RunConfig
 from memfactory_core.episode import Context, Sampler, Steps

@@ -6,7 +6,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 
-from app.markup.markup import (
+from app.markup.safe_text import (
     ACTIONS,
     escape_html,
     mark_needed,

@@ -15,8 +15,8 @@ from typing import Any
 import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
-from app.markup import markup
-from app.reads import queries
+from app.markup import safe_text as markup
+from app.reads import episodes as queries
 from memfactory_core import config
 from memfactory_core.errors import MemFactoryError
 from memfactory_core.runs.tables import ACTIVE, Run

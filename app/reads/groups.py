@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlmodel import Session
 
-from app.reads.queries import LISTED_COLUMNS, database_engine, find_step_range
+from app.reads.episodes import LISTED_COLUMNS, database_engine, find_step_range
 from memfactory_core.explain.needs import NeedFate
 from memfactory_core.runs.tables import EpisodeRow, EventRow, MemoryRow, NeedRow
 from memfactory_core.trace import Episode

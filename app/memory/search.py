@@ -9,8 +9,9 @@ from typing import Any
 
 import streamlit as st
 
-from app.markup import cards, markup
-from app.shell.views import bind_to_address, page
+from app.markup import banks as cards
+from app.markup import safe_text as markup
+from app.shell.status import bind_to_address, page
 from memfactory_core.component import kinds
 from memfactory_core.errors import ConfigError
 from memfactory_core.explain import moments, story

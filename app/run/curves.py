@@ -7,10 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from app.markup import markup
-from app.reads import findings, queries
+from app.markup import safe_text as markup
+from app.reads import episodes as queries
+from app.reads import groups as findings
 from app.run import charts
-from app.shell.views import (
+from app.shell.status import (
     FIGURE_LABELS,
     SHARE_LABELS,
     clickable_chart,
