@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.shell.status import PAGES, ROOT, page
+from app.shell.pages import PAGES, ROOT, page
 
 st.set_page_config(
     page_title="MemFactory Lab", page_icon=ROOT / "app" / "icon.svg", layout="wide",

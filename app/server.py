@@ -44,7 +44,7 @@ def build() -> Any:
     from streamlit.starlette import App
 
     from app.chat import blocks
-    from app.shell.status import ROOT
+    from app.shell.pages import ROOT
 
     pages = App(ROOT / "app" / "main.py")
     api = FastAPI(lifespan=pages.lifespan(), docs_url=None, redoc_url=None, openapi_url=None)

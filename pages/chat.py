@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from app.reads import episodes as queries
-from app.shell.status import errors_in_words
+from app.shell.widgets import errors_in_words
 
 st.title("Chat with an agent")
 st.caption(

@@ -6,7 +6,8 @@ from pydantic import ValidationError
 from app.compose import command, forms
 from app.markup import safe_text as markup
 from app.reads import episodes as queries
-from app.shell.status import errors_in_words, page
+from app.shell.pages import page
+from app.shell.widgets import errors_in_words
 from memfactory_core import config
 from memfactory_core.config import RunConfig
 from memfactory_core.runs import jobs

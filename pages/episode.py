@@ -6,8 +6,9 @@ from app.episode import player
 from app.markup import safe_text as markup
 from app.reads import episodes as queries
 from app.reads import groups as findings
-from app.shell import listing
-from app.shell.status import errors_in_words, show_breadcrumbs
+from app.shell.listing import Entry, choose_entry
+from app.shell.place import choose_place_or_explain, show_breadcrumbs
+from app.shell.widgets import errors_in_words
 from memfactory_core.runs.tables import Run
 
 SIGNS = {1: ":material/check:", 0: ":material/contrast:", -1: ":material/close:"}
@@ -18,13 +19,13 @@ def listed(run: Run, phase: str, step: int) -> str | None:
     sort = st.selectbox("Sorted by", list(queries.EPISODE_SORTS), key="episode.sort")
     figure = "advantage" if "Advantage" in sort else "reward"
 
-    def entry(row: dict) -> listing.Entry:
+    def entry(row: dict) -> Entry:
         share, kept = row["exact_match"], row["kept"]
         note = "" if kept is None else " · kept" if kept == 1 else f" · {kept:.0%} kept"
         label = f"{markup.escape_markdown(row['question'], 80)}  \n:small[{figure} {row[figure]:+.2f}{note}]"
-        return listing.Entry(row["id"], label, SIGNS[(share > 0) - (share < 1)])
+        return Entry(row["id"], label, SIGNS[(share > 0) - (share < 1)])
 
-    return listing.choose_entry(
+    return choose_entry(
         "episode", queries.list_episode_ids(run.id, phase, step, sort),
         lambda limit, offset: queries.list_episodes(run.id, phase, step, sort, limit, offset),
         entry, {"run": run.id, "phase": phase, "step": step},
@@ -33,7 +34,7 @@ def listed(run: Run, phase: str, step: int) -> str | None:
 
 st.title("Episodes")
 with errors_in_words():
-    if found := listing.choose_place_or_explain("episode to look at", DROPPED):
+    if found := choose_place_or_explain("episode to look at", DROPPED):
         run, phase, step = found
         way = st.container()
         names, one = st.columns([1, 3], gap="large")

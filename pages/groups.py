@@ -5,14 +5,15 @@ import streamlit as st
 from app.episode import attempts
 from app.markup import safe_text as markup
 from app.reads import groups as findings
-from app.shell import listing
-from app.shell.status import errors_in_words, show_breadcrumbs
+from app.shell.listing import Entry, choose_entry
+from app.shell.place import choose_place_or_explain, show_breadcrumbs
+from app.shell.widgets import errors_in_words
 from memfactory_core.runs.tables import Run
 
 DROPPED = ("group", "one", "other")
 
 
-def entry(row: dict) -> listing.Entry:
+def entry(row: dict) -> Entry:
     teaches = attempts.teaches(row["lowest"], row["highest"])
     right = attempts.describe_right(row["right"], row["attempts"])
     label = (
@@ -21,13 +22,13 @@ def entry(row: dict) -> listing.Entry:
         f":small[spread {row['spread']:.2f} · {'teaches' if teaches else 'teaches nothing'}]"
     )
     icon = ":material/school:" if teaches else ":material/remove:"
-    return listing.Entry(row["group_id"], label, icon)
+    return Entry(row["group_id"], label, icon)
 
 
 def listed(run: Run, phase: str, step: int) -> str | None:
     ids = findings.list_group_ids(run.id, phase, step)
     st.caption(f"{len(ids):,} groups" if len(ids) != 1 else "1 group")
-    return listing.choose_entry(
+    return choose_entry(
         "group", ids, lambda limit, offset: findings.list_groups(run.id, phase, step, limit, offset),
         entry, {"run": run.id, "phase": phase, "step": step},
     )  # fmt: skip
@@ -35,7 +36,7 @@ def listed(run: Run, phase: str, step: int) -> str | None:
 
 st.title("Groups")
 with errors_in_words():
-    if found := listing.choose_place_or_explain("group to look at", DROPPED):
+    if found := choose_place_or_explain("group to look at", DROPPED):
         run, phase, step = found
         show_breadcrumbs(run, phase, step)
         names, one = st.columns([1, 2.7], gap="large")

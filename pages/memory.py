@@ -6,8 +6,11 @@ import streamlit as st
 from app.markup import safe_text as markup
 from app.memory import search as banks
 from app.reads import episodes as queries
-from app.shell import listing
-from app.shell.status import bind_to_address, describe_age, errors_in_words, page
+from app.shell.address import bind_to_address
+from app.shell.pages import page
+from app.shell.place import choose_place_or_explain
+from app.shell.widgets import errors_in_words
+from app.shell.words import describe_age
 from memfactory_core.trace import Episode
 
 SOURCES = {"episode": "An episode's bank", "chat": "A chat's bank", "lines": "Lines of my own"}
@@ -64,7 +67,7 @@ def of_chat() -> None:
 
 
 def of_episode() -> None:
-    found = listing.choose_place_or_explain("bank of an episode", DROPPED)
+    found = choose_place_or_explain("bank of an episode", DROPPED)
     if not found:
         return
     run, phase, step = found

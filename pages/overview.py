@@ -4,15 +4,10 @@ import streamlit as st
 
 from app.markup import safe_text as markup
 from app.reads import episodes as queries
-from app.shell.status import (
-    describe_age,
-    describe_change,
-    describe_progress,
-    errors_in_words,
-    page,
-    show_empty_state,
-    show_state,
-)
+from app.shell.pages import page
+from app.shell.status import describe_progress, show_state
+from app.shell.widgets import errors_in_words, show_empty_state
+from app.shell.words import describe_age, describe_change
 from memfactory_core.tasks.language import Fact
 
 CARDS = 3

@@ -7,18 +7,11 @@ from app.reads import episodes as queries
 from app.run import causes as diagnosis
 from app.run import curves as panels
 from app.run import operations
-from app.shell.status import (
-    PAGES,
-    bind_to_address,
-    describe_age,
-    describe_change,
-    describe_progress,
-    errors_in_words,
-    page,
-    show_empty_state,
-    show_state,
-    show_status,
-)
+from app.shell.address import bind_to_address
+from app.shell.pages import PAGES, page
+from app.shell.status import describe_progress, show_state, show_status
+from app.shell.widgets import errors_in_words, show_empty_state
+from app.shell.words import describe_age, describe_change
 from memfactory_core.runs import jobs
 from memfactory_core.runs.tables import ACTIVE, Run
 

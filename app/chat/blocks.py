@@ -17,7 +17,7 @@ import streamlit
 from app.chat import agents as conversation
 from app.chat.agents import Exchange
 from app.markup import safe_text as markup
-from app.shell.status import ROOT
+from app.shell.pages import ROOT
 from memfactory_core.errors import ConfigError, MemFactoryError
 from memfactory_core.explain import story
 from memfactory_core.tasks.language import Fact

@@ -11,7 +11,8 @@ import streamlit as st
 from app.markup import banks as cards
 from app.markup import safe_text as markup
 from app.reads import groups as findings
-from app.shell.status import bind_to_address, page
+from app.shell.address import bind_to_address
+from app.shell.pages import page
 from memfactory_core.explain import moments
 from memfactory_core.explain.attempts import aligned_banks, parting
 from memfactory_core.runs.tables import EpisodeRow, Run

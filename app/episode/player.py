@@ -11,7 +11,9 @@ from app.episode import tokens, what_if
 from app.markup import banks as cards
 from app.markup import safe_text as markup
 from app.reads import groups as findings
-from app.shell.status import bind_to_address, describe_share, page, set_address
+from app.shell.address import bind_to_address, set_address
+from app.shell.pages import page
+from app.shell.words import describe_share
 from memfactory_core.explain import moments, story
 from memfactory_core.runs.tables import Run
 from memfactory_core.trace import Episode, replay

@@ -11,7 +11,7 @@ from app.chat import agents as conversation
 from app.chat.agents import Agent
 from app.markup import banks as cards
 from app.markup import safe_text as markup
-from app.shell.status import table_with_download
+from app.shell.widgets import table_with_download
 from memfactory_core.errors import MemFactoryError
 from memfactory_core.explain import moments
 from memfactory_core.explain.likelihood import Token, compare_tokens

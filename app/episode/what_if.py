@@ -15,7 +15,7 @@ from app.chat import agents as conversation
 from app.chat.agents import Agent
 from app.compose.forms import field_label
 from app.markup import safe_text as markup
-from app.shell.status import bind_to_address
+from app.shell.address import bind_to_address
 from memfactory_core.component import kinds
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.explain import moments, story

@@ -11,7 +11,8 @@ import streamlit as st
 
 from app.markup import banks as cards
 from app.markup import safe_text as markup
-from app.shell.status import bind_to_address, page
+from app.shell.address import bind_to_address
+from app.shell.pages import page
 from memfactory_core.component import kinds
 from memfactory_core.errors import ConfigError
 from memfactory_core.explain import moments, story

@@ -12,14 +12,10 @@ from app.markup import safe_text as markup
 from app.reads import episodes as queries
 from app.reads import groups as findings
 from app.run import charts
-from app.shell.status import (
-    PHASE_LABELS,
-    bind_to_address,
-    clickable_chart,
-    page,
-    show_chart,
-    table_with_download,
-)
+from app.shell.address import bind_to_address
+from app.shell.pages import page
+from app.shell.widgets import clickable_chart, show_chart, table_with_download
+from app.shell.words import PHASE_LABELS
 from memfactory_core.explain.causes import CAUSES
 from memfactory_core.explain.needs import survival
 from memfactory_core.runs.tables import Run

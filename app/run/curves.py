@@ -11,15 +11,10 @@ from app.markup import safe_text as markup
 from app.reads import episodes as queries
 from app.reads import groups as findings
 from app.run import charts
-from app.shell.status import (
-    FIGURE_LABELS,
-    SHARE_LABELS,
-    clickable_chart,
-    page,
-    recipe_text,
-    show_chart,
-    table_with_download,
-)
+from app.run.recipe import recipe_text
+from app.shell.pages import page
+from app.shell.widgets import clickable_chart, show_chart, table_with_download
+from app.shell.words import FIGURE_LABELS, SHARE_LABELS
 from memfactory_core.cli.report import by_category, judge_lines
 from memfactory_core.explain.doubts import doubts
 from memfactory_core.runs.tables import ENDED, Run

@@ -11,7 +11,9 @@ import streamlit as st
 from app.markup import safe_text as markup
 from app.reads import episodes as queries
 from app.reads import groups as findings
-from app.shell.status import PHASE_LABELS, bind_to_address, table_with_download
+from app.shell.address import bind_to_address
+from app.shell.widgets import table_with_download
+from app.shell.words import PHASE_LABELS
 from memfactory_core.explain.operations import confusion
 from memfactory_core.runs.recording import recorded_episodes
 from memfactory_core.runs.tables import ACTIVE, Run

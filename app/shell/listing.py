@@ -1,5 +1,4 @@
-"""The head of a page about one place of a run (run, phase, step), and the list to its left from
-which one thing is chosen."""
+"""A list of entries, a page at a time, from which one is chosen."""
 
 from __future__ import annotations
 
@@ -9,10 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from app.shell.status import choose_place, set_address, show_empty_state
-from memfactory_core.runs.tables import Run
+from app.shell.address import set_address
 
 ENTRIES_A_PAGE = 8
+
+
 ReadPage = Callable[[int, int], list[dict[str, Any]]]
 """(limit, offset) -> one page of rows."""
 
@@ -24,18 +24,6 @@ class Entry:
     id: str
     label: str
     icon: str
-
-
-def choose_place_or_explain(thing: str, drops: Sequence[str]) -> tuple[Run, str, int] | None:
-    """Run, phase and step to be chosen; None, said in words, where there is no such thing yet."""
-    run, phase, step = choose_place(drops)
-    if run is None:
-        show_empty_state(f"There is no run yet, so there is no {thing}.")
-        return None
-    if not phase:
-        show_empty_state("This run has no episodes yet: they appear while it evaluates and trains.")
-        return None
-    return run, phase, step
 
 
 def choose_entry(

@@ -1,0 +1,16 @@
+"""A run's configuration as a recipe file."""
+
+from __future__ import annotations
+
+from memfactory_core import config
+from memfactory_core.errors import MemFactoryError
+from memfactory_core.runs.tables import Run
+
+
+def recipe_text(run: Run) -> str:
+    """A run's configuration as a recipe file; one that this version cannot read any more is said
+    so."""
+    try:
+        return config.build(run.settings, f"run {run.id}").to_toml()
+    except MemFactoryError as error:
+        return f"# {error}"

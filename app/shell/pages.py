@@ -1,0 +1,34 @@
+"""The pages of the lab: their names, titles, icons and addresses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+ROOT = Path(__file__).parents[2]
+
+
+PAGES = {
+    "overview": ("Overview", ":material/home:"),
+    "compose": ("Compose", ":material/tune:"),
+    "runs": ("Runs", ":material/show_chart:"),
+    "groups": ("Groups", ":material/view_column:"),
+    "episode": ("Episodes", ":material/account_tree:"),
+    "memory": ("Memory", ":material/database:"),
+    "chat": ("Chat", ":material/chat:"),
+}
+
+
+ADDRESSES = {"chat": "talk"}
+"""Pages whose address is not their name: /chat/ itself is the Gradio chat inside."""
+
+
+def page(name: str) -> Any:
+    """A page of the lab by its name, for navigation and links."""
+    title, icon = PAGES[name]
+    return st.Page(
+        ROOT / "pages" / f"{name}.py", title=title, icon=icon, url_path=ADDRESSES.get(name, name),
+        default=name == "overview",
+    )  # fmt: skip

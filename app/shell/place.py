@@ -1,0 +1,84 @@
+"""The place in a run that a page shows (run, phase, step): chosen, kept in the address bar, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app.markup import safe_text as markup
+from app.reads import episodes as queries
+from app.shell.address import bind_to_address
+from app.shell.pages import page
+from app.shell.widgets import show_empty_state
+from app.shell.words import PHASE_LABELS
+from memfactory_core.runs.tables import Run
+
+
+def choose_run(label: str = "Run", drops: Sequence[str] = ()) -> Run | None:
+    """The run named in the address bar, or the newest; a box to choose another."""
+    names = queries.label_runs()
+    wanted = st.query_params.get("run")
+    if wanted and wanted not in names:
+        known = queries.find_run(wanted)
+        if known:
+            names[wanted] = f"{known.name} · {wanted}"
+        else:
+            st.warning(
+                f"There is no run {markup.escape_markdown(wanted, 60)} here; this is the newest one."
+            )
+    if not names:
+        return None
+    bound = bind_to_address("run", list(names), drops=drops)
+    chosen = st.selectbox(
+        label, list(names), format_func=lambda name: markup.one_line(names[name], 120), **bound
+    )
+    return queries.find_run(chosen)
+
+
+def choose_place(drops: Sequence[str] = ()) -> tuple[Run | None, str, int]:
+    """Run, phase and step, from the address bar and to be changed; a phase of "" where the run has
+    no episodes. A change drops the parameters that it `drops`."""
+    which, how, when = st.columns([1.5, 1, 1.5], gap="medium")
+    with which:
+        run = choose_run(drops=("phase", "step", *drops))
+    phases = queries.list_phases(run.id) if run else []
+    if not phases:
+        return run, "", 0
+    cold = queries.find_place(run.id, st.query_params.get("episode", ""))
+    start = cold[0] if cold else "train" if "train" in phases else phases[-1]
+    bound = bind_to_address("phase", phases, start, drops=("step", *drops))
+    phase = how.selectbox("Phase", phases, format_func=PHASE_LABELS.get, **bound)
+    first, last = queries.find_step_range(run.id, phase)
+    if first == last:
+        return run, phase, first
+    start = cold[1] if cold and cold[0] == phase else last
+    bound = bind_to_address("step", range(first, last + 1), start, drops=drops)
+    step = when.slider("Step", first, last, **bound)
+    return run, phase, queries.find_nearest_step(run.id, phase, step)
+
+
+def show_breadcrumbs(run: Run, phase: str, step: int, group: str | None = None) -> None:
+    """The way back: the run, its step's groups, the episode's group."""
+    place = {"run": run.id, "phase": phase, "step": str(step)}
+    links = {markup.escape_markdown(run.name, 40): ("runs", {"run": run.id})}
+    when = f"step {step:,}" if phase == "train" else PHASE_LABELS.get(phase, phase).lower()
+    links[f"Groups · {when}"] = ("groups", place)
+    if group:
+        links["This group"] = ("groups", place | {"group": group})
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        for label, (name, params) in links.items():
+            icon = ":material/chevron_right:" if name != "runs" else ":material/arrow_back:"
+            st.page_link(page(name), label=label, icon=icon, query_params=params)
+
+
+def choose_place_or_explain(thing: str, drops: Sequence[str]) -> tuple[Run, str, int] | None:
+    """Run, phase and step to be chosen; None, said in words, where there is no such thing yet."""
+    run, phase, step = choose_place(drops)
+    if run is None:
+        show_empty_state(f"There is no run yet, so there is no {thing}.")
+        return None
+    if not phase:
+        show_empty_state("This run has no episodes yet: they appear while it evaluates and trains.")
+        return None
+    return run, phase, step

@@ -1,0 +1,84 @@
+"""Widgets that several screens share: charts with their tables, errors in words, the empty state."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import streamlit as st
+from sqlalchemy.exc import DBAPIError
+
+from app.markup import safe_text as markup
+from app.shell.pages import page
+from memfactory_core.errors import MemFactoryError
+
+
+@contextmanager
+def errors_in_words() -> Iterator[None]:
+    """Shows an error that the user can mend as one line; a traceback goes to the server's log."""
+    try:
+        yield
+    except MemFactoryError as error:
+        st.error(markup.escape_markdown(str(error), 800), icon=":material/error:")
+    except DBAPIError as error:
+        logging.getLogger(__name__).exception("the database cannot be read")
+        st.error(
+            f"The database cannot be read: {error.orig}. Was it made by another version? "
+            "Then set MEMFACTORY_RUNS to a new folder.",
+            icon=":material/error:",
+        )
+
+
+WITHOUT_BUTTONS = {"displayModeBar": False}
+"""Charts without Plotly's buttons, which are eight stops of the Tab key for each chart."""
+
+
+def show_chart(figure: Any, key: str, alt: str) -> None:
+    """A chart to look at, with its description for those who cannot."""
+    st.plotly_chart(figure, key=key, alt=alt, config=WITHOUT_BUTTONS)
+
+
+def clickable_chart(
+    figure: Any, key: str, alt: str, on_click: Callable[[dict[str, Any]], None] | None = None
+) -> dict[str, Any] | None:
+    """A chart whose points and bars can be clicked. The chosen point is given back; `on_click`
+    gets it once, before the page runs again."""
+
+    def clicked() -> None:
+        points = st.session_state[key].selection.points
+        if points and on_click:
+            on_click(points[0])
+
+    told = st.plotly_chart(
+        figure, key=key, alt=alt, on_select=clicked, selection_mode="points", config=WITHOUT_BUTTONS
+    )
+    points = told.selection.points if told else []
+    return points[0] if points else None
+
+
+def table_with_download(
+    rows: Sequence[dict[str, Any]], name: str, title: str = "The figures as a table"
+) -> None:
+    """The table behind a chart, and its file."""
+    with st.expander(title):
+        st.dataframe(list(rows), hide_index=True, alt=title)
+        file = io.StringIO()
+        writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
+        writer.writeheader()
+        writer.writerows(rows)
+        st.download_button(
+            "Download as CSV", file.getvalue(), f"{name}.csv", "text/csv", key=f"csv.{name}",
+            icon=":material/download:", on_click="ignore",
+        )  # fmt: skip
+
+
+def show_empty_state(what: str) -> None:
+    """Stands where there is nothing to show, with the way to something."""
+    with st.container(border=True, horizontal_alignment="center"):
+        st.markdown(what, width="content")
+        if st.button("Compose a run", type="primary", icon=":material/tune:"):
+            st.switch_page(page("compose"))

@@ -1,0 +1,71 @@
+"""Figures, time spans and the names of phases and scores in words."""
+
+from __future__ import annotations
+
+import time
+
+from memfactory_core.runs.tables import Run
+
+PHASE_LABELS = {
+    "before/greedy": "Before, greedy",
+    "before/sampled": "Before, sampled",
+    "train": "Training",
+    "after/greedy": "After, greedy",
+    "after/sampled": "After, sampled",
+}
+
+
+SHARE_LABELS = {
+    "exact_match": "Exact match",
+    "kept": "Kept to the end",
+    "stored": "Stored at some time",
+    "read": "Read when kept",
+    "found": "Found when answering",
+    "operations": "Right operations",
+    "f1": "F1",
+    "judge": "Right for the judge",
+    "rejected": "Writes rejected",
+}
+
+
+FIGURE_LABELS = {
+    "memories": "Memories at the end",
+    "excess": "Memories read beyond need",
+    "length": "Tokens per turn",
+}
+
+
+def describe_duration(seconds: float) -> str:
+    """A time span in words."""
+    seconds = max(0, round(seconds))
+    if seconds < 90:
+        return f"{seconds} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds // 86_400} days"
+
+
+def describe_age(moment: float) -> str:
+    """A moment of the past in words."""
+    gone = time.time() - moment
+    return "just now" if gone < 60 else f"{describe_duration(gone)} ago"
+
+
+def describe_share(value: float | None) -> str:
+    """A share as a whole percentage."""
+    return "–" if value is None else f"{value:.0%}"
+
+
+def greedy_score(run: Run, when: str, name: str) -> float | None:
+    """The greedy mean of a score before or after."""
+    return run.summary.get(when, {}).get(f"greedy/{name}", {}).get("mean")
+
+
+def describe_change(run: Run, name: str) -> str:
+    """A score before and after, as far as it is known."""
+    before, after = greedy_score(run, "before", name), greedy_score(run, "after", name)
+    if run.mode == "evaluate" or (before is None and after is not None):
+        return describe_share(after)
+    if before is None:
+        return "–"
+    return f"{describe_share(before)} → {describe_share(after) if after is not None else '…'}"
