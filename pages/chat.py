@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from app.reads import episodes as queries
+from app.reads.runs import find_run
 from app.shell.widgets import errors_in_words
 
 st.title("Chat with an agent")
@@ -13,6 +13,6 @@ st.caption(
     "The last 200 readings are kept."
 )
 with errors_in_words():
-    run = queries.find_run(st.query_params.get("run"))
+    run = find_run(st.query_params.get("run"))
     place = {"__theme": st.context.theme.type or "light"} | ({"run": run.id} if run else {})
     st.iframe(f"/chat/?{urlencode(place)}", height=760)

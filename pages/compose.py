@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from app.compose import command, forms
 from app.markup import safe_text as markup
-from app.reads import episodes as queries
+from app.reads.engine import database_engine
 from app.shell.pages import page
 from app.shell.widgets import errors_in_words
 from memfactory_core import config
@@ -26,7 +26,7 @@ def reset() -> None:
 
 
 def start(chosen: RunConfig) -> None:
-    engine = queries.database_engine()
+    engine = database_engine()
     run = jobs.start(engine, jobs.create(engine, chosen))
     st.switch_page(page("runs"), query_params={"run": run.id})
 

@@ -4,8 +4,8 @@ import streamlit as st
 
 from app.episode import player
 from app.markup import safe_text as markup
-from app.reads import episodes as queries
-from app.reads import groups as findings
+from app.reads.episodes import EPISODE_SORTS, list_episode_ids, list_episodes, read_episode
+from app.reads.groups import find_group_and_cause
 from app.shell.listing import Entry, choose_entry
 from app.shell.place import choose_place_or_explain, show_breadcrumbs
 from app.shell.widgets import errors_in_words
@@ -16,7 +16,7 @@ DROPPED = ("group", "episode", "event", "view")
 
 
 def listed(run: Run, phase: str, step: int) -> str | None:
-    sort = st.selectbox("Sorted by", list(queries.EPISODE_SORTS), key="episode.sort")
+    sort = st.selectbox("Sorted by", list(EPISODE_SORTS), key="episode.sort")
     figure = "advantage" if "Advantage" in sort else "reward"
 
     def entry(row: dict) -> Entry:
@@ -26,8 +26,8 @@ def listed(run: Run, phase: str, step: int) -> str | None:
         return Entry(row["id"], label, SIGNS[(share > 0) - (share < 1)])
 
     return choose_entry(
-        "episode", queries.list_episode_ids(run.id, phase, step, sort),
-        lambda limit, offset: queries.list_episodes(run.id, phase, step, sort, limit, offset),
+        "episode", list_episode_ids(run.id, phase, step, sort),
+        lambda limit, offset: list_episodes(run.id, phase, step, sort, limit, offset),
         entry, {"run": run.id, "phase": phase, "step": step},
     )  # fmt: skip
 
@@ -40,11 +40,11 @@ with errors_in_words():
         names, one = st.columns([1, 3], gap="large")
         with names, st.container(key="episodes"):
             chosen = listed(run, phase, step)
-        place = findings.find_group_and_cause(run.id, chosen or "")
+        place = find_group_and_cause(run.id, chosen or "")
         with way:
             show_breadcrumbs(run, phase, step, place[0] if place else None)
         with one:
-            episode = queries.read_episode(run.id, chosen) if chosen else None
+            episode = read_episode(run.id, chosen) if chosen else None
             if episode:
                 player.show_episode(run, phase, step, episode)
             else:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.episode import attempts
 from app.markup import safe_text as markup
-from app.reads import groups as findings
+from app.reads.groups import list_group_ids, list_groups
 from app.shell.listing import Entry, choose_entry
 from app.shell.place import choose_place_or_explain, show_breadcrumbs
 from app.shell.widgets import errors_in_words
@@ -26,10 +26,10 @@ def entry(row: dict) -> Entry:
 
 
 def listed(run: Run, phase: str, step: int) -> str | None:
-    ids = findings.list_group_ids(run.id, phase, step)
+    ids = list_group_ids(run.id, phase, step)
     st.caption(f"{len(ids):,} groups" if len(ids) != 1 else "1 group")
     return choose_entry(
-        "group", ids, lambda limit, offset: findings.list_groups(run.id, phase, step, limit, offset),
+        "group", ids, lambda limit, offset: list_groups(run.id, phase, step, limit, offset),
         entry, {"run": run.id, "phase": phase, "step": step},
     )  # fmt: skip
 
@@ -43,7 +43,7 @@ with errors_in_words():
         with names, st.container(key="groups"):
             chosen = listed(run, phase, step)
         with one:
-            whole = findings.list_groups(run.id, phase, step, 1, group_id=chosen) if chosen else []
+            whole = list_groups(run.id, phase, step, 1, group_id=chosen) if chosen else []
             if whole:
                 attempts.show_group(run, phase, step, whole[0])
             else:

@@ -5,7 +5,9 @@ import streamlit as st
 
 from app.markup import safe_text as markup
 from app.memory import search as banks
-from app.reads import episodes as queries
+from app.reads.chats import list_chats, read_chat
+from app.reads.episodes import list_episodes, read_episode
+from app.reads.steps import find_place
 from app.shell.address import bind_to_address
 from app.shell.pages import page
 from app.shell.place import choose_place_or_explain
@@ -43,7 +45,7 @@ def moment(episode: Episode) -> int:
 
 
 def of_chat() -> None:
-    found = queries.list_chats()
+    found = list_chats()
     names = {
         c.id: f"{markup.one_line(c.question, 70)} · {c.agent} · {describe_age(c.created)}"
         for c in found
@@ -59,7 +61,7 @@ def of_chat() -> None:
         "Chat", list(names), format_func=names.get,
         **bind_to_address("chat", list(names), drops=("event", "memory")),
     )  # fmt: skip
-    episode = queries.read_chat(chosen)
+    episode = read_chat(chosen)
     if episode:
         with when:
             end = moment(episode)
@@ -71,20 +73,20 @@ def of_episode() -> None:
     if not found:
         return
     run, phase, step = found
-    rows = queries.list_episodes(run.id, phase, step, "Reward, lowest first", LISTED)
+    rows = list_episodes(run.id, phase, step, "Reward, lowest first", LISTED)
     names = {
         row["id"]: f"{markup.one_line(row['question'])} · reward {row['reward']:+.2f}"
         for row in rows
     }
     given = st.query_params.get("episode")
-    if given and given not in names and queries.find_place(run.id, given) == (phase, step):
+    if given and given not in names and find_place(run.id, given) == (phase, step):
         names[given] = given
     which, when = st.columns([1.6, 1], gap="medium")
     chosen = which.selectbox(
         "Episode", list(names), format_func=names.get,
         **bind_to_address("episode", list(names), drops=("event", "memory")),
     )  # fmt: skip
-    episode = queries.read_episode(run.id, chosen)
+    episode = read_episode(run.id, chosen)
     if episode is None:
         st.info("There is no such episode.")
         return

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.markup import safe_text as markup
-from app.reads import episodes as queries
+from app.reads.runs import list_runs
 from app.shell.pages import page
 from app.shell.status import describe_progress, show_state
 from app.shell.widgets import errors_in_words, show_empty_state
@@ -41,8 +41,8 @@ st.html(
 )
 
 with errors_in_words():
-    shown = queries.list_runs(CARDS)
-    done = [run for run in queries.list_runs(50) if run.state == "finished" and run.mode == "train"]
+    shown = list_runs(CARDS)
+    done = [run for run in list_runs(50) if run.state == "finished" and run.mode == "train"]
     with st.container(horizontal=True):
         if st.button("Start here", type="primary", icon=":material/play_arrow:"):
             st.switch_page(page("compose"))

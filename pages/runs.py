@@ -3,7 +3,9 @@
 import streamlit as st
 
 from app.markup import safe_text as markup
-from app.reads import episodes as queries
+from app.reads.engine import database_engine
+from app.reads.episodes import count_episodes
+from app.reads.runs import count_runs, find_run, list_runs
 from app.run import causes as diagnosis
 from app.run import curves as panels
 from app.run import operations
@@ -22,14 +24,14 @@ COLUMNS = ("Run", "State", "Progress", "Exact match", "Needed fact kept", "Creat
 
 def table() -> None:
     st.title("Runs")
-    count = queries.count_runs()
+    count = count_runs()
     if not count:
         show_empty_state("There is no run yet.")
         return
     for column, title in zip(st.columns(WIDTHS), COLUMNS, strict=True):
         column.caption(title)
     number = st.session_state.get("runs.page", 1)
-    for run in queries.list_runs(PER_PAGE, (number - 1) * PER_PAGE):
+    for run in list_runs(PER_PAGE, (number - 1) * PER_PAGE):
         name, state, progress, *figures = st.columns(WIDTHS, vertical_alignment="center")
         place = {"run": run.id}
         name.page_link(
@@ -54,10 +56,10 @@ def buttons(run: Run) -> None:
     with st.container(horizontal=True):
         asked = run.state == "stopping"
         if run.state in ACTIVE and st.button("Stop", icon=":material/stop:", disabled=asked):
-            jobs.request_stop(queries.database_engine(), run.id)
+            jobs.request_stop(database_engine(), run.id)
             st.rerun()
         links = {}
-        if queries.count_episodes(run.id) > 0:
+        if count_episodes(run.id) > 0:
             links = {"Open its groups": "groups", "Open its episodes": "episode"}
         if run.state == "finished" and run.mode == "train":
             links["Chat with its agent"] = "chat"
@@ -72,8 +74,8 @@ def detail(run: Run) -> None:
 
     @st.fragment(run_every=2 if run.state in ACTIVE else None)
     def live() -> None:
-        jobs.reap(queries.database_engine())
-        now = queries.find_run(run.id) or run
+        jobs.reap(database_engine())
+        now = find_run(run.id) or run
         if run.state in ACTIVE and now.state not in ACTIVE:
             st.rerun()
         show_status(now)
@@ -95,8 +97,8 @@ def detail(run: Run) -> None:
 
 
 with errors_in_words():
-    jobs.reap(queries.database_engine())
-    chosen = queries.find_run(st.query_params.get("run"))
+    jobs.reap(database_engine())
+    chosen = find_run(st.query_params.get("run"))
     if st.query_params.get("run") and not chosen:
         st.warning("There is no such run here.")
     if chosen:

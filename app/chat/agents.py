@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.reads import episodes as queries
+from app.reads.engine import database_engine
+from app.reads.runs import find_run, list_runs
 from memfactory_core import config as configuration
 from memfactory_core.config import RunConfig
 from memfactory_core.episode import Context, Sampler, Steps
@@ -71,7 +72,7 @@ def list_agents() -> list[tuple[str, str]]:
     """(label, id) of everything that can be chatted with: runs, newest first, then presets. A name
     that comes twice carries the run's id."""
     found = []
-    for run in queries.list_runs(200):
+    for run in list_runs(200):
         try:
             config = configuration.build(run.settings, f"run {run.id}")
             if config.mode not in ("train", "evaluate"):
@@ -102,7 +103,7 @@ def find_agent(agent_id: str, before: bool = False) -> Agent:
     if source == "recipe":
         config = configuration.load(name)
         return Agent(f"{config.name}, not trained", config, None)
-    run = queries.find_run(name)
+    run = find_run(name)
     if source != "run" or run is None:
         raise ConfigError("this agent is gone: choose another one")
     config = configuration.build(run.settings, f"run {run.id}")
@@ -124,7 +125,7 @@ def list_checkpoints(run: Run) -> dict[str, Path]:
 
 def _start_weights(config: RunConfig) -> Path | None:
     """The weights that a run starts from where they are another run's."""
-    other = queries.find_run(config.weights)
+    other = find_run(config.weights)
     if config.weights and other is None:
         raise ConfigError(f"the run {config.weights} whose weights it starts from is gone")
     if other is None:
@@ -237,5 +238,5 @@ def keep_exchange(exchange: Exchange) -> None:
         turns=tuple(context.turns), events=tuple(context.events), answer=exchange.answer or "",
         stop_reason="failed" if exchange.error else "answered",
     )  # fmt: skip
-    chats.save(queries.database_engine(), exchange.agent, played)
+    chats.save(database_engine(), exchange.agent, played)
     exchange.kept = played.id

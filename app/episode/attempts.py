@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.markup import banks as cards
 from app.markup import safe_text as markup
-from app.reads import groups as findings
+from app.reads.groups import list_attempts, list_rewards
 from app.shell.address import bind_to_address
 from app.shell.pages import page
 from memfactory_core.explain import moments
@@ -40,11 +40,11 @@ def describe_right(right: float, count: int) -> str:
 
 
 def show_group(run: Run, phase: str, step: int, group: dict[str, Any]) -> None:
-    """One group (a row of findings.list_groups), a page of its attempts at a time."""
+    """One group (a row of list_groups), a page of its attempts at a time."""
     name, total = group["group_id"], group["attempts"]
     pages, key = -(-total // ATTEMPTS_A_PAGE), f"attempts.{name}"
     number = min(st.session_state.get(key, 1), pages)
-    found = findings.list_attempts(
+    found = list_attempts(
         run.id, phase, step, name, ATTEMPTS_A_PAGE, (number - 1) * ATTEMPTS_A_PAGE
     )
     first, start = found[0][1], (number - 1) * ATTEMPTS_A_PAGE + 1
@@ -105,7 +105,7 @@ def link_to_episode(
 
 def _show_first_difference(run: Run, phase: str, step: int, group: str) -> None:
     st.subheader("Where two attempts part")
-    rewards = findings.list_rewards(run.id, phase, step, group, COMPARABLE_ATTEMPTS)
+    rewards = list_rewards(run.id, phase, step, group, COMPARABLE_ATTEMPTS)
     names = [str(number) for number in range(1, len(rewards) + 1)]
     left, right = st.columns(2, gap="medium")
     chosen = [
@@ -117,7 +117,7 @@ def _show_first_difference(run: Run, phase: str, step: int, group: str) -> None:
             (left, "One attempt", "one", names[0]), (right, "The other", "other", names[-1]),
         )
     ]  # fmt: skip
-    pair = [findings.list_attempts(run.id, phase, step, group, 1, int(n) - 1)[0] for n in chosen]
+    pair = [list_attempts(run.id, phase, step, group, 1, int(n) - 1)[0] for n in chosen]
     turn = parting(pair[0][1], pair[1][1])
     if turn is None:
         st.info("These two attempts said the same in every turn.")

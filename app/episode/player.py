@@ -10,7 +10,7 @@ import streamlit as st
 from app.episode import tokens, what_if
 from app.markup import banks as cards
 from app.markup import safe_text as markup
-from app.reads import groups as findings
+from app.reads.groups import find_group_and_cause
 from app.shell.address import bind_to_address, set_address
 from app.shell.pages import page
 from app.shell.words import describe_share
@@ -68,7 +68,7 @@ def show_episode(run: Run, phase: str, step: int, shown: Episode) -> None:
 
 
 def _show_cause(run: Run, shown: Episode, place: dict[str, Any]) -> None:
-    found = findings.find_group_and_cause(run.id, shown.id)
+    found = find_group_and_cause(run.id, shown.id)
     if found is None or found[1] is None:
         return
     _, cause, seq = found

@@ -9,8 +9,15 @@ import streamlit as st
 
 from app.markup import banks as cards
 from app.markup import safe_text as markup
-from app.reads import episodes as queries
-from app.reads import groups as findings
+from app.reads.causes import count_causes, count_failures, list_failures
+from app.reads.memories import (
+    count_memories,
+    count_needs,
+    list_lost_facts,
+    list_needs,
+    list_unread_memories,
+)
+from app.reads.steps import list_phases
 from app.run import charts
 from app.shell.address import bind_to_address
 from app.shell.pages import page
@@ -30,7 +37,7 @@ def show_causes(run: Run) -> None:
     phase = _choose_phase(run)
     if phase is None:
         return
-    bars = findings.count_causes(run.id, phase)
+    bars = count_causes(run.id, phase)
     totals: dict[str, int] = {}
     for bar in bars:
         for cause, count in bar["causes"].items():
@@ -78,7 +85,7 @@ def _describe_steps(bar: dict[str, Any]) -> str:
 
 
 def _choose_phase(run: Run) -> str | None:
-    phases = queries.list_phases(run.id)
+    phases = list_phases(run.id)
     if not phases:
         st.info("There are no episodes yet: they appear while the run evaluates and trains.")
         return None
@@ -100,12 +107,10 @@ def _show_failures(
     chosen = when.selectbox("Steps", options, **bind_to_address("steps", options, ALL_STEPS))
     bar = None if chosen == ALL_STEPS else bars[places.index(chosen)]
     steps = (bar["first"], bar["last"]) if bar else (bars[0]["first"], bars[-1]["last"])
-    total = findings.count_failures(run.id, phase, cause, steps)
+    total = count_failures(run.id, phase, cause, steps)
     st.caption(f"{total:,} episodes: {CAUSES.get(cause, cause)}")
     number = choose_page(total, f"failures.{phase}.{cause}.{chosen}")
-    listed = findings.list_failures(
-        run.id, phase, cause, steps, ROWS_A_PAGE, (number - 1) * ROWS_A_PAGE
-    )
+    listed = list_failures(run.id, phase, cause, steps, ROWS_A_PAGE, (number - 1) * ROWS_A_PAGE)
     for row in listed:
         question, answer, open_it = st.columns([3, 2.4, 1], vertical_alignment="center")
         question.markdown(
@@ -135,7 +140,7 @@ def choose_page(total: int, key: str) -> int:
 def show_memories(run: Run) -> None:
     """How long needed facts live, before and after training; memories written for nothing or lost
     too early."""
-    phases = queries.list_phases(run.id)
+    phases = list_phases(run.id)
     if not phases:
         st.info("There are no episodes yet: they appear while the run evaluates and trains.")
         return
@@ -152,11 +157,11 @@ def _show_survival(run: Run, phases: list[str]) -> None:
     series = {}
     for when, label in (("before", "before training"), ("after", "after training")):
         if f"{when}/{mode}" in phases:
-            curve = survival(findings.list_needs(run.id, f"{when}/{mode}"))
+            curve = survival(list_needs(run.id, f"{when}/{mode}"))
             if curve:
                 series[label if len(phases) > 2 else "result"] = curve
     if not series and "train" in phases:
-        curve = survival(findings.list_needs(run.id, "train"))
+        curve = survival(list_needs(run.id, "train"))
         series = {"while training": curve} if curve else {}
     if not series:
         st.info("This task does not say in which section its needed facts stand.")
@@ -188,16 +193,16 @@ def _show_lists(run: Run, phases: list[str]) -> None:
         **bind_to_address("list", list(LIST_LABELS), "lost"),
     )  # fmt: skip
     if which == "lost":
-        total = findings.count_needs(run.id, phase, were_lost=True)
-        st.caption(f"{total:,} of {findings.count_needs(run.id, phase):,} needed facts")
+        total = count_needs(run.id, phase, were_lost=True)
+        st.caption(f"{total:,} of {count_needs(run.id, phase):,} needed facts")
     else:
-        total = findings.count_memories(run.id, phase, unread=True)
-        st.caption(f"{total:,} of {findings.count_memories(run.id, phase):,} memories written")
+        total = count_memories(run.id, phase, unread=True)
+        st.caption(f"{total:,} of {count_memories(run.id, phase):,} memories written")
     if not total:
         st.info("There is none in this phase.", icon=":material/check:")
         return
     number = choose_page(total, f"{which}.{phase}")
-    listing = findings.list_lost_facts if which == "lost" else findings.list_unread_memories
+    listing = list_lost_facts if which == "lost" else list_unread_memories
     for row in listing(run.id, phase, ROWS_A_PAGE, (number - 1) * ROWS_A_PAGE):
         text, open_it = st.columns([4, 1], vertical_alignment="center")
         if which == "lost":

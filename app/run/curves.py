@@ -8,8 +8,10 @@ from typing import Any
 import streamlit as st
 
 from app.markup import safe_text as markup
-from app.reads import episodes as queries
-from app.reads import groups as findings
+from app.reads.curves import read_curves
+from app.reads.operations import count_operations
+from app.reads.runs import read_log_tail
+from app.reads.steps import find_step_range, list_phases
 from app.run import charts
 from app.run.recipe import recipe_text
 from app.shell.pages import page
@@ -52,7 +54,7 @@ CHART_POINTS = 600
 def show_curves(run: Run) -> None:
     """What happened over the training steps. A click on a point opens that step's groups."""
     known = SMALL_CURVES | _reward_curves(run)
-    found = queries.read_curves(
+    found = read_curves(
         run.id, ["reward", *MEMORY_CURVES, *known, *RIGHT_OPERATION_CURVES, "useful"], CHART_POINTS
     )
     if "useful" in found:
@@ -131,9 +133,9 @@ def _reward_curves(run: Run) -> dict[str, tuple[str, bool]]:
 
 def _link_to_step(run: Run) -> None:
     """The way into a step without a mouse: its number and a link."""
-    if "train" not in queries.list_phases(run.id):
+    if "train" not in list_phases(run.id):
         return
-    first, last = queries.find_step_range(run.id, "train")
+    first, last = find_step_range(run.id, "train")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         step = st.number_input("Step", first, last, last, key=f"step.{run.id}", width=130)
         place = {"run": run.id, "phase": "train", "step": str(step)}
@@ -146,7 +148,7 @@ def _link_to_step(run: Run) -> None:
 
 @lru_cache(maxsize=16)
 def _operation_counts(run_id: str, step: int) -> dict[int, dict[str, int]]:
-    return findings.count_operations(run_id)
+    return count_operations(run_id)
 
 
 def _operation_shares(run: Run) -> dict[str, list[tuple[int, float]]]:
@@ -274,7 +276,7 @@ def describe_interval(value: dict[str, float] | None, share: bool = False) -> st
 
 def show_log(run: Run) -> None:
     """The end of the log, scrolled to its last line."""
-    told = queries.read_log_tail(run)
+    told = read_log_tail(run)
     if not told:
         st.info("There is no log: the run has not begun, or it was imported without one.")
         return

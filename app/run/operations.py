@@ -9,8 +9,10 @@ from functools import lru_cache
 import streamlit as st
 
 from app.markup import safe_text as markup
-from app.reads import episodes as queries
-from app.reads import groups as findings
+from app.reads.engine import database_engine
+from app.reads.episodes import count_episodes_between
+from app.reads.operations import knows_operations
+from app.reads.steps import find_step_range, list_phases
 from app.shell.address import bind_to_address
 from app.shell.widgets import table_with_download
 from app.shell.words import PHASE_LABELS
@@ -27,12 +29,12 @@ Table = dict[str, dict[str, int]]
 
 @lru_cache(maxsize=64)
 def _knows_operations(run_id: str) -> bool:
-    return findings.knows_operations(run_id)
+    return knows_operations(run_id)
 
 
 def has_operations(run: Run) -> bool:
     """Whether the run's task knows the right operations."""
-    return bool(queries.list_phases(run.id)) and _knows_operations(run.id)
+    return bool(list_phases(run.id)) and _knows_operations(run.id)
 
 
 @lru_cache(maxsize=64)
@@ -43,7 +45,7 @@ def _count_table(run_id: str, phase: str, first: int, last: int, until: int) -> 
     def counted() -> object:
         nonlocal number
         for episode in recorded_episodes(
-            queries.database_engine(), run_id, phase, first, last, COUNTED_EPISODES
+            database_engine(), run_id, phase, first, last, COUNTED_EPISODES
         ):
             number += 1
             yield episode
@@ -53,7 +55,7 @@ def _count_table(run_id: str, phase: str, first: int, last: int, until: int) -> 
 
 def show_operations(run: Run) -> None:
     """Two tables beside each other, each of a phase that is chosen."""
-    phases = queries.list_phases(run.id)
+    phases = list_phases(run.id)
     st.caption(
         "One row for each operation that was right, one column for each that was carried out; ✓ marks "
         "where the two agree. A row's shares add up to 100%."
@@ -72,7 +74,7 @@ def _show_side(run: Run, phases: list[str], side: str, start: str) -> None:
     phase = st.selectbox(
         label, phases, format_func=PHASE_LABELS.get, **bind_to_address(side, phases, start)
     )
-    first, last = queries.find_step_range(run.id, phase)
+    first, last = find_step_range(run.id, phase)
     if last > first:
         width = -(-(last - first + 1) // STRETCHES)
         begin = (first, first + width - 1) if side == "left" else (last - width + 1, last)
@@ -88,7 +90,7 @@ def _show_side(run: Run, phases: list[str], side: str, start: str) -> None:
     agree = sum(done.get(right, 0) for right, done in table.items())
     st.markdown(f"**{agree / total:.0%} right**, {agree:,} of {total:,} messages")
     st.html(confusion_table(table, f"{PHASE_LABELS.get(phase, phase)}: right against done"))
-    kept = queries.count_episodes_between(run.id, phase, first, last)
+    kept = count_episodes_between(run.id, phase, first, last)
     of_all = "" if kept <= episodes else f" of {kept:,}, from steps evenly spread"
     st.caption(f"Counted from {episodes:,} episodes{of_all}.")
     rows = [

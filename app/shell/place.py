@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.markup import safe_text as markup
-from app.reads import episodes as queries
+from app.reads.runs import find_run, label_runs
+from app.reads.steps import find_nearest_step, find_place, find_step_range, list_phases
 from app.shell.address import bind_to_address
 from app.shell.pages import page
 from app.shell.widgets import show_empty_state
@@ -17,10 +18,10 @@ from memfactory_core.runs.tables import Run
 
 def choose_run(label: str = "Run", drops: Sequence[str] = ()) -> Run | None:
     """The run named in the address bar, or the newest; a box to choose another."""
-    names = queries.label_runs()
+    names = label_runs()
     wanted = st.query_params.get("run")
     if wanted and wanted not in names:
-        known = queries.find_run(wanted)
+        known = find_run(wanted)
         if known:
             names[wanted] = f"{known.name} · {wanted}"
         else:
@@ -33,7 +34,7 @@ def choose_run(label: str = "Run", drops: Sequence[str] = ()) -> Run | None:
     chosen = st.selectbox(
         label, list(names), format_func=lambda name: markup.one_line(names[name], 120), **bound
     )
-    return queries.find_run(chosen)
+    return find_run(chosen)
 
 
 def choose_place(drops: Sequence[str] = ()) -> tuple[Run | None, str, int]:
@@ -42,20 +43,20 @@ def choose_place(drops: Sequence[str] = ()) -> tuple[Run | None, str, int]:
     which, how, when = st.columns([1.5, 1, 1.5], gap="medium")
     with which:
         run = choose_run(drops=("phase", "step", *drops))
-    phases = queries.list_phases(run.id) if run else []
+    phases = list_phases(run.id) if run else []
     if not phases:
         return run, "", 0
-    cold = queries.find_place(run.id, st.query_params.get("episode", ""))
+    cold = find_place(run.id, st.query_params.get("episode", ""))
     start = cold[0] if cold else "train" if "train" in phases else phases[-1]
     bound = bind_to_address("phase", phases, start, drops=("step", *drops))
     phase = how.selectbox("Phase", phases, format_func=PHASE_LABELS.get, **bound)
-    first, last = queries.find_step_range(run.id, phase)
+    first, last = find_step_range(run.id, phase)
     if first == last:
         return run, phase, first
     start = cold[1] if cold and cold[0] == phase else last
     bound = bind_to_address("step", range(first, last + 1), start, drops=drops)
     step = when.slider("Step", first, last, **bound)
-    return run, phase, queries.find_nearest_step(run.id, phase, step)
+    return run, phase, find_nearest_step(run.id, phase, step)
 
 
 def show_breadcrumbs(run: Run, phase: str, step: int, group: str | None = None) -> None:

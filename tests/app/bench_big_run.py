@@ -106,8 +106,20 @@ def fill(events: int) -> tuple[str, int, int]:
 
 def queries_of(run: str, steps: int) -> dict[str, Callable[[], Any]]:
     """Every read of the pages, at random places of the run."""
-    from app.reads import episodes as queries
-    from app.reads import groups as findings
+    from app.reads.causes import MOST_BARS, count_causes, count_failures, list_failures
+    from app.reads.curves import read_curves
+    from app.reads.episodes import EPISODE_SORTS, count_episodes, list_episodes, read_episode
+    from app.reads.groups import find_group_and_cause, list_attempts, list_groups
+    from app.reads.memories import (
+        count_memories,
+        count_needs,
+        list_lost_facts,
+        list_needs,
+        list_unread_memories,
+    )
+    from app.reads.operations import count_operations
+    from app.reads.runs import label_runs, list_runs
+    from app.reads.steps import find_nearest_step, find_place, find_step_range, list_phases
 
     rng = random.Random(1)
 
@@ -117,38 +129,38 @@ def queries_of(run: str, steps: int) -> dict[str, Callable[[], Any]]:
     def name() -> str:
         return f"e{step():07d}{rng.randrange(STEP):02d}"
 
-    sort = list(queries.EPISODE_SORTS)[1]
-    span = max(1, steps // findings.MOST_BARS)
+    sort = list(EPISODE_SORTS)[1]
+    span = max(1, steps // MOST_BARS)
     return {
-        "runs": lambda: queries.list_runs(12),
-        "run_names": queries.label_runs,
-        "phases": lambda: queries.list_phases(run),
-        "step_range": lambda: queries.find_step_range(run, "train"),
-        "nearest_step": lambda: queries.find_nearest_step(run, "train", step()),
-        "count_episodes": lambda: queries.count_episodes(run),
-        "curves": lambda: queries.read_curves(run, CURVES),
-        "episodes": lambda: queries.list_episodes(run, "train", step(), sort, 8),
-        "place_of": lambda: queries.find_place(run, name()),
-        "episode": lambda: queries.read_episode(run, name()),
-        "groups": lambda: findings.list_groups(run, "train", step(), 8),
-        "attempts": lambda: findings.list_attempts(
+        "runs": lambda: list_runs(12),
+        "run_names": label_runs,
+        "phases": lambda: list_phases(run),
+        "step_range": lambda: find_step_range(run, "train"),
+        "nearest_step": lambda: find_nearest_step(run, "train", step()),
+        "count_episodes": lambda: count_episodes(run),
+        "curves": lambda: read_curves(run, CURVES),
+        "episodes": lambda: list_episodes(run, "train", step(), sort, 8),
+        "place_of": lambda: find_place(run, name()),
+        "episode": lambda: read_episode(run, name()),
+        "groups": lambda: list_groups(run, "train", step(), 8),
+        "attempts": lambda: list_attempts(
             run, "train", (s := step()), f"{s}-{rng.randrange(STEP // GROUP)}"
         ),
-        "place_in_group": lambda: findings.find_group_and_cause(run, name()),
-        "causes": lambda: findings.count_causes(run, "train"),
-        "failures, a bar": lambda: findings.list_failures(
+        "place_in_group": lambda: find_group_and_cause(run, name()),
+        "causes": lambda: count_causes(run, "train"),
+        "failures, a bar": lambda: list_failures(
             run, "train", "overwritten", ((s := step()), s + span), 8
         ),
-        "failures, all steps, last page": lambda: findings.list_failures(
+        "failures, all steps, last page": lambda: list_failures(
             run, "train", "not_written", (1, steps), 8, 8000
         ),
-        "count_failures": lambda: findings.count_failures(run, "train", "overwritten", (1, steps)),
-        "operations": lambda: findings.count_operations(run),
-        "needs": lambda: findings.list_needs(run, "train"),
-        "lost": lambda: findings.list_lost_facts(run, "train", 8, rng.randrange(0, 5000, 8)),
-        "count_needs": lambda: findings.count_needs(run, "train", were_lost=True),
-        "never_read": lambda: findings.list_unread_memories(run, "train", 8),
-        "count_memories": lambda: findings.count_memories(run, "train"),
+        "count_failures": lambda: count_failures(run, "train", "overwritten", (1, steps)),
+        "operations": lambda: count_operations(run),
+        "needs": lambda: list_needs(run, "train"),
+        "lost": lambda: list_lost_facts(run, "train", 8, rng.randrange(0, 5000, 8)),
+        "count_needs": lambda: count_needs(run, "train", were_lost=True),
+        "never_read": lambda: list_unread_memories(run, "train", 8),
+        "count_memories": lambda: count_memories(run, "train"),
     }
 
 

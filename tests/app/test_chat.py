@@ -6,7 +6,7 @@ import pytest
 
 from app.chat import agents as conversation
 from app.chat import blocks
-from app.reads import episodes as queries
+from app.reads.chats import list_chats
 from memfactory_core import config
 from memfactory_core.types import Example
 from tests.app.test_pages import HOSTILE, NEEDED, filled, open_page, words
@@ -54,7 +54,7 @@ def test_a_chats_bank_is_looked_into(filled: dict[str, str]) -> None:
     again = conversation.Exchange("An agent", "And now?", exchange.context, reread=False)
     list(conversation.play_exchange(agent, sampler, again, lambda: False))
     conversation.keep_exchange(again)
-    assert [chat.question for chat in queries.list_chats()] == ["And now?", "Who?"]
+    assert [chat.question for chat in list_chats()] == ["And now?", "Who?"]
     assert open_page("memory", source="chat", chat="gone").warning
 
 

@@ -13,8 +13,13 @@ from app.chat import agents as conversation
 from app.episode import attempts, player, what_if
 from app.markup import banks as cards
 from app.memory import search as banks
-from app.reads import episodes as queries
-from app.reads import groups as findings
+from app.reads.causes import count_causes, count_failures, list_failures
+from app.reads.engine import database_engine
+from app.reads.episodes import count_episodes, list_episode_ids, list_episodes, read_episode
+from app.reads.groups import find_group_and_cause, list_groups, list_rewards
+from app.reads.memories import count_memories, count_needs, list_lost_facts
+from app.reads.operations import count_operations
+from app.reads.runs import find_run
 from memfactory_core.errors import ConfigError
 from memfactory_core.explain import moments
 from memfactory_core.explain.attempts import aligned_banks
@@ -39,7 +44,7 @@ def ids(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def first(run: str, phase: str = "train", step: int = 2, **wanted: Any) -> dict[str, Any]:
-    rows = queries.list_episodes(run, phase, step, "Reward, lowest first", 64)
+    rows = list_episodes(run, phase, step, "Reward, lowest first", 64)
     return next(row for row in rows if all(row[k] == v for k, v in wanted.items()))
 
 
@@ -87,7 +92,7 @@ def test_every_cause_and_state_has_its_words_and_its_sign() -> None:
 
 
 def test_moments_hold_every_event_once_and_end_with_their_writes(ids: dict[str, str]) -> None:
-    shown = queries.read_episode(ids["tiny"], first(ids["tiny"])["id"])
+    shown = read_episode(ids["tiny"], first(ids["tiny"])["id"])
     told = moments.moments(shown)
     seqs = [event.seq for moment in told for event in moment.events]
     assert seqs == [event.seq for event in shown.events if not isinstance(event, Scored)]
@@ -101,40 +106,36 @@ def test_moments_hold_every_event_once_and_end_with_their_writes(ids: dict[str, 
 
 def test_counts_of_causes_are_the_lists_behind_them(ids: dict[str, str]) -> None:
     run = ids["trained"]
-    bars = findings.count_causes(run, "train")
-    assert sum(bar["all"] for bar in bars) == queries.count_episodes(run, "train")
+    bars = count_causes(run, "train")
+    assert sum(bar["all"] for bar in bars) == count_episodes(run, "train")
     for bar in bars:
         for cause, count in bar["causes"].items():
             steps = (bar["first"], bar["last"])
-            rows = findings.list_failures(run, "train", cause, steps, 1000)
-            assert len(rows) == count == findings.count_failures(run, "train", cause, steps)
+            rows = list_failures(run, "train", cause, steps, 1000)
+            assert len(rows) == count == count_failures(run, "train", cause, steps)
             assert all(bar["first"] <= row["step"] <= bar["last"] for row in rows)
 
 
 def test_lists_of_memories_lead_to_their_events(ids: dict[str, str]) -> None:
     run = ids["trained"]
-    lost = findings.list_lost_facts(run, "train", 100)
-    assert lost and len(lost) == findings.count_needs(run, "train", were_lost=True)
+    lost = list_lost_facts(run, "train", 100)
+    assert lost and len(lost) == count_needs(run, "train", were_lost=True)
     for row in lost[:5]:
-        event = queries.read_episode(run, row["episode_id"]).events[row["cause_seq"]]
+        event = read_episode(run, row["episode_id"]).events[row["cause_seq"]]
         assert isinstance(event, Wrote) and row["text"].rstrip(".") in event.before
-    assert findings.count_memories(run, "train", unread=True) <= findings.count_memories(
-        run, "train"
-    )
+    assert count_memories(run, "train", unread=True) <= count_memories(run, "train")
 
 
 def test_operations_are_counted_per_step(ids: dict[str, str]) -> None:
-    counts = findings.count_operations(ids["trained"])
+    counts = count_operations(ids["trained"])
     assert list(counts) == list(range(1, 7))
-    sections = len(
-        queries.read_episode(ids["trained"], first(ids["trained"])["id"]).example.observations
-    )
+    sections = len(read_episode(ids["trained"], first(ids["trained"])["id"]).example.observations)
     assert all(sum(here.values()) == sections * 16 for here in counts.values())
 
 
 def test_a_step_opens_its_groups_and_a_group_its_attempts(ids: dict[str, str]) -> None:
     run = ids["trained"]
-    rows = findings.list_groups(run, "train", 3, 10)
+    rows = list_groups(run, "train", 3, 10)
     page = open_page("groups", run=run, phase="train", step="3", group=rows[1]["group_id"])
     shown = words(page)
     for part in ("Attempt 4", "Memories at the end", "Mean reward", rows[1]["question"][:20]):
@@ -150,10 +151,10 @@ def test_a_large_group_is_paged(ids: dict[str, str]) -> None:
         )
         for i in range(size)
     ]
-    recording.save_episodes(queries.database_engine(), run, "train", 7, many)
-    (group,) = findings.list_groups(run, "train", 7, 1, group_id="many")
+    recording.save_episodes(database_engine(), run, "train", 7, many)
+    (group,) = list_groups(run, "train", 7, 1, group_id="many")
     assert (group["attempts"], group["lowest"]) == (size, 0.0)
-    rewards = findings.list_rewards(run, "train", 7, "many", 100)
+    rewards = list_rewards(run, "train", 7, "many", 100)
     assert rewards == sorted((e.reward for e in many), reverse=True)
     page = open_page("groups", run=run, phase="train", step="7", group="many")
     assert f"{size}" in words(page) and "Attempt 16" in words(page)
@@ -170,8 +171,8 @@ def test_a_large_group_is_paged(ids: dict[str, str]) -> None:
 
 def test_a_link_brings_its_page_of_the_list(ids: dict[str, str]) -> None:
     run, step = ids["trained"], 3
-    order = queries.list_episode_ids(run, "train", step, "Reward, highest first")
-    last = queries.read_episode(run, order[-1])
+    order = list_episode_ids(run, "train", step, "Reward, highest first")
+    last = read_episode(run, order[-1])
     place = {"run": run, "phase": "train", "step": str(step)}
     page = open_page("episode", **place, episode=order[-1])
     assert len(order) == 16 and page.session_state["episode.page"] == 2
@@ -187,9 +188,9 @@ def test_a_link_brings_its_page_of_the_list(ids: dict[str, str]) -> None:
 
 def test_a_link_to_an_event_opened_cold(ids: dict[str, str]) -> None:
     run, row = ids["trained"], first(ids["trained"], step=3, exact_match=0.0)
-    _, cause, seq = findings.find_group_and_cause(run, row["id"])
+    _, cause, seq = find_group_and_cause(run, row["id"])
     page = open_page("episode", run=run, episode=row["id"], event=str(seq))
-    told = moments.moments(queries.read_episode(run, row["id"]))
+    told = moments.moments(read_episode(run, row["id"]))
     assert page.slider(key="moment").value == moments.find(told, seq) + 1
     assert cause.replace("_", " ") in words(page) and "aria-current=" in words(page)
     page.slider(key="moment").set_value(len(told)).run()
@@ -199,13 +200,13 @@ def test_a_link_to_an_event_opened_cold(ids: dict[str, str]) -> None:
 
 def test_what_if_plays_again_and_leaves_the_record(ids: dict[str, str]) -> None:
     run, row = ids["tiny"], first(ids["tiny"])
-    before = queries.read_episode(run, row["id"])
+    before = read_episode(run, row["id"])
     page = open_page("episode", run=run, episode=row["id"], view="what-if")
     page.number_input(key="what-if.samples").set_value(2).run()
     next(b for b in page.button if b.label == "Play again").click().run()
     assert not page.exception
     assert "Played again unchanged" in words(page) and "With the change" in words(page)
-    assert queries.read_episode(run, row["id"]) == before
+    assert read_episode(run, row["id"]) == before
     page.selectbox(key="url.event").set_value("reading").run()
     assert "the change before" in words(page)
     next(b for b in page.button if b.label == "Play again").click().run()
@@ -286,13 +287,13 @@ def test_hostile_text_is_harmless_in_every_card() -> None:
 @pytest.mark.parametrize("view", player.VIEWS)
 def test_pages_show_a_hostile_episode(view: str, ids: dict[str, str]) -> None:
     run, name = ids["failed"], "hostile"
-    if queries.read_episode(run, name) is None:
+    if read_episode(run, name) is None:
         bad = played(("add", HOSTILE), ("update", "y" * 1_000_000), answer=HOSTILE, read=[HOSTILE])
         example = Example(
             id="x", observations=(HOSTILE,) * 3, question=HOSTILE, answers=(HOSTILE + "!",)
         )
         bad = bad.model_copy(update={"id": name, "example": example, "group_id": HOSTILE})
-        recording.save_episodes(queries.database_engine(), run, "train", 1, [bad])
+        recording.save_episodes(database_engine(), run, "train", 1, [bad])
     place = {"run": run, "phase": "train", "step": "1"}
     assert "<script" not in words(open_page("episode", **place, episode=name, view=view))
     assert "<script" not in words(open_page("groups", **place))
@@ -314,7 +315,7 @@ def test_the_life_of_a_memory_ends_with_what_cites_it(ids: dict[str, str]) -> No
 
 
 def test_tokens_under_a_checkpoint(ids: dict[str, str]) -> None:
-    run = queries.find_run(ids["tiny"])
+    run = find_run(ids["tiny"])
     assert list(conversation.list_checkpoints(run)) == ["the end"]
     for step in (50, 100):
         folder = Path(run.folder) / "checkpoints" / f"checkpoint-{step}"

@@ -15,7 +15,9 @@ from streamlit.testing.v1 import AppTest
 from app import server
 from app.compose import command
 from app.markup import safe_text as markup
-from app.reads import episodes as queries
+from app.reads.curves import CURVE_POINTS, read_curves
+from app.reads.engine import database_engine
+from app.reads.episodes import list_episodes
 from app.run import charts
 from memfactory_core import config
 from memfactory_core.errors import RunError
@@ -93,7 +95,7 @@ def test_an_unknown_run_is_said_so(filled: dict[str, str]) -> None:
 
 def test_a_link_to_an_episode_opens_it(filled: dict[str, str]) -> None:
     run = filled["trained"]
-    row = queries.list_episodes(run, "before/greedy", 0, "Reward, lowest first", 1)[0]
+    row = list_episodes(run, "before/greedy", 0, "Reward, lowest first", 1)[0]
     page = open_page("episode", run=run, episode=row["id"])
     assert page.selectbox(key="url.phase").value == "before/greedy"
     assert row["question"].split("'")[0] in words(page)
@@ -101,7 +103,7 @@ def test_a_link_to_an_episode_opens_it(filled: dict[str, str]) -> None:
 
 def test_changing_phase_and_step_leaves_the_episode(filled: dict[str, str]) -> None:
     run = filled["trained"]
-    row = queries.list_episodes(run, "train", 2, "Reward, lowest first", 1)[0]
+    row = list_episodes(run, "train", 2, "Reward, lowest first", 1)[0]
     page = open_page("episode", run=run, episode=row["id"])
     assert page.slider(key="url.step").value == 2
     page.slider(key="url.step").set_value(3).run()
@@ -173,12 +175,12 @@ def test_the_command_line_repeats_the_form(assignments: list[str]) -> None:
 
 
 def test_curves_are_thinned_in_the_database(filled: dict[str, str]) -> None:
-    engine, run = queries.database_engine(), filled["empty"]
+    engine, run = database_engine(), filled["empty"]
     with Session(engine) as session:
         session.add_all(Metric(run_id=run, name="reward", step=i, value=i) for i in range(5000))
         session.commit()
-    curve = queries.read_curves(run, ["reward"])["reward"]
-    assert len(curve) <= queries.CURVE_POINTS
+    curve = read_curves(run, ["reward"])["reward"]
+    assert len(curve) <= CURVE_POINTS
     assert curve[0][0] == 0
     assert curve == sorted(curve)
 
@@ -269,7 +271,7 @@ def test_hostile_text_is_shown_verbatim_and_harmless() -> None:
 def test_a_page_shows_a_hostile_episode(filled: dict[str, str]) -> None:
     bad = episode(("add", HOSTILE), ("update", "y" * 1_000_000), answer=HOSTILE, exact_match=0.0)
     bad = bad.model_copy(update={"example": bad.example.model_copy(update={"question": HOSTILE})})
-    recording.save_episodes(queries.database_engine(), filled["empty"], "train", 1, [bad])
+    recording.save_episodes(database_engine(), filled["empty"], "train", 1, [bad])
     page = open_page("episode", run=filled["empty"])
     assert "<script" not in words(page)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.reads import episodes as queries
+from app.reads.engine import database_engine
 from memfactory_core import config
 from memfactory_core.episode import run_episodes
 from memfactory_core.policies.scripted import ScriptedSampler
@@ -27,7 +27,7 @@ def test_the_tabs_of_a_run(tab: str, ids: dict[str, str]) -> None:
 
 
 def test_right_against_done_before_and_after(ids: dict[str, str]) -> None:
-    engine, chosen = queries.database_engine(), config.load("memory-r1-tiny")
+    engine, chosen = database_engine(), config.load("memory-r1-tiny")
     run = jobs.create(engine, chosen).id
     told = chosen.task.examples(4, 3)
     for phase, step, strategy in (
@@ -53,7 +53,7 @@ def test_right_against_done_before_and_after(ids: dict[str, str]) -> None:
 
 
 def test_doubts_stand_over_the_curves(ids: dict[str, str]) -> None:
-    engine, run = queries.database_engine(), ids["empty"]
+    engine, run = database_engine(), ids["empty"]
     for step in range(1, 31):
         values = {"reward": step / 30, "score/exact_match": 0.1, "equal_groups": 0.0}
         recording.save_metrics(engine, run, step, values)
@@ -62,7 +62,7 @@ def test_doubts_stand_over_the_curves(ids: dict[str, str]) -> None:
 
 
 def test_every_part_of_the_reward_has_its_curve(ids: dict[str, str]) -> None:
-    engine = queries.database_engine()
+    engine = database_engine()
     run = jobs.create(engine, config.load("memory-r1-tiny", ["reward.contained=0.5"])).id
     for step in range(1, 4):
         values = {"reward": step / 3, "score/contained": 0.2, "score/right_update": step / 9}

@@ -26,8 +26,9 @@ def places() -> dict[str, str]:
     """The address of each view, at a place of the run that shows something."""
     from sqlalchemy import select
 
-    from app.reads import episodes as queries
-    from app.reads import groups as findings
+    from app.reads.engine import database_engine
+    from app.reads.groups import list_groups
+    from app.reads.runs import list_runs
     from app.run import operations
     from memfactory_core.runs import database, jobs
     from memfactory_core.runs.examples import FOLDERS
@@ -35,19 +36,19 @@ def places() -> dict[str, str]:
     from tests.filled import fill, with_weights
 
     if FOLDERS:
-        kinds = {one.settings["paradigm"]["kind"]: one.id for one in queries.list_runs(9)}
+        kinds = {one.settings["paradigm"]["kind"]: one.id for one in list_runs(9)}
         run = played = kinds["memagent"]
     else:
         engine = database.connect(jobs.database_url())
         run, played = fill(engine, 60, 40)["trained"], with_weights(engine, steps=20)
-    with Session(queries.database_engine()) as session:
+    with Session(database_engine()) as session:
         failed = (
             select(EpisodeRow.step, EpisodeRow.group_id, EpisodeRow.id, EpisodeRow.cause_seq)
             .where(EpisodeRow.phase == "train", EpisodeRow.cause_seq.is_not(None))
             .order_by(EpisodeRow.cause != "overwritten", EpisodeRow.step.desc())
         )
         step, group, episode, seq = session.execute(failed.where(EpisodeRow.run_id == run)).first()
-        rows = findings.list_groups(run, "train", step, 64)
+        rows = list_groups(run, "train", step, 64)
         mixed = [row["group_id"] for row in rows if row["highest"] > row["lowest"]]
         other = session.execute(failed.where(EpisodeRow.run_id == played)).first()
     group = group if group in mixed or not mixed else mixed[0]
@@ -70,7 +71,7 @@ def places() -> dict[str, str]:
         "chat": f"talk?run={played}",
         "chat-memory": "memory?source=chat",
     }
-    deciding = [other.id for other in queries.list_runs(50) if operations.has_operations(other)]
+    deciding = [other.id for other in list_runs(50) if operations.has_operations(other)]
     if deciding:  # only some tasks know what was right
         found["operations"] = f"runs?run={deciding[0]}&tab=Decisions"
     return found

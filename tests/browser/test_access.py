@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.markup import safe_text as markup
-from app.reads import episodes as queries
+from app.reads.curves import read_curves
 from memfactory_core import config
 from memfactory_core.runs import database, jobs, recording
 from memfactory_core.tiny import WEIGHTS
@@ -230,7 +230,7 @@ def test_the_table_behind_the_curves_holds_their_values(
     table = page.get_by_test_id("stDataFrame")
     table.wait_for()
     run = lab[1]["tiny"]
-    reward = dict(queries.read_curves(run, ["reward"])["reward"])
+    reward = dict(read_curves(run, ["reward"])["reward"])
     grid = table.locator("table, [role=grid]").first
     grid.wait_for(state="attached")
     assert grid.get_attribute("aria-rowcount") == str(STEPS + 1)

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.reads import episodes as queries
+from app.reads.engine import database_engine
+from app.reads.episodes import read_episode
 from memfactory_core.explain import moments
 from memfactory_core.runs import database, jobs
 from memfactory_core.runs.tables import EpisodeRow
@@ -46,7 +47,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
 
 def failed_episode(run: str) -> EpisodeRow:
     """An episode that failed at a known event."""
-    with Session(queries.database_engine()) as session:
+    with Session(database_engine()) as session:
         chosen = (
             select(EpisodeRow)
             .where(EpisodeRow.run_id == run, EpisodeRow.phase == "train")
@@ -87,7 +88,7 @@ def test_from_a_curve_to_the_event(lab: tuple[str, str], page: Any) -> None:
     page.goto(f"{url}/episode?run={run}&episode={row.id}")
     page.get_by_role("button", name="Go to the event").click()
     page.wait_for_url(f"**event={row.cause_seq}*")
-    shown = queries.read_episode(run, row.id)
+    shown = read_episode(run, row.id)
     told = moments.moments(shown)
     at = moments.find(told, row.cause_seq)
     page.get_by_text(f"Moment {at + 1} of {len(told)}").wait_for()
@@ -97,7 +98,7 @@ def test_from_a_curve_to_the_event(lab: tuple[str, str], page: Any) -> None:
 def test_a_link_opened_cold_back_and_forward(lab: tuple[str, str], page: Any) -> None:
     url, run = lab
     row = failed_episode(run)
-    told = moments.moments(queries.read_episode(run, row.id))
+    told = moments.moments(read_episode(run, row.id))
     page.goto(f"{url}/episode?run={run}&episode={row.id}&event={told[0].decides}")
     page.get_by_text(f"Moment 1 of {len(told)}").wait_for()
     page.get_by_role("button", name="Next", exact=True).click()
@@ -117,7 +118,7 @@ def test_a_link_opened_cold_back_and_forward(lab: tuple[str, str], page: Any) ->
 def test_a_counterfactual_and_the_tokens(lab: tuple[str, str], page: Any) -> None:
     url, run = lab
     row = failed_episode(run)
-    before = queries.read_episode(run, row.id)
+    before = read_episode(run, row.id)
     page.goto(f"{url}/episode?run={run}&episode={row.id}&event={row.cause_seq}&view=what-if")
     page.get_by_text("Say something else").click()
     page.get_by_label("What the policy says instead").fill(before.example.needed[0].text)
@@ -125,7 +126,7 @@ def test_a_counterfactual_and_the_tokens(lab: tuple[str, str], page: Any) -> Non
     page.get_by_role("button", name="Play again").click()
     page.get_by_text("Played again unchanged").wait_for()
     page.get_by_text("95% intervals").wait_for()
-    assert queries.read_episode(run, row.id) == before
+    assert read_episode(run, row.id) == before
 
     page.get_by_text("Tokens", exact=True).click()
     page.wait_for_url("**view=tokens*")

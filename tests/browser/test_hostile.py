@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.reads import episodes as queries
+from app.reads.episodes import count_episodes
 from memfactory_core import config
 from memfactory_core.runs import chats, database, jobs, recording
 from memfactory_core.trace import Asked, Episode, Recalled, Wrote
@@ -67,7 +67,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
         )
         (Path(run.folder) / "log.txt").write_text(EVIL + "\n" + LONG)
         chats.save(engine, EVIL, hostile("chat"))
-        assert queries.count_episodes(run.id) == 2
+        assert count_episodes(run.id) == 2
         started = Server(folder)
         started.start()
         yield started.url, run.id

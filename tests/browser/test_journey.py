@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.chat import blocks as chat_texts
-from app.reads import episodes as queries
+from app.reads.episodes import read_episode
 from memfactory_core.explain import story
 from memfactory_core.runs import database, jobs
 from memfactory_core.runs.tables import ENDED, Run
@@ -73,7 +73,7 @@ def test_from_preset_to_chat(server: Any, page: Any) -> None:
     page.locator(".st-key-episodes button").nth(2).click()
     page.wait_for_url("**episode=*")
     episode_id = re.search(r"episode=(\w+)", page.url)[1]
-    chosen = queries.read_episode(run_id, episode_id)
+    chosen = read_episode(run_id, episode_id)
     page.get_by_text(story.tell(chosen), exact=True).wait_for()
     page.reload()  # the address opened cold leads to the same place
     page.get_by_text(story.tell(chosen), exact=True).wait_for()

@@ -1,0 +1,69 @@
+"""Reads of the causes of wrong answers, over the steps, and of the episodes behind them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlmodel import Session
+
+from app.reads.engine import database_engine
+from app.reads.episodes import LISTED_COLUMNS
+from app.reads.steps import find_step_range
+from memfactory_core.runs.tables import EpisodeRow
+
+MOST_BARS = 48
+"""Bars of one chart, and steps whose operations are counted, at most."""
+
+
+def count_causes(run_id: str, phase: str) -> list[dict[str, Any]]:
+    """Equal stretches of steps, at most BARS: first and last step, episodes kept, and how many
+    failed of each cause."""
+    start, end = find_step_range(run_id, phase)
+    stretch = -(-(end - start + 1) // MOST_BARS)
+    place = (EpisodeRow.step - start) // stretch
+    with Session(database_engine()) as session:
+        chosen = (
+            select(place, EpisodeRow.cause, func.count())
+            .where(EpisodeRow.run_id == run_id, EpisodeRow.phase == phase)
+            .group_by(place, EpisodeRow.cause)
+        )
+        bars: dict[int, dict[str, Any]] = {}
+        for number, cause, count in session.execute(chosen):
+            first = start + number * stretch
+            empty = {"first": first, "last": min(first + stretch - 1, end), "all": 0, "causes": {}}
+            bar = bars.setdefault(number, empty)
+            bar["all"] += count
+            if cause:
+                bar["causes"][cause] = count
+    return [bars[number] for number in sorted(bars)]
+
+
+def list_failures(
+    run_id: str, phase: str, cause: str, steps: tuple[int, int], limit: int, offset: int = 0
+) -> list[dict[str, Any]]:
+    """One page of the episodes that failed of one cause within a stretch of steps, newest first."""
+    columns = (*LISTED_COLUMNS, EpisodeRow.step, EpisodeRow.cause_seq)
+    with Session(database_engine()) as session:
+        chosen = (
+            select(*columns)
+            .where(*_failed(run_id, phase, cause, steps))
+            .order_by(EpisodeRow.step.desc(), EpisodeRow.id)
+            .limit(limit)
+            .offset(offset)
+        )
+        return [dict(row) for row in session.execute(chosen).mappings()]
+
+
+def count_failures(run_id: str, phase: str, cause: str, steps: tuple[int, int]) -> int:
+    """How many episodes failed of one cause within a stretch of steps."""
+    with Session(database_engine()) as session:
+        of_cause = _failed(run_id, phase, cause, steps)
+        return session.execute(select(func.count()).where(*of_cause)).scalar_one()
+
+
+def _failed(run_id: str, phase: str, cause: str, steps: tuple[int, int]) -> tuple[Any, ...]:
+    return (
+        EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.cause == cause,
+        EpisodeRow.step.between(*steps),
+    )  # fmt: skip
