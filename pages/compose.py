@@ -4,7 +4,8 @@ import streamlit as st
 from pydantic import ValidationError
 
 from app.compose import command, forms
-from app.markup import safe_text as markup
+from app.markup.labels import figures_row
+from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
 from app.shell.pages import page
 from app.shell.widgets import errors_in_words
@@ -53,7 +54,7 @@ with errors_in_words():
         again.button("Reset", icon=":material/restart_alt:", on_click=reset, width="stretch",
                      help="Forget what was typed and go back to the preset")  # fmt: skip
         given = names[preset]
-        st.caption(markup.escape_markdown(given.get("about", "")))
+        st.caption(escape_markdown(given.get("about", "")))
         key = f"{preset}.{st.session_state.get('compose.round', 0)}"
         fields = {n: f for n, f in RunConfig.model_fields.items() if n != "about"}
         single = [n for n, field in fields.items() if not forms.is_group(field)]
@@ -69,7 +70,7 @@ with errors_in_words():
             st.error(problem, icon=":material/error:")
         if built:
             episodes = built.training.groups * built.training.group_size
-            st.html(markup.figures_row(
+            st.html(figures_row(
                 {"Steps": f"{built.training.steps:,}", "Episodes a step": f"{episodes:,}"}
                 if built.mode == "train" else {"Examples": f"{built.evaluation.examples:,}"}
             ))  # fmt: skip

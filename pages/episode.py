@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.episode import player
-from app.markup import safe_text as markup
+from app.markup.safe_text import escape_markdown
 from app.reads.episodes import EPISODE_SORTS, list_episode_ids, list_episodes, read_episode
 from app.reads.groups import find_group_and_cause
 from app.shell.listing import Entry, choose_entry
@@ -22,7 +22,9 @@ def listed(run: Run, phase: str, step: int) -> str | None:
     def entry(row: dict) -> Entry:
         share, kept = row["exact_match"], row["kept"]
         note = "" if kept is None else " · kept" if kept == 1 else f" · {kept:.0%} kept"
-        label = f"{markup.escape_markdown(row['question'], 80)}  \n:small[{figure} {row[figure]:+.2f}{note}]"
+        label = (
+            f"{escape_markdown(row['question'], 80)}  \n:small[{figure} {row[figure]:+.2f}{note}]"
+        )
         return Entry(row["id"], label, SIGNS[(share > 0) - (share < 1)])
 
     return choose_entry(

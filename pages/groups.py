@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.episode import attempts
-from app.markup import safe_text as markup
+from app.markup.safe_text import escape_markdown
 from app.reads.groups import list_group_ids, list_groups
 from app.shell.listing import Entry, choose_entry
 from app.shell.place import choose_place_or_explain, show_breadcrumbs
@@ -17,7 +17,7 @@ def entry(row: dict) -> Entry:
     teaches = attempts.teaches(row["lowest"], row["highest"])
     right = attempts.describe_right(row["right"], row["attempts"])
     label = (
-        f"{markup.escape_markdown(row['question'], 60)}  \n"
+        f"{escape_markdown(row['question'], 60)}  \n"
         f":small[{right} · reward {row['mean']:+.2f}]  \n"
         f":small[spread {row['spread']:.2f} · {'teaches' if teaches else 'teaches nothing'}]"
     )

@@ -3,7 +3,7 @@ entry's life."""
 
 import streamlit as st
 
-from app.markup import safe_text as markup
+from app.markup.safe_text import one_line
 from app.memory import search as banks
 from app.reads.chats import list_chats, read_chat
 from app.reads.episodes import list_episodes, read_episode
@@ -47,8 +47,7 @@ def moment(episode: Episode) -> int:
 def of_chat() -> None:
     found = list_chats()
     names = {
-        c.id: f"{markup.one_line(c.question, 70)} · {c.agent} · {describe_age(c.created)}"
-        for c in found
+        c.id: f"{one_line(c.question, 70)} · {c.agent} · {describe_age(c.created)}" for c in found
     }
     if not names:
         st.info("No chat is kept yet: ask an agent something, then its memory can be seen here.")
@@ -75,8 +74,7 @@ def of_episode() -> None:
     run, phase, step = found
     rows = list_episodes(run.id, phase, step, "Reward, lowest first", LISTED)
     names = {
-        row["id"]: f"{markup.one_line(row['question'])} · reward {row['reward']:+.2f}"
-        for row in rows
+        row["id"]: f"{one_line(row['question'])} · reward {row['reward']:+.2f}" for row in rows
     }
     given = st.query_params.get("episode")
     if given and given not in names and find_place(run.id, given) == (phase, step):

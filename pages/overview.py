@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from app.markup import safe_text as markup
+from app.markup.labels import figures_row
+from app.markup.safe_text import escape_markdown
 from app.reads.runs import list_runs
 from app.shell.pages import page
 from app.shell.status import describe_progress, show_state
@@ -56,12 +57,12 @@ with errors_in_words():
         )
     for column, run in zip(st.columns(CARDS), shown, strict=False):
         with column.container(border=True):
-            st.markdown(f"**{markup.escape_markdown(run.name)}**")
+            st.markdown(f"**{escape_markdown(run.name)}**")
             with st.container(horizontal=True, vertical_alignment="center"):
                 show_state(run)
                 st.caption(describe_age(run.created))
             st.html(
-                markup.figures_row(
+                figures_row(
                     {
                         "Exact match": describe_change(run, "exact_match"),
                         "Needed fact kept": describe_change(run, "kept"),

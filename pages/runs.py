@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from app.markup import safe_text as markup
+from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
 from app.reads.episodes import count_episodes
 from app.reads.runs import count_runs, find_run, list_runs
 from app.run import causes as diagnosis
 from app.run import curves as panels
-from app.run import operations
+from app.run.operations import has_operations, show_operations
 from app.shell.address import bind_to_address
 from app.shell.pages import PAGES, page
 from app.shell.status import describe_progress, show_state, show_status
@@ -34,9 +34,7 @@ def table() -> None:
     for run in list_runs(PER_PAGE, (number - 1) * PER_PAGE):
         name, state, progress, *figures = st.columns(WIDTHS, vertical_alignment="center")
         place = {"run": run.id}
-        name.page_link(
-            page("runs"), label=markup.escape_markdown(run.name), icon="", query_params=place
-        )
+        name.page_link(page("runs"), label=escape_markdown(run.name), icon="", query_params=place)
         with state:
             show_state(run)
         progress.markdown(describe_progress(run) or "–")
@@ -70,7 +68,7 @@ def buttons(run: Run) -> None:
 
 def detail(run: Run) -> None:
     st.page_link(page("runs"), label="All runs", icon=":material/arrow_back:", query_params={})
-    st.title(markup.escape_markdown(run.name))
+    st.title(escape_markdown(run.name))
 
     @st.fragment(run_every=2 if run.state in ACTIVE else None)
     def live() -> None:
@@ -82,8 +80,8 @@ def detail(run: Run) -> None:
         buttons(now)
         shown = {"Curves": panels.show_curves} if now.mode in ("train", "rerank") else {}
         shown |= {"Before and after" if shown else "Results": panels.show_results}
-        if operations.has_operations(now):
-            shown |= {"Decisions": operations.show_operations}
+        if has_operations(now):
+            shown |= {"Decisions": show_operations}
         if now.mode in ("train", "evaluate"):
             shown |= {"Causes": diagnosis.show_causes, "Memories": diagnosis.show_memories}
         shown |= {"Log": panels.show_log, "Settings": panels.show_settings}

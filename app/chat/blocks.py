@@ -1,5 +1,5 @@
 """The Gradio chat at /chat/: a text and a question in, the memory after each section as it is
-written, then the answer. All text goes through markup.escape_html; Gradio's HTML element shows it as it
+written, then the answer. All text goes through escape_html; Gradio's HTML element shows it as it
 is."""
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ import streamlit
 
 from app.chat import agents as conversation
 from app.chat.agents import Exchange
-from app.markup import safe_text as markup
+from app.markup.answers import answer_card
+from app.markup.labels import tag
+from app.markup.safe_text import escape_html, show_text
+from app.markup.sections import section_cards
 from app.shell.pages import ROOT
 from memfactory_core.errors import ConfigError, MemFactoryError
 from memfactory_core.explain import story
@@ -238,15 +241,15 @@ def render(history: list[Exchange]) -> str:
 
 def _show_exchange(exchange: Exchange, newest: bool) -> str:
     parts = [
-        f'<div class="mf-asked"><div class="mf-label">{markup.escape_html(exchange.agent or "Agent", 200)}'
-        f"</div>{markup.show_text(exchange.question, 'no question')}</div>"
+        f'<div class="mf-asked"><div class="mf-label">{escape_html(exchange.agent or "Agent", 200)}'
+        f"</div>{show_text(exchange.question, 'no question')}</div>"
     ]
     example = exchange.example
     if example and exchange.reread:
         parts.append(_show_reading(exchange, example, newest))
     if exchange.answer is not None:
         memories = exchange.context.bank.all()
-        parts.append(markup.answer_card("", exchange.answer, memories, needed=example.needed))
+        parts.append(answer_card("", exchange.answer, memories, needed=example.needed))
     if exchange.error:
         parts.append(show_problem(exchange.error))
     if exchange.kept:
@@ -261,7 +264,7 @@ def _show_exchange(exchange: Exchange, newest: bool) -> str:
 def _show_reading(exchange: Exchange, example: Example, newest: bool) -> str:
     told = story.sections(example, exchange.context.events)
     total = len(example.observations)
-    cards = markup.section_cards(example, told, exchange.context.bank.budget)
+    cards = section_cards(example, told, exchange.context.bank.budget)
     if not newest:
         title = f"How the memory was written, {total} section{'s' if total > 1 else ''}"
         return f"<details><summary>{title}</summary>{cards}</details>"
@@ -273,5 +276,5 @@ def _show_reading(exchange: Exchange, example: Example, newest: bool) -> str:
 
 def show_problem(message: str) -> str:
     """A note on what went wrong, as a card."""
-    label = markup.tag("reject", "!", "Note")
-    return f'<div class="mf-card" role="alert">{label} {markup.escape_html(message)}</div>'
+    label = tag("reject", "!", "Note")
+    return f'<div class="mf-card" role="alert">{label} {escape_html(message)}</div>'

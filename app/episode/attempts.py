@@ -8,8 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from app.markup import banks as cards
-from app.markup import safe_text as markup
+from app.markup.attempts import attempt_card
+from app.markup.banks import banks_table
+from app.markup.labels import figures_row
+from app.markup.safe_text import escape_markdown, mark_needed, show_text
 from app.reads.groups import list_attempts, list_rewards
 from app.shell.address import bind_to_address
 from app.shell.pages import page
@@ -50,11 +52,11 @@ def show_group(run: Run, phase: str, step: int, group: dict[str, Any]) -> None:
     first, start = found[0][1], (number - 1) * ATTEMPTS_A_PAGE + 1
     gold = first.example.answers[0] if first.example.answers else ""
     st.html(
-        f'<div class="mf mf-story">{markup.show_text(first.example.question)} <span class="mf-muted">'
-        f"Right answer:</span> {markup.show_text(gold, 'not known')}</div>"
+        f'<div class="mf mf-story">{show_text(first.example.question)} <span class="mf-muted">'
+        f"Right answer:</span> {show_text(gold, 'not known')}</div>"
     )
     lesson = teaches(group["lowest"], group["highest"])
-    st.html(markup.figures_row({
+    st.html(figures_row({
         "Attempts": f"{total:,}",
         "Answers": describe_right(group["right"], total),
         "Mean reward": f"{group['mean']:+.2f}", "Spread": f"{group['spread']:.2f}",
@@ -69,7 +71,7 @@ def show_group(run: Run, phase: str, step: int, group: dict[str, Any]) -> None:
     st.subheader("Memories at the end")
     st.caption("One row for each text; the columns are the attempts. Shared ones come first.")
     rows = aligned_banks([episode for _, episode in found])
-    st.html(cards.banks_table(rows, len(found), first.example.needed, start))
+    st.html(banks_table(rows, len(found), first.example.needed, start))
     if total > 1:
         _show_first_difference(run, phase, step, name)
 
@@ -88,7 +90,7 @@ def _show_side_by_side(run: Run, found: list[tuple[EpisodeRow, Episode]], first:
             }
             parts |= {"Reward": f"{row.reward:+.2f}", "Advantage": f"{row.advantage:+.2f}"}
             with column.container(border=True, height="stretch"):
-                st.html(cards.attempt_card(number, episode, row.cause, parts))
+                st.html(attempt_card(number, episode, row.cause, parts))
                 link_to_episode(run, row, f"Open attempt {number}", icon="")
 
 
@@ -125,7 +127,7 @@ def _show_first_difference(run: Run, phase: str, step: int, group: str) -> None:
     roles = [episode.turns[turn].role for _, episode in pair if turn < len(episode.turns)]
     place = next(e.turns[turn].observation for _, e in pair if turn < len(e.turns))
     where = "when answering" if place is None else f"in section {place + 1}"
-    what = markup.escape_markdown(moments.ROLES.get(roles[0], roles[0]).lower(), 60)
+    what = escape_markdown(moments.ROLES.get(roles[0], roles[0]).lower(), 60)
     before = f"They say the same for {turn:,} {'turn' if turn == 1 else 'turns'} and"
     st.markdown(f"{before if turn else 'They'} part {where} ({what}).")
     left, right = st.columns(2, gap="medium")
@@ -133,6 +135,6 @@ def _show_first_difference(run: Run, phase: str, step: int, group: str) -> None:
     for column, name, (row, episode) in zip((left, right), chosen, pair, strict=True):
         with column.container(border=True):
             said = episode.turns[turn].completion.text if turn < len(episode.turns) else ""
-            body = markup.mark_needed(said, needed) if said else markup.show_text("", "nothing")
+            body = mark_needed(said, needed) if said else show_text("", "nothing")
             st.html(f'<div class="mf"><div class="mf-label">Attempt {name} said</div>{body}</div>')
             link_to_episode(run, row, "Open this moment", moments.event_of_turn(episode, turn))

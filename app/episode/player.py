@@ -8,8 +8,12 @@ from typing import Any
 import streamlit as st
 
 from app.episode import tokens, what_if
-from app.markup import banks as cards
-from app.markup import safe_text as markup
+from app.markup.answers import answer_cards
+from app.markup.banks import bank_card, needed_card
+from app.markup.labels import cause_line, figures_row
+from app.markup.moments import moment_card
+from app.markup.safe_text import escape_html, escape_markdown, reveal_hidden
+from app.markup.sections import section_cards
 from app.reads.groups import find_group_and_cause
 from app.shell.address import bind_to_address, set_address
 from app.shell.pages import page
@@ -47,9 +51,9 @@ def show_episode(run: Run, phase: str, step: int, shown: Episode) -> None:
     figures = {"Reward": f"{shown.reward:+.2f}", "Advantage": f"{shown.advantage:+.2f}"}
     earned = describe_reward(run.settings.get("reward", {}), shown)
     st.html(
-        f'<div class="mf mf-story">{markup.escape_html(story.tell(shown))}</div>'
-        f"{markup.figures_row(figures | scores)}"
-        f'<div class="mf mf-small mf-muted">{markup.escape_html(earned)}</div>'
+        f'<div class="mf mf-story">{escape_html(story.tell(shown))}</div>'
+        f"{figures_row(figures | scores)}"
+        f'<div class="mf mf-small mf-muted">{escape_html(earned)}</div>'
     )
     _show_cause(run, shown, place)
     start = "steps" if "event" in st.query_params else "story"
@@ -73,7 +77,7 @@ def _show_cause(run: Run, shown: Episode, place: dict[str, Any]) -> None:
         return
     _, cause, seq = found
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.html(cards.cause_line(cause), width="content")
+        st.html(cause_line(cause), width="content")
         if seq is not None:
             st.button(
                 "Go to the event", icon=":material/my_location:", type="tertiary", on_click=set_address,
@@ -88,8 +92,8 @@ def _show_story(run: Run, shown: Episode) -> None:
         number = st.pagination(-(-len(told) // SECTIONS_A_PAGE), key=f"sections.{shown.id}")
         start = (number - 1) * SECTIONS_A_PAGE
     budget = run.settings.get("paradigm", {}).get("store", {}).get("budget")
-    st.html(markup.section_cards(shown.example, told[start : start + SECTIONS_A_PAGE], budget))
-    st.html(markup.answer_cards(shown))
+    st.html(section_cards(shown.example, told[start : start + SECTIONS_A_PAGE], budget))
+    st.html(answer_cards(shown))
     with st.expander("Raw messages of each turn"):
         _show_messages(shown)
 
@@ -163,7 +167,7 @@ def _show_controls(told: list[moments.Moment], at: int, key: str, place: dict[st
         "Next", icon=":material/skip_next:", on_click=_go_to_moment, args=(told, at + 1, place),
         **(still | {"disabled": playing or at == len(told) - 1}),
     )  # fmt: skip
-    title = f"Moment {at + 1} of {len(told)} · {markup.escape_markdown(told[at].title, 80)}"
+    title = f"Moment {at + 1} of {len(told)} · {escape_markdown(told[at].title, 80)}"
     if len(told) > 1:
         slide.slider(title, 1, len(told), key="moment", on_change=moved, disabled=playing)
     else:
@@ -180,9 +184,9 @@ def _show_moment(
     here = chosen if chosen is not None and start <= chosen < moment.end else moment.decides
     left, right = st.columns([1.35, 1], gap="medium")
     with left:
-        st.html(cards.moment_card(moment, shown, needed, here))
+        st.html(moment_card(moment, shown, needed, here))
         if at == len(told) - 1:
-            st.html(markup.answer_cards(shown))
+            st.html(answer_cards(shown))
         with st.container(horizontal=True):
             if st.button("What if it had not?", icon=":material/alt_route:"):
                 set_address(**place, view="what-if", event=here)
@@ -192,8 +196,8 @@ def _show_moment(
                 query_params={k: str(v) for k, v in (place | {"event": here}).items()},
             )  # fmt: skip
     with right:
-        st.html(cards.needed_card(moments.needed_at(shown, moment.end)))
-        st.html(cards.bank_card(bank, before, needed))
+        st.html(needed_card(moments.needed_at(shown, moment.end)))
+        st.html(bank_card(bank, before, needed))
 
 
 def describe_reward(weights: dict[str, float], shown: Episode) -> str:
@@ -210,12 +214,12 @@ def describe_reward(weights: dict[str, float], shown: Episode) -> str:
 def _show_messages(shown: Episode) -> None:
     for i, turn in enumerate(shown.turns[:SECTIONS_A_PAGE]):
         ended = "by itself" if turn.completion.finish_reason == "stop" else "at the length limit"
-        st.markdown(f"**Turn {i + 1}** · {markup.escape_markdown(turn.role, 60)} · ended {ended}")
+        st.markdown(f"**Turn {i + 1}** · {escape_markdown(turn.role, 60)} · ended {ended}")
         for message in turn.messages:
-            st.caption(markup.escape_markdown(message["role"], 60))
-            st.code(markup.reveal_hidden(message["content"]), language=None, wrap_lines=True)
+            st.caption(escape_markdown(message["role"], 60))
+            st.code(reveal_hidden(message["content"]), language=None, wrap_lines=True)
         st.caption("written by the policy")
-        said = markup.reveal_hidden(turn.completion.text) or " "
+        said = reveal_hidden(turn.completion.text) or " "
         st.code(said, language=None, wrap_lines=True)
     whole, name = shown.model_dump_json(indent=1), f"episode-{shown.id}.json"
     st.download_button("Download the whole episode as JSON", whole, name, "application/json")

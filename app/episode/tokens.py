@@ -9,8 +9,8 @@ import streamlit as st
 
 from app.chat import agents as conversation
 from app.chat.agents import Agent
-from app.markup import banks as cards
-from app.markup import safe_text as markup
+from app.markup.safe_text import escape_markdown, one_line
+from app.markup.tokens import show_tokens_line
 from app.shell.widgets import table_with_download
 from memfactory_core.errors import MemFactoryError
 from memfactory_core.explain import moments
@@ -40,14 +40,14 @@ def show_tokens(run: Run, shown: Episode) -> None:
                 st.session_state[key] = _compare_weights(run, shown, turn, weights[point])
             except MemFactoryError as error:
                 st.info(
-                    f"This cannot be compared: {markup.escape_markdown(str(error), 400)}",
+                    f"This cannot be compared: {escape_markdown(str(error), 400)}",
                     icon=":material/block:",
                 )
     tokens = st.session_state.get(key)
     if not tokens:
         st.caption("The tokens of a turn, coloured by what training changed in their probability.")
         return
-    st.html(cards.show_tokens_line(tokens))
+    st.html(show_tokens_line(tokens))
     st.caption(
         "Underlined green: more likely after training; dashed red: less likely; the stronger the "
         "colour, the greater the change. Point at a token for its log-probabilities."
@@ -55,7 +55,7 @@ def show_tokens(run: Run, shown: Episode) -> None:
     table_with_download(
         [
             {
-                "token": markup.one_line(token.text, 40) or "(space)", "after training": round(exp(token.now), 4),
+                "token": one_line(token.text, 40) or "(space)", "after training": round(exp(token.now), 4),
                 "at the start": round(exp(token.start), 4),
                 "change in nats": round(token.now - token.start, 3),
             }
@@ -67,7 +67,7 @@ def show_tokens(run: Run, shown: Episode) -> None:
 
 def _turn_title(shown: Episode, number: int) -> str:
     turn = shown.turns[number]
-    role = markup.one_line(moments.ROLES.get(turn.role, turn.role).lower(), 60)
+    role = one_line(moments.ROLES.get(turn.role, turn.role).lower(), 60)
     where = "answer" if turn.observation is None else f"section {turn.observation + 1}"
     return f"{number + 1}: {where}, {role}" if where != role else f"{number + 1}: {role}"
 

@@ -14,7 +14,11 @@ import streamlit as st
 from app.chat import agents as conversation
 from app.chat.agents import Agent
 from app.compose.forms import field_label
-from app.markup import safe_text as markup
+from app.markup.answers import answer_cards
+from app.markup.differences import show_write
+from app.markup.labels import ACTIONS, figures_row
+from app.markup.safe_text import SHOWN_CHARACTERS, escape_markdown, one_line
+from app.markup.sections import section_cards
 from app.shell.address import bind_to_address
 from memfactory_core.component import kinds
 from memfactory_core.errors import MemFactoryError, RunError
@@ -71,7 +75,7 @@ def show_what_if(run: Run, phase: str, shown: Episode) -> None:
         kept = st.session_state.get(key)
         if kept is None:
             st.caption(
-                f"{markup.escape_markdown(agent.label)} plays the rest {samples:,} times with the change and "
+                f"{escape_markdown(agent.label)} plays the rest {samples:,} times with the change and "
                 "as often without it, to compare. The record stays as it is."
             )
             return
@@ -81,7 +85,7 @@ def show_what_if(run: Run, phase: str, shown: Episode) -> None:
 
 
 def _explain_refusal(reason: str) -> None:
-    told = f"This run cannot play an episode again: {markup.escape_markdown(reason, 400)}"
+    told = f"This run cannot play an episode again: {escape_markdown(reason, 400)}"
     st.info(told, icon=":material/block:")
 
 
@@ -110,7 +114,7 @@ def _choose_change(shown: Episode, decision: str) -> Change:
         )
         return Change(turn=_answer_turns(shown)[0])
     event = shown.events[int(decision)]
-    st.html(f'<div class="mf">{markup.show_write(event, shown.example.needed)}</div>')
+    st.html(f'<div class="mf">{show_write(event, shown.example.needed)}</div>')
     return _choose_change_of(shown, event)
 
 
@@ -126,8 +130,8 @@ def _describe_write(event: Wrote | None) -> str:
     if event is None:
         return "What is read to answer"
     where = "answering" if event.at is None else f"section {event.at + 1}"
-    action = markup.ACTIONS[event.action][1].lower()
-    return f"{where}: {action} {markup.one_line(event.after or event.before or '', 90)}"
+    action = ACTIONS[event.action][1].lower()
+    return f"{where}: {action} {one_line(event.after or event.before or '', 90)}"
 
 
 def _choose_change_of(shown: Episode, event: Wrote) -> Change:
@@ -144,7 +148,7 @@ def _choose_change_of(shown: Episode, event: Wrote) -> Change:
     if how == FORCE:
         text = _force_operation(shown, event, role, key)
         return Change(turn=turn, text=text)
-    given = st.text_area("What the policy says instead", said[: markup.SHOWN_CHARACTERS], key=key)
+    given = st.text_area("What the policy says instead", said[:SHOWN_CHARACTERS], key=key)
     return Change(turn=turn, text=given)
 
 
@@ -164,7 +168,7 @@ def _force_operation(shown: Episode, event: Wrote, role: str, key: str) -> str:
     which = st.selectbox(
         "Memory",
         list(known),
-        format_func=lambda i: f"#{markup.one_line(i, 20)} {markup.one_line(known[i].text, 60)}",
+        format_func=lambda i: f"#{one_line(i, 20)} {one_line(known[i].text, 60)}",
         key=f"{key}.id",
     )
     old = f"{known[which].text} #{which}"
@@ -195,7 +199,7 @@ def _play_both(
 
 
 def _show_outcome(same: Outcome, changed: Outcome) -> None:
-    st.html(markup.figures_row({
+    st.html(figures_row({
         "Reward, recorded": f"{changed.before:+.2f}",
         "Played again unchanged": f"{same.after:+.2f}",
         "With the change": f"{changed.after:+.2f}",
@@ -210,7 +214,7 @@ def _show_outcome(same: Outcome, changed: Outcome) -> None:
     episodes = changed.episodes
     answers: list[dict[str, Any]] = [
         {
-            "Attempt": number, "Answer": markup.one_line(one.answer, 200), "Reward": round(one.reward, 3),
+            "Attempt": number, "Answer": one_line(one.answer, 200), "Reward": round(one.reward, 3),
             "Right": "yes" if exact_match(one.answer, one.example.answers) else "no",
         }
         for number, one in enumerate(episodes, 1)
@@ -220,7 +224,7 @@ def _show_outcome(same: Outcome, changed: Outcome) -> None:
     one = episodes[min(number, len(episodes)) - 1]
     told = story.sections(one.example, one.events)
     with st.container(height=420):
-        st.html(markup.section_cards(one.example, told[:30]) + markup.answer_cards(one))
+        st.html(section_cards(one.example, told[:30]) + answer_cards(one))
 
 
 def judge_difference(same: Sequence[float], changed: Sequence[float]) -> str:

@@ -9,8 +9,12 @@ from typing import Any
 
 import streamlit as st
 
-from app.markup import banks as cards
-from app.markup import safe_text as markup
+from app.markup.answers import answer_cards
+from app.markup.differences import show_write
+from app.markup.hits import hits_table
+from app.markup.labels import ACTIONS, tag
+from app.markup.safe_text import escape_html, mark_needed, one_line, show_text
+from app.markup.sections import section_cards
 from app.shell.address import bind_to_address
 from app.shell.pages import page
 from memfactory_core.component import kinds
@@ -78,7 +82,7 @@ def show_query(memories: Sequence[Memory], question: str, needed: Sequence[Evide
         st.info("Type a query to see what is found.")
         return
     found = find_hits(kind(**({"top_k": int(top)} if limited else {})), asked, memories)
-    table = cards.hits_table(found, needed)
+    table = hits_table(found, needed)
     st.html(f'<div class="mf mf-wide" role="group" aria-label="What was found">{table}</div>')
     st.caption(f"Read: {len(found):,} of {len(memories):,} memories.")
 
@@ -94,7 +98,7 @@ def show_entries(memories: Sequence[Memory], needed: Sequence[Evidence]) -> None
             st.pagination(-(-len(memories) // MEMORIES_A_PAGE), key="bank.page") - 1
         ) * MEMORIES_A_PAGE
     rows = "".join(
-        f"<tr><td>{markup.escape_html(memory.id, 40)}</td><td>{markup.mark_needed(memory.text, needed)}</td>"
+        f"<tr><td>{escape_html(memory.id, 40)}</td><td>{mark_needed(memory.text, needed)}</td>"
         f"<td>{_describe_source(memory)}</td></tr>"
         for memory in memories[start : start + MEMORIES_A_PAGE]
     )
@@ -125,7 +129,7 @@ def show_bank(episode: Episode, end: int, place: dict[str, Any] | None) -> None:
     if not place:
         with tabs[3]:
             told = story.sections(episode.example, episode.events)[:CHAT_SECTIONS]
-            st.html(markup.section_cards(episode.example, told) + markup.answer_cards(episode))
+            st.html(section_cards(episode.example, told) + answer_cards(episode))
 
 
 def show_history(
@@ -139,7 +143,7 @@ def show_history(
         st.info("Nothing was ever written in this episode.")
         return
     chosen = st.selectbox(
-        "Entry", ids, format_func=lambda i: f"{markup.one_line(i, 20)}: {_last_words(episode, i)}",
+        "Entry", ids, format_func=lambda i: f"{one_line(i, 20)}: {_last_words(episode, i)}",
         **bind_to_address("memory", ids),
     )  # fmt: skip
     for event in moments.history(episode, chosen):
@@ -158,16 +162,16 @@ def show_history(
 def _last_words(episode: Episode, memory_id: str) -> str:
     writes = (e for e in episode.events if isinstance(e, Wrote) and e.memory_id == memory_id)
     texts = [event.after or event.before or "" for event in writes]
-    return markup.one_line(texts[-1], 70)
+    return one_line(texts[-1], 70)
 
 
 def _show_event(event: Any, memory_id: str, where: str, needed: Sequence[Evidence]) -> str:
     if isinstance(event, Recalled):
         rank = next(i for i, hit in enumerate(event.hits, 1) if hit.memory.id == memory_id)
-        label = markup.tag("", "⌕", "Recalled")
-        return f"{label} {where}, rank {rank} for {markup.show_text(event.query)}"
+        label = tag("", "⌕", "Recalled")
+        return f"{label} {where}, rank {rank} for {show_text(event.query)}"
     if isinstance(event, Asked):
         role = moments.ROLES.get(event.role, event.role).lower()
-        return f"{markup.tag('good', '❝', 'Cited')} {where} ({markup.escape_html(role, 60)})"
-    label = markup.tag(event.action, *markup.ACTIONS[event.action])
-    return f"{label} {where}{markup.show_write(event, needed)}"
+        return f"{tag('good', '❝', 'Cited')} {where} ({escape_html(role, 60)})"
+    label = tag(event.action, *ACTIONS[event.action])
+    return f"{label} {where}{show_write(event, needed)}"

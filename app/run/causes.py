@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from app.markup import banks as cards
-from app.markup import safe_text as markup
+from app.markup.labels import cause_line
+from app.markup.safe_text import escape_markdown
 from app.reads.causes import count_causes, count_failures, list_failures
 from app.reads.memories import (
     count_memories,
@@ -64,7 +64,7 @@ def show_causes(run: Run) -> None:
         st.caption("Click a part of a bar, or choose below, to list its episodes.")
     with words:
         st.markdown("**What the causes mean**")
-        lines = "".join(cards.cause_line(cause, totals[cause]) for cause in names)
+        lines = "".join(cause_line(cause, totals[cause]) for cause in names)
         st.html(lines)
     rows = [
         {"steps": place, "episodes": bar["all"], **{c: bar["causes"].get(c, 0) for c in names}}
@@ -113,11 +113,9 @@ def _show_failures(
     listed = list_failures(run.id, phase, cause, steps, ROWS_A_PAGE, (number - 1) * ROWS_A_PAGE)
     for row in listed:
         question, answer, open_it = st.columns([3, 2.4, 1], vertical_alignment="center")
-        question.markdown(
-            f"{markup.escape_markdown(row['question'], 80)}  \n:small[step {row['step']:,}]"
-        )
-        said = markup.escape_markdown(row["answer"], 60) or "no answer"
-        right = markup.escape_markdown(row["gold"], 40)
+        question.markdown(f"{escape_markdown(row['question'], 80)}  \n:small[step {row['step']:,}]")
+        said = escape_markdown(row["answer"], 60) or "no answer"
+        right = escape_markdown(row["gold"], 40)
         answer.markdown(f"{said}  \n:small[right: {right}]")
         with open_it:
             open_episode(run, phase, row["step"], row["id"], row["cause_seq"])
@@ -210,10 +208,10 @@ def _show_lists(run: Run, phases: list[str]) -> None:
             note = f"told in section {row['told'] + 1} · {cause}"
         else:
             updates, seq = row["updates"], row["written"]
-            note = f"memory {markup.escape_markdown(row['memory_id'], 20)}"
+            note = f"memory {escape_markdown(row['memory_id'], 20)}"
             note += f" · updated {updates:,} {'time' if updates == 1 else 'times'}"
         text.markdown(
-            f"{markup.escape_markdown(row['text'], 110)}  \n:small[step {row['step']:,} · {note}]"
+            f"{escape_markdown(row['text'], 110)}  \n:small[step {row['step']:,} · {note}]"
         )
         with open_it:
             open_episode(run, phase, row["step"], row["episode_id"], seq)

@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from app.markup import safe_text as markup
+from app.markup.labels import ACTIONS
+from app.markup.safe_text import escape_markdown, reveal_hidden
 from app.reads.curves import read_curves
 from app.reads.operations import count_operations
 from app.reads.runs import read_log_tail
@@ -43,8 +44,7 @@ SMALL_CURVES = {
     "score/excess": ("Memories read beyond need", False),
 }
 RIGHT_OPERATION_CURVES = {
-    f"score/right_{action}": markup.ACTIONS[action][1]
-    for action in ("add", "update", "delete", "noop")
+    f"score/right_{action}": ACTIONS[action][1] for action in ("add", "update", "delete", "noop")
 }
 
 CHART_POINTS = 600
@@ -153,11 +153,11 @@ def _operation_counts(run_id: str, step: int) -> dict[int, dict[str, int]]:
 
 def _operation_shares(run: Run) -> dict[str, list[tuple[int, float]]]:
     counts = _operation_counts(run.id, run.step)
-    actions = [a for a in markup.ACTIONS if any(a in here for here in counts.values())]
+    actions = [a for a in ACTIONS if any(a in here for here in counts.values())]
     if len(actions) < 2:
         return {}
     return {
-        markup.ACTIONS[action][1]: [
+        ACTIONS[action][1]: [
             (step, here.get(action, 0) / sum(here.values())) for step, here in counts.items()
         ]
         for action in actions
@@ -184,9 +184,7 @@ def show_doubts(run: Run, found: dict[str, list[tuple[int, float]]]) -> None:
         )  # fmt: skip
     for doubt in told:
         icon = ":material/warning:" if doubt.serious else ":material/info:"
-        (st.warning if doubt.serious else st.info)(
-            markup.escape_markdown(doubt.sentence, 400), icon=icon
-        )
+        (st.warning if doubt.serious else st.info)(escape_markdown(doubt.sentence, 400), icon=icon)
 
 
 def show_results(run: Run) -> None:
@@ -220,7 +218,7 @@ def show_results(run: Run) -> None:
         table.table(columns)
     _show_categories(run, before, after)
     for line in judge_lines(run):
-        st.caption(markup.escape_markdown(line, 600))
+        st.caption(escape_markdown(line, 600))
     st.caption(
         "Means over held-out examples with their 95% intervals (bootstrap). *Read when kept* "
         "counts only examples whose needed facts were kept."
@@ -235,7 +233,7 @@ def _show_categories(run: Run, before: dict[str, Any], after: dict[str, Any]) ->
     columns = {"Score": [], "Category": []}
     for name, category in told:
         columns["Score"].append(SHARE_LABELS.get(name, name))
-        columns["Category"].append(markup.escape_markdown(category, 80))
+        columns["Category"].append(escape_markdown(category, 80))
     for side, values in (("Before", before), ("After" if before else "Result", after)):
         if values:
             columns[side] = [
@@ -281,9 +279,9 @@ def show_log(run: Run) -> None:
         st.info("There is no log: the run has not begun, or it was imported without one.")
         return
     with st.container(height=460, autoscroll=True):
-        st.code(markup.reveal_hidden(told), language=None, wrap_lines=True)
+        st.code(reveal_hidden(told), language=None, wrap_lines=True)
 
 
 def show_settings(run: Run) -> None:
     """The run's configuration."""
-    st.code(markup.reveal_hidden(recipe_text(run)), language="toml", height=460, wrap_lines=True)
+    st.code(reveal_hidden(recipe_text(run)), language="toml", height=460, wrap_lines=True)

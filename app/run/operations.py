@@ -3,12 +3,12 @@ tables side by side, before and after training or at any steps."""
 
 from __future__ import annotations
 
-import html
 from functools import lru_cache
 
 import streamlit as st
 
-from app.markup import safe_text as markup
+from app.markup.confusion import Table, confusion_table
+from app.markup.labels import ACTIONS
 from app.reads.engine import database_engine
 from app.reads.episodes import count_episodes_between
 from app.reads.operations import knows_operations
@@ -22,9 +22,10 @@ from memfactory_core.runs.tables import ACTIVE, Run
 
 COUNTED_EPISODES = 500
 """Episodes that one table is counted from at most."""
+
+
 STRETCHES = 10
 """A table of training steps begins with a tenth of them."""
-Table = dict[str, dict[str, int]]
 
 
 @lru_cache(maxsize=64)
@@ -102,37 +103,4 @@ def _show_side(run: Run, phases: list[str], side: str, start: str) -> None:
 
 
 def _action_word(action: str) -> str:
-    return markup.ACTIONS[action][1].lower()
-
-
-def confusion_table(table: Table, title: str) -> str:
-    """The table as HTML: share and number in each cell, shaded by the share."""
-    actions = list(next(iter(table.values())))
-    head = "".join(f'<th scope="col">{_column(action)}</th>' for action in actions)
-    rows = []
-    for right, done in table.items():
-        total = sum(done.values())
-        cells = "".join(_cell(done[name], total, name == right) for name in actions)
-        label = markup.tag(right, *markup.ACTIONS[right])
-        count = f'<div class="mf-muted">{total:,}</div>'
-        rows.append(f'<tr><th scope="row">{label}{count}</th>{cells}</tr>')
-    return (
-        f'<div class="mf mf-wide" role="group" aria-label="{html.escape(title)}">'
-        '<table class="mf-table mf-heat"><thead><tr><th>Right ↓<br>Done →</th>'
-        f"{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def _column(action: str) -> str:
-    sign, word = markup.ACTIONS[action]
-    return f'<span aria-hidden="true">{sign}</span><br>{html.escape(word)}'
-
-
-def _cell(count: int, total: int, agrees: bool) -> str:
-    share = count / total if total else 0.0
-    colour = "38, 150, 84" if agrees else "214, 62, 62"
-    sign = "✓ " if agrees else ""
-    return (
-        f'<td style="background: rgba({colour}, {0.5 * share:.2f})"><b>{sign}{share:.0%}</b>'
-        f'<div class="mf-muted">{count:,}</div></td>'
-    )
+    return ACTIONS[action][1].lower()

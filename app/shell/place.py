@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app.markup import safe_text as markup
+from app.markup.safe_text import escape_markdown, one_line
 from app.reads.runs import find_run, label_runs
 from app.reads.steps import find_nearest_step, find_place, find_step_range, list_phases
 from app.shell.address import bind_to_address
@@ -26,13 +26,13 @@ def choose_run(label: str = "Run", drops: Sequence[str] = ()) -> Run | None:
             names[wanted] = f"{known.name} · {wanted}"
         else:
             st.warning(
-                f"There is no run {markup.escape_markdown(wanted, 60)} here; this is the newest one."
+                f"There is no run {escape_markdown(wanted, 60)} here; this is the newest one."
             )
     if not names:
         return None
     bound = bind_to_address("run", list(names), drops=drops)
     chosen = st.selectbox(
-        label, list(names), format_func=lambda name: markup.one_line(names[name], 120), **bound
+        label, list(names), format_func=lambda name: one_line(names[name], 120), **bound
     )
     return find_run(chosen)
 
@@ -62,7 +62,7 @@ def choose_place(drops: Sequence[str] = ()) -> tuple[Run | None, str, int]:
 def show_breadcrumbs(run: Run, phase: str, step: int, group: str | None = None) -> None:
     """The way back: the run, its step's groups, the episode's group."""
     place = {"run": run.id, "phase": phase, "step": str(step)}
-    links = {markup.escape_markdown(run.name, 40): ("runs", {"run": run.id})}
+    links = {escape_markdown(run.name, 40): ("runs", {"run": run.id})}
     when = f"step {step:,}" if phase == "train" else PHASE_LABELS.get(phase, phase).lower()
     links[f"Groups · {when}"] = ("groups", place)
     if group:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.markup import safe_text as markup
+from app.markup.safe_text import escape_markdown
 from app.shell.words import describe_duration
 from memfactory_core.runs.tables import ACTIVE, Run
 
@@ -46,7 +46,7 @@ def show_status(run: Run) -> None:
     if run.state in ACTIVE and run.steps:
         st.progress(min(1.0, run.step / run.steps))
     if run.reason:
-        st.error(markup.escape_markdown(run.reason, 800), icon=":material/error:")
+        st.error(escape_markdown(run.reason, 800), icon=":material/error:")
     if run.state in ("failed", "lost", "stopped"):
         st.caption(f"{ADVICE.get(run.state, '')} {describe_resume(run)}")
 
@@ -64,7 +64,7 @@ def describe_progress(run: Run) -> str:
     if run.steps:
         parts.append(f"step {run.step:,} of {run.steps:,}")
     if run.state in ACTIVE:
-        parts.append(markup.escape_markdown(run.phase, 80) or "waiting for its process")
+        parts.append(escape_markdown(run.phase, 80) or "waiting for its process")
         if run.started:
             parts.append(f"{describe_duration(time.time() - run.started)} so far")
         if run.eta:

@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
-from app.markup import safe_text as markup
+from app.markup.safe_text import escape_markdown
 from app.shell.pages import page
 from memfactory_core.errors import MemFactoryError
 
@@ -23,7 +23,7 @@ def errors_in_words() -> Iterator[None]:
     try:
         yield
     except MemFactoryError as error:
-        st.error(markup.escape_markdown(str(error), 800), icon=":material/error:")
+        st.error(escape_markdown(str(error), 800), icon=":material/error:")
     except DBAPIError as error:
         logging.getLogger(__name__).exception("the database cannot be read")
         st.error(

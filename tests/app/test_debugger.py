@@ -11,7 +11,12 @@ import pytest
 
 from app.chat import agents as conversation
 from app.episode import attempts, player, what_if
-from app.markup import banks as cards
+from app.markup.attempts import attempt_card
+from app.markup.banks import NEED_LOOKS, bank_card, banks_table, needed_card
+from app.markup.hits import hits_table
+from app.markup.labels import CAUSE_SIGNS, cause_line
+from app.markup.moments import moment_card
+from app.markup.tokens import show_tokens_line
 from app.memory import search as banks
 from app.reads.causes import count_causes, count_failures, list_failures
 from app.reads.engine import database_engine
@@ -83,12 +88,12 @@ def test_the_state_of_a_needed_fact_at_a_moment(
 ) -> None:
     ((item, found, event),) = moments.needed_at(told, end)
     assert (item.text, found, event) == (NEEDED.sentence, state, seq)
-    assert moments.STATES[state] in cards.needed_card([(item, found, event)])
+    assert moments.STATES[state] in needed_card([(item, found, event)])
 
 
 def test_every_cause_and_state_has_its_words_and_its_sign() -> None:
-    assert set(cards.CAUSE_SIGNS) == set(CAUSES)
-    assert set(cards.NEED_LOOKS) == set(moments.STATES)
+    assert set(CAUSE_SIGNS) == set(CAUSES)
+    assert set(NEED_LOOKS) == set(moments.STATES)
 
 
 def test_moments_hold_every_event_once_and_end_with_their_writes(ids: dict[str, str]) -> None:
@@ -272,12 +277,12 @@ def test_hostile_text_is_harmless_in_every_card() -> None:
     hit = Hit(memory=Memory(id=HOSTILE, text=long), scores={HOSTILE: 1.0})
     bank = {"1": Memory(id="1", text=long)}
     shown = [
-        *(cards.moment_card(moment, bad, bad.example.needed, 1) for moment in told),
-        cards.bank_card(bank, {"2": Memory(id="2", text=HOSTILE)}, bad.example.needed),
-        cards.attempt_card(1, bad, "overwritten", {HOSTILE: HOSTILE}),
-        cards.banks_table(aligned_banks([bad]), 1, ()),
-        cards.hits_table([hit]), cards.cause_line("overwritten"),
-        cards.show_tokens_line([Token(text=HOSTILE, now=-0.1, start=-9.0)]),
+        *(moment_card(moment, bad, bad.example.needed, 1) for moment in told),
+        bank_card(bank, {"2": Memory(id="2", text=HOSTILE)}, bad.example.needed),
+        attempt_card(1, bad, "overwritten", {HOSTILE: HOSTILE}),
+        banks_table(aligned_banks([bad]), 1, ()),
+        hits_table([hit]), cause_line("overwritten"),
+        show_tokens_line([Token(text=HOSTILE, now=-0.1, start=-9.0)]),
     ]  # fmt: skip
     for text in shown:
         assert "<script" not in text and "\u202e" not in text and len(text) < 60_000

@@ -14,7 +14,9 @@ from streamlit.testing.v1 import AppTest
 
 from app import server
 from app.compose import command
-from app.markup import safe_text as markup
+from app.markup.differences import show_difference
+from app.markup.safe_text import escape_html, escape_markdown, mark_needed, show_text
+from app.markup.sections import section_cards
 from app.reads.curves import CURVE_POINTS, read_curves
 from app.reads.engine import database_engine
 from app.reads.episodes import list_episodes
@@ -240,7 +242,7 @@ def test_the_story_of_the_needed_fact(writes: list[tuple[str, str | None]], told
 def test_changes_are_marked_with_signs_and_words() -> None:
     played = episode(("add", "a b."), ("update", "c d."), ("reject", "e"))
     told = story.sections(played.example, played.events)
-    shown = markup.section_cards(played.example, told, 54)
+    shown = section_cards(played.example, told, 54)
     for part in (
         "<ins>a b.</ins>",
         "<del><s>a b.</s></del> <ins>c d.</ins>",
@@ -248,23 +250,23 @@ def test_changes_are_marked_with_signs_and_words() -> None:
         "needed fact",
     ):
         assert part in shown
-    assert markup.show_difference("one two three four five six", "one two 3 four five six") == (
+    assert show_difference("one two three four five six", "one two 3 four five six") == (
         '<bdi class="mf-text">one two <del><s>three</s></del> <ins>3</ins> four five six</bdi>'
     )
 
 
 def test_hostile_text_is_shown_verbatim_and_harmless() -> None:
     for shown in (
-        markup.escape_html(HOSTILE),
-        markup.show_difference(HOSTILE, HOSTILE + " more"),
-        markup.show_text(HOSTILE),
+        escape_html(HOSTILE),
+        show_difference(HOSTILE, HOSTILE + " more"),
+        show_text(HOSTILE),
     ):
         assert "<script" not in shown
         assert "${" not in shown and "{{" not in shown
         assert "\u202e" not in shown and "U+202E" in shown and "U+0007" in shown
         assert "**bold**" in shown and "\U0001f469\u200d\U0001f680" in shown
-    assert "<" not in markup.escape_markdown(HOSTILE).replace("\\<", "")
-    long = markup.mark_needed("x" * 1_000_000, [Evidence(text=NEEDED.sentence)])
+    assert "<" not in escape_markdown(HOSTILE).replace("\\<", "")
+    long = mark_needed("x" * 1_000_000, [Evidence(text=NEEDED.sentence)])
     assert len(long) < 30_000 and "980,000 more characters" in long
 
 

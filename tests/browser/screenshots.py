@@ -29,7 +29,7 @@ def places() -> dict[str, str]:
     from app.reads.engine import database_engine
     from app.reads.groups import list_groups
     from app.reads.runs import list_runs
-    from app.run import operations
+    from app.run.operations import has_operations
     from memfactory_core.runs import database, jobs
     from memfactory_core.runs.examples import FOLDERS
     from memfactory_core.runs.tables import EpisodeRow
@@ -71,7 +71,7 @@ def places() -> dict[str, str]:
         "chat": f"talk?run={played}",
         "chat-memory": "memory?source=chat",
     }
-    deciding = [other.id for other in list_runs(50) if operations.has_operations(other)]
+    deciding = [other.id for other in list_runs(50) if has_operations(other)]
     if deciding:  # only some tasks know what was right
         found["operations"] = f"runs?run={deciding[0]}&tab=Decisions"
     return found

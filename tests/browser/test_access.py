@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.markup import safe_text as markup
+from app.markup.labels import ACTIONS
 from app.reads.curves import read_curves
 from memfactory_core import config
 from memfactory_core.runs import database, jobs, recording
@@ -213,7 +213,7 @@ def test_words_for_charts_and_signs_for_operations(
         told = chart.evaluate("e => e.closest('[role=figure]')?.ariaLabel ?? ''")
         assert len(told) > 20 and ":" in told, told
         assert chart.locator(".modebar-btn").count() == 0
-    known = {label for _, label in markup.ACTIONS.values()}
+    known = {label for _, label in ACTIONS.values()}
     for tag in page.locator(".mf-tag").all():
         sign, word = tag.evaluate("e => [e.firstChild.textContent, e.lastChild.textContent]")
         assert sign.strip() and re.search(r"\w", word), (sign, word)

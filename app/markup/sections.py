@@ -1,0 +1,79 @@
+"""Cards of an episode's sections: what was read beside what was done to the memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.markup.differences import show_write
+from app.markup.labels import ACTIONS, tag
+from app.markup.safe_text import mark_needed
+from memfactory_core.explain.story import Section
+from memfactory_core.types import Evidence, Example
+
+UNLIMITED_BUDGET = 100_000
+"""Characters from which a budget is no limit worth showing."""
+
+
+FACT_LABELS = {
+    "unread": ("·", "not read yet", ""),
+    "kept": ("✓", "in memory", "good"),
+    "missed": ("✕", "read here, not written", "bad"),
+    "lost": ("✕", "lost here", "bad"),
+    "gone": ("✕", "not in memory", "bad"),
+}
+
+
+def section_card(section: Section, total: int, example: Example, budget: int | None = None) -> str:
+    """One section: what was read beside what was done to the memory."""
+    tags = []
+    for event in section.writes:
+        label = tag(event.action, *ACTIONS[event.action])
+        if label not in tags:
+            tags.append(label)
+    several = len(section.fates) > 1
+    for i, fate in enumerate(section.fates):
+        sign, label, name = FACT_LABELS[fate]
+        which = f"needed fact {i + 1}" if several else "needed fact"
+        if not (several and fate == "unread"):
+            tags.append(tag(name, sign, f"{which} {label}"))
+    room = _describe_size(section, budget)
+    writes = "".join(show_write(event, example.needed) for event in section.writes)
+    quiet = '<span class="mf-muted">Nothing was written.</span>'
+    return (
+        f'<section class="mf-card" aria-label="Section {section.index + 1}">'
+        f'<div class="mf-head"><h4>Section {section.index + 1} of {total}</h4>{"".join(tags)}</div>'
+        f'<div class="mf-pair"><div><div class="mf-label">Read</div>'
+        f"{mark_needed(section.text, example.needed)}"
+        f'</div><div><div class="mf-label">Memory · {room}</div>{writes or quiet}</div></div>'
+        f"{_memory_after(section, example.needed)}</section>"
+    )
+
+
+def _describe_size(section: Section, budget: int | None) -> str:
+    """How full the memory is: of a small budget the share, else the number of entries."""
+    held, count = sum(len(memory.text) for memory in section.after), len(section.after)
+    if budget and budget < UNLIMITED_BUDGET:
+        return f"{held:,} of {budget:,} characters"
+    return f"{count:,} {'entry' if count == 1 else 'entries'}, {held:,} characters"
+
+
+def _memory_after(section: Section, needed: Sequence[Evidence]) -> str:
+    last = section.writes[-1].action if section.writes else None
+    whole = len(section.after) == 1 and len(section.writes) == 1 and last in ("add", "update")
+    if whole or not section.after:
+        return ""  # the change has shown the whole memory, or there is none
+    items = "".join(
+        f"<li>{mark_needed(memory.text, needed)}</li>" for memory in section.after[:200]
+    )
+    one = len(section.after) == 1
+    body = (
+        mark_needed(section.after[0].text, needed) if one else f'<ol class="mf-list">{items}</ol>'
+    )
+    return f'<div style="margin-top:10px"><div class="mf-label">Memory afterwards</div>{body}</div>'
+
+
+def section_cards(example: Example, told: Sequence[Section], budget: int | None = None) -> str:
+    """The sections given, one card each."""
+    total = len(example.observations)
+    cards = [section_card(section, total, example, budget) for section in told]
+    return f'<div class="mf">{"".join(cards)}</div>'
