@@ -43,7 +43,7 @@ def build() -> Any:
     from fastapi import FastAPI
     from streamlit.starlette import App
 
-    from app.chat import blocks
+    from app.chat.blocks import mount
     from app.shell.pages import ROOT
 
     pages = App(ROOT / "app" / "main.py")
@@ -55,7 +55,7 @@ def build() -> Any:
     def _health() -> dict[str, str]:
         return {"status": "ok", "version": __version__}
 
-    blocks.mount(api, "/chat")
+    mount(api, "/chat")
     api.mount("/", pages)
     return api
 

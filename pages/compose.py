@@ -3,7 +3,9 @@
 import streamlit as st
 from pydantic import ValidationError
 
-from app.compose import command, forms
+from app.compose import command
+from app.compose.fields import field_label
+from app.compose.forms import edit_group, edit_settings, is_group
 from app.markup.labels import figures_row
 from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
@@ -57,12 +59,12 @@ with errors_in_words():
         st.caption(escape_markdown(given.get("about", "")))
         key = f"{preset}.{st.session_state.get('compose.round', 0)}"
         fields = {n: f for n, f in RunConfig.model_fields.items() if n != "about"}
-        single = [n for n, field in fields.items() if not forms.is_group(field)]
-        typed = forms.edit_settings(RunConfig, given, key, only=single, widths=(2, 1.2, 1.2))
+        single = [n for n, field in fields.items() if not is_group(field)]
+        typed = edit_settings(RunConfig, given, key, only=single, widths=(2, 1.2, 1.2))
         groups = [n for n in fields if n not in single and n not in UNUSED[typed["mode"]]]
-        for tab, name in zip(st.tabs([forms.field_label(n) for n in groups]), groups, strict=True):
+        for tab, name in zip(st.tabs([field_label(n) for n in groups]), groups, strict=True):
             with tab:
-                typed[name] = forms.edit_group(fields[name], name, given.get(name), f"{key}.{name}")
+                typed[name] = edit_group(fields[name], name, given.get(name), f"{key}.{name}")
         typed = given | typed
     built, problems = check(typed)
     with panel, st.container(border=True):

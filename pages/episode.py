@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.episode import player
+from app.episode.view import show_episode
 from app.markup.safe_text import escape_markdown
 from app.reads.episodes import EPISODE_SORTS, list_episode_ids, list_episodes, read_episode
 from app.reads.groups import find_group_and_cause
@@ -48,6 +48,6 @@ with errors_in_words():
         with one:
             episode = read_episode(run.id, chosen) if chosen else None
             if episode:
-                player.show_episode(run, phase, step, episode)
+                show_episode(run, phase, step, episode)
             else:
                 st.info("There is no such episode in this run: choose one on the left.")

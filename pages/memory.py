@@ -4,7 +4,8 @@ entry's life."""
 import streamlit as st
 
 from app.markup.safe_text import one_line
-from app.memory import search as banks
+from app.memory.bank import show_bank, show_entries
+from app.memory.search import memories_from_lines, show_query
 from app.reads.chats import list_chats, read_chat
 from app.reads.episodes import list_episodes, read_episode
 from app.reads.steps import find_place
@@ -24,12 +25,12 @@ QUESTION = "What is the pet of Bako?"
 
 def of_lines() -> None:
     text = st.text_area("One memory a line", LINES, height=160, key="memory.lines")
-    memories = banks.memories_from_lines(text)
+    memories = memories_from_lines(text)
     find, list_all = st.tabs(["Query", f"Entries ({len(memories):,})"])
     with find:
-        banks.show_query(memories, QUESTION, ())
+        show_query(memories, QUESTION, ())
     with list_all:
-        banks.show_entries(memories, ())
+        show_entries(memories, ())
 
 
 def moment(episode: Episode) -> int:
@@ -64,7 +65,7 @@ def of_chat() -> None:
     if episode:
         with when:
             end = moment(episode)
-        banks.show_bank(episode, end, None)
+        show_bank(episode, end, None)
 
 
 def of_episode() -> None:
@@ -93,7 +94,7 @@ def of_episode() -> None:
     place = {"run": run.id, "phase": phase, "step": step, "episode": chosen}
     st.page_link(page("episode"), label="Open this episode", icon=":material/arrow_forward:",
                  query_params={k: str(v) for k, v in place.items()})  # fmt: skip
-    banks.show_bank(episode, end, place)
+    show_bank(episode, end, place)
 
 
 st.title("Memory")

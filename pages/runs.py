@@ -6,9 +6,13 @@ from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
 from app.reads.episodes import count_episodes
 from app.reads.runs import count_runs, find_run, list_runs
-from app.run import causes as diagnosis
-from app.run import curves as panels
+from app.run.causes import show_causes
+from app.run.curves import show_curves
+from app.run.log import show_log
+from app.run.memories import show_memories
 from app.run.operations import has_operations, show_operations
+from app.run.recipe import show_settings
+from app.run.results import show_results
 from app.shell.address import bind_to_address
 from app.shell.pages import PAGES, page
 from app.shell.status import describe_progress, show_state, show_status
@@ -78,13 +82,13 @@ def detail(run: Run) -> None:
             st.rerun()
         show_status(now)
         buttons(now)
-        shown = {"Curves": panels.show_curves} if now.mode in ("train", "rerank") else {}
-        shown |= {"Before and after" if shown else "Results": panels.show_results}
+        shown = {"Curves": show_curves} if now.mode in ("train", "rerank") else {}
+        shown |= {"Before and after" if shown else "Results": show_results}
         if has_operations(now):
             shown |= {"Decisions": show_operations}
         if now.mode in ("train", "evaluate"):
-            shown |= {"Causes": diagnosis.show_causes, "Memories": diagnosis.show_memories}
-        shown |= {"Log": panels.show_log, "Settings": panels.show_settings}
+            shown |= {"Causes": show_causes, "Memories": show_memories}
+        shown |= {"Log": show_log, "Settings": show_settings}
         tabs = st.tabs(list(shown), **bind_to_address("tab", list(shown), drops=("cause", "steps")))
         for tab, draw in zip(tabs, shown.values(), strict=True):
             if tab.open:

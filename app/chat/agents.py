@@ -1,39 +1,28 @@
-"""A chat with an agent: which agents there are, how a pasted text becomes an example, and the
-driver that plays a paradigm's reading and answering step by step. No widget."""
+"""The agents that can be talked to: runs and presets, their weights, and the loaded policies."""
 
 from __future__ import annotations
 
 import threading
-import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from app.reads.engine import database_engine
 from app.reads.runs import find_run, list_runs
 from memfactory_core import config as configuration
 from memfactory_core.config import RunConfig
-from memfactory_core.episode import Context, Sampler, Steps
+from memfactory_core.episode import Sampler
 from memfactory_core.errors import ConfigError, MemFactoryError
-from memfactory_core.runs import chats
 from memfactory_core.runs.tables import Run
 from memfactory_core.runs.weights import trained_policy
-from memfactory_core.tasks.language import parse_fact
-from memfactory_core.tasks.sentences import split_sentences
-from memfactory_core.text import normalize_answer
-from memfactory_core.trace import Episode
-from memfactory_core.types import Evidence, Example
 
-MOST_CHARACTERS = 200_000
-MOST_SECTIONS = 400
 KEPT_SAMPLERS = 2
+
+
 WHOLE_CHECKPOINT = "checkpoints/checkpoint-*/trainer_state.json"
 
 
-class Stopped(Exception):
-    """The user has ended the reading."""
+PRESET_POLICIES = ("tiny", "scripted")
+"""Policies of presets that can be talked to at once; the others load a model of gigabytes first."""
 
 
 @dataclass(frozen=True)
@@ -43,29 +32,6 @@ class Agent:
     label: str
     config: RunConfig
     weights: Path | None
-
-
-@dataclass
-class Exchange:
-    """One question and what came of it; it grows while the agent reads."""
-
-    agent: str
-    question: str
-    context: Context | None = None
-    answer: str | None = None
-    error: str = ""
-    reread: bool = True
-    kept: str = ""
-    """The id under which it is kept, to be looked into on the Memory page."""
-
-    @property
-    def example(self) -> Example | None:
-        """What is read and asked."""
-        return self.context.example if self.context else None
-
-
-PRESET_POLICIES = ("tiny", "scripted")
-"""Policies of presets that can be talked to at once; the others load a model of gigabytes first."""
 
 
 def list_agents() -> list[tuple[str, str]]:
@@ -155,88 +121,3 @@ class Samplers:
 
 samplers = Samplers()
 """The loaded policies of this server."""
-
-
-def split_sections(text: str, sentences: int) -> list[str]:
-    """A text in sections of so many sentences. ConfigError where it is empty or too long."""
-    if not text.strip():
-        raise ConfigError("there is no text to read: paste one, or take an example")
-    if len(text) > MOST_CHARACTERS:
-        raise ConfigError(
-            f"the text has {len(text):,} characters; {MOST_CHARACTERS:,} are read at most"
-        )
-    parts = split_sentences(text) or [text.strip()]
-    found = [" ".join(parts[i : i + sentences]) for i in range(0, len(parts), sentences)]
-    if len(found) > MOST_SECTIONS:
-        raise ConfigError(
-            f"that makes {len(found):,} sections; {MOST_SECTIONS} are read at most: "
-            "put more sentences into a section"
-        )
-    return found
-
-
-def example_from_text(text: str, question: str, sentences: int) -> Example:
-    """What a user typed as an example. A sentence that states the fact asked for is its
-    evidence."""
-    if not question.strip():
-        raise ConfigError("there is no question: the agent decides by it what to remember")
-    if len(question) > 2000:
-        raise ConfigError("the question is longer than 2,000 characters: shorten it")
-    wanted = normalize_answer(question)
-    needed = [
-        sentence
-        for sentence in split_sentences(text)
-        if (fact := parse_fact(sentence)) and normalize_answer(fact.question) == wanted
-    ]
-    return Example(
-        id="chat", observations=tuple(split_sections(text, sentences)), question=question.strip(),
-        answers=(), evidence=tuple(Evidence(text=sentence) for sentence in needed[:1]),
-    )  # fmt: skip
-
-
-def play_exchange(
-    agent: Agent, sampler: Sampler, exchange: Exchange, stopped: Callable[[], bool]
-) -> Iterator[Exchange]:
-    """Reads section by section and answers, giving the exchange back after each step. A new
-    question about a memory that was kept is answered without reading again. A stop takes effect
-    before the policy is asked again, also within a section."""
-    paradigm, context = agent.config.paradigm, exchange.context
-    try:
-        if exchange.reread:
-            for index in range(len(context.example.observations)):
-                drive(paradigm.read(index, context), sampler, stopped)
-                yield exchange
-        answers = paradigm.answer([exchange.question], context)
-        exchange.answer = drive(answers, sampler, stopped)[0]
-    except Stopped:
-        exchange.error = "Stopped."
-    yield exchange
-
-
-def drive(steps: Steps, sampler: Sampler, stopped: Callable[[], bool]) -> Any:
-    """Follows an episode's generator to its end, answering what it asks by the sampler, greedily.
-    Stopped, with nothing asked any more, once `stopped` says so."""
-    try:
-        asks = next(steps)
-        while True:
-            if stopped():
-                steps.close()
-                raise Stopped
-            asks = steps.send(sampler.complete(asks, 0.0))
-    except StopIteration as end:
-        return end.value
-
-
-def keep_exchange(exchange: Exchange) -> None:
-    """Keeps what was read and answered, so that its bank can be looked into on the Memory page."""
-    context = exchange.context
-    if context is None or not context.events:
-        return
-    asked = {"question": exchange.question, **({} if exchange.reread else {"evidence": ()})}
-    played = Episode(
-        id=uuid.uuid4().hex[:12], group_id="chat", example=context.example.model_copy(update=asked),
-        turns=tuple(context.turns), events=tuple(context.events), answer=exchange.answer or "",
-        stop_reason="failed" if exchange.error else "answered",
-    )  # fmt: skip
-    chats.save(database_engine(), exchange.agent, played)
-    exchange.kept = played.id

@@ -1,33 +1,30 @@
-"""The Gradio chat at /chat/: a text and a question in, the memory after each section as it is
-written, then the answer. All text goes through escape_html; Gradio's HTML element shows it as it
-is."""
+"""The Gradio chat at /chat/: a text and a question in, the memory after each section as it is written,
+then the answer."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import gradio as gr
-import streamlit
 
-from app.chat import agents as conversation
-from app.chat.agents import Exchange
-from app.markup.answers import answer_card
-from app.markup.labels import tag
-from app.markup.safe_text import escape_html, show_text
-from app.markup.sections import section_cards
+from app.chat.agents import find_agent, list_agents, samplers
+from app.chat.example_text import example_from_text
+from app.chat.exchange import Exchange, keep_exchange, play_exchange
+from app.chat.theme import STYLE, THEME, font_face
+from app.chat.transcript import WELCOME, render, show_problem
 from app.shell.pages import ROOT
 from memfactory_core.errors import ConfigError, MemFactoryError
-from memfactory_core.explain import story
 from memfactory_core.tasks.language import Fact
-from memfactory_core.types import Example
 
 KEPT_EXCHANGES = 10
+
+
 WAITING = 8
+
+
 FACTS = {
     "Nine facts, one needed": (
         "Tavi pet Zimo, Rilo city Dema, Tavi boat Tuve, Nalu song Pemi, Rilo pet Hano, "
@@ -48,70 +45,32 @@ def fact_example(facts: str) -> list[str]:
 
 
 EXAMPLES = [fact_example(facts) for facts in FACTS.values()]
+
+
 SHOW_ANSWER = """() => {
   const answers = document.querySelectorAll("#log .mf-answer, #log .mf-open, #log [role=alert]");
   if (answers.length) answers[answers.length - 1].scrollIntoView({block: "nearest"});
 }"""
-STYLE = """
-.gradio-container { max-width: 100% !important; padding: 0 !important; }
-.gradio-container .main { padding: 2px 4px !important; }
-footer { display: none !important; }
-#log { padding: 0 10px 0 4px; }
-#weights .wrap { flex-wrap: nowrap; }
-"""
-WELCOME = (
-    '<div class="mf"><div class="mf-empty"><strong>Give the agent something to remember.'
-    "</strong><br>It reads the text section by section and writes a small memory. "
-    "The answer comes from that memory alone.</div></div>"
-)
-AFTER, BEFORE = "After training", "Before training"
-TEAL = gr.themes.Color(
-    "#edf8f7", "#d3efec", "#a9ded9", "#79c8c1", "#41aca4", "#17958d", "#0c7f79", "#0a6a65",
-    "#0b5551", "#0b4643", "#062b29",
-)  # fmt: skip
-THEME = gr.themes.Base(
-    primary_hue=TEAL, neutral_hue="zinc", radius_size="md", text_size="md", spacing_size="md",
-    font=["Source Sans", "Source Sans Pro", "ui-sans-serif", "system-ui", "sans-serif"],
-).set(
-    body_background_fill="#ffffff", body_background_fill_dark="#12181a",
-    body_text_color="#1c2628", body_text_color_dark="#e4eaea",
-    block_background_fill="#ffffff", block_background_fill_dark="#12181a",
-    block_border_color="#dde3e3", block_border_color_dark="#313c3f",
-    block_label_text_color="#1c2628", block_label_text_color_dark="#e4eaea",
-    block_title_text_color="#1c2628", block_title_text_color_dark="#e4eaea",
-    input_background_fill="#f4f6f6", input_background_fill_dark="#1b2326",
-    button_primary_background_fill="#0c7f79", button_primary_background_fill_dark="#17958d",
-    button_primary_text_color="#ffffff", button_primary_text_color_dark="#ffffff",
-    button_secondary_background_fill="#eef1f1", button_secondary_background_fill_dark="#222c2f",
-    button_secondary_text_color="#1c2628", button_secondary_text_color_dark="#e4eaea",
-    checkbox_label_background_fill="#f4f6f6", checkbox_label_background_fill_dark="#1b2326",
-    checkbox_background_color_selected="#0c7f79", checkbox_background_color_selected_dark="#17958d",
-    checkbox_border_color_selected="#0c7f79", checkbox_border_color_selected_dark="#17958d",
-    slider_color="#0c7f79", slider_color_dark="#17958d",
-)  # fmt: skip
+
+
+AFTER = "After training"
+
+
+BEFORE = "Before training"
+
 
 _stops: dict[str, threading.Event] = {}
 
 
 def mount(api: Any, path: str) -> None:
     """Puts the chat under a path of the server."""
-    style = _font() + (ROOT / "app" / "style.css").read_text(encoding="utf-8")
+    style = font_face() + (ROOT / "app" / "style.css").read_text(encoding="utf-8")
     blocks = build()
     blocks.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
     gr.mount_gradio_app(
         api, blocks, path=path, theme=THEME, css=style + STYLE, run_history=False, ssr_mode=False,
         show_error=False, footer_links=[], max_file_size="1mb", enable_monitoring=False,
     )  # fmt: skip
-
-
-def _font() -> str:
-    """The typeface of the pages around the chat, from Streamlit's own files."""
-    folder = Path(streamlit.__file__).parent / "static" / "static" / "media"
-    found = sorted(folder.glob("SourceSansVF-Upright*.woff2"))
-    if not found:
-        return ""
-    source = f"url(/static/media/{found[0].name}) format('woff2')"
-    return f"@font-face {{ font-family: 'Source Sans'; font-weight: 200 900; src: {source}; }}\n"
 
 
 def build() -> gr.Blocks:
@@ -170,7 +129,7 @@ def build() -> gr.Blocks:
 
 def choose_agent(request: gr.Request) -> Any:
     """The agents, with the run of the address bar chosen; only now can one be asked."""
-    choices = conversation.list_agents()
+    choices = list_agents()
     wanted = f"run:{request.query_params.get('run', '')}"
     ids = [agent_id for _, agent_id in choices]
     chosen = wanted if wanted in ids else ids[0] if ids else None
@@ -187,19 +146,19 @@ def converse(
     exchange = Exchange(agent="", question=(question or "").strip())
     history = [*history, exchange][-KEPT_EXCHANGES:]
     try:
-        agent = conversation.find_agent(agent_id, before=weights == BEFORE)
+        agent = find_agent(agent_id, before=weights == BEFORE)
         exchange.agent = agent.label
-        example = conversation.example_from_text(text or "", question or "", int(sentences))
+        example = example_from_text(text or "", question or "", int(sentences))
         last = next((e for e in reversed(history[:-1]) if e.answer is not None), None)
         if again and last is None:
             raise ConfigError("nothing has been read yet: untick the box and read first")
         exchange.reread = not again
         exchange.context = last.context if again else agent.config.paradigm.start(example)
         yield render(history), history
-        sampler = conversation.samplers.get(agent)
-        for _ in conversation.play_exchange(agent, sampler, exchange, stopped.is_set):
+        sampler = samplers.get(agent)
+        for _ in play_exchange(agent, sampler, exchange, stopped.is_set):
             yield render(history), history
-        conversation.keep_exchange(exchange)
+        keep_exchange(exchange)
         yield render(history), history
     except MemFactoryError as error:
         exchange.error = str(error)
@@ -229,52 +188,3 @@ def read_file(content: bytes | None) -> tuple[Any, Any]:
         return gr.skip(), show_problem(
             "the file is not UTF-8 text: save it as UTF-8 and upload it again"
         )
-
-
-def render(history: list[Exchange]) -> str:
-    """The conversation as HTML; earlier readings are folded."""
-    return (
-        "".join(_show_exchange(exchange, exchange is history[-1]) for exchange in history)
-        or WELCOME
-    )
-
-
-def _show_exchange(exchange: Exchange, newest: bool) -> str:
-    parts = [
-        f'<div class="mf-asked"><div class="mf-label">{escape_html(exchange.agent or "Agent", 200)}'
-        f"</div>{show_text(exchange.question, 'no question')}</div>"
-    ]
-    example = exchange.example
-    if example and exchange.reread:
-        parts.append(_show_reading(exchange, example, newest))
-    if exchange.answer is not None:
-        memories = exchange.context.bank.all()
-        parts.append(answer_card("", exchange.answer, memories, needed=example.needed))
-    if exchange.error:
-        parts.append(show_problem(exchange.error))
-    if exchange.kept:
-        place = urlencode({"source": "chat", "chat": exchange.kept})
-        parts.append(
-            f'<p class="mf-open"><a href="/memory?{place}" target="_blank" rel="noopener">'
-            'Look into this memory <span class="mf-muted">(a new tab)</span></a></p>'
-        )
-    return f'<div class="mf mf-turn">{"".join(parts)}</div>'
-
-
-def _show_reading(exchange: Exchange, example: Example, newest: bool) -> str:
-    told = story.sections(example, exchange.context.events)
-    total = len(example.observations)
-    cards = section_cards(example, told, exchange.context.bank.budget)
-    if not newest:
-        title = f"How the memory was written, {total} section{'s' if total > 1 else ''}"
-        return f"<details><summary>{title}</summary>{cards}</details>"
-    if exchange.answer is not None or exchange.error:
-        return cards
-    doing = f"Reading section {len(told) + 1} of {total}" if len(told) < total else "Answering"
-    return f'{cards}<p class="mf-muted" role="status">{doing} …</p>'
-
-
-def show_problem(message: str) -> str:
-    """A note on what went wrong, as a card."""
-    label = tag("reject", "!", "Note")
-    return f'<div class="mf-card" role="alert">{label} {escape_html(message)}</div>'

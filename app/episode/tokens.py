@@ -7,8 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.chat import agents as conversation
-from app.chat.agents import Agent
+from app.chat.agents import Agent, find_agent, list_checkpoints, samplers
 from app.markup.safe_text import escape_markdown, one_line
 from app.markup.tokens import show_tokens_line
 from app.shell.widgets import table_with_download
@@ -26,7 +25,7 @@ def show_tokens(run: Run, shown: Episode) -> None:
     if not turns:
         st.info("This episode has no tokens: its policy was not a language model.")
         return
-    weights = conversation.list_checkpoints(run)
+    weights = list_checkpoints(run)
     if not weights:
         st.info("This run left no weights to compare with its start.", icon=":material/block:")
         return
@@ -73,9 +72,9 @@ def _turn_title(shown: Episode, number: int) -> str:
 
 
 def _compare_weights(run: Run, shown: Episode, turn: int, weights: Path) -> list[Token]:
-    before = conversation.find_agent(f"run:{run.id}", before=True)
-    now = conversation.samplers.get(Agent(before.label, before.config, weights))
-    start = conversation.samplers.get(before)
+    before = find_agent(f"run:{run.id}", before=True)
+    now = samplers.get(Agent(before.label, before.config, weights))
+    start = samplers.get(before)
     if not isinstance(now, LanguageModelSampler) or not isinstance(start, LanguageModelSampler):
         return []
     return compare_tokens(shown.turns[turn], now, start)

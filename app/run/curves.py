@@ -1,4 +1,4 @@
-"""A run's curves with the doubts about them, its results and its log."""
+"""A run's curves over its training steps, each a way into a step's groups."""
 
 from __future__ import annotations
 
@@ -8,29 +8,22 @@ from typing import Any
 import streamlit as st
 
 from app.markup.labels import ACTIONS
-from app.markup.safe_text import escape_markdown, reveal_hidden
 from app.reads.curves import read_curves
 from app.reads.operations import count_operations
-from app.reads.runs import read_log_tail
 from app.reads.steps import find_step_range, list_phases
 from app.run import charts
-from app.run.recipe import recipe_text
+from app.run.doubts import show_doubts
 from app.shell.pages import page
 from app.shell.widgets import clickable_chart, show_chart, table_with_download
-from app.shell.words import FIGURE_LABELS, SHARE_LABELS
-from memfactory_core.cli.report import by_category, judge_lines
-from memfactory_core.explain.doubts import doubts
 from memfactory_core.runs.tables import ENDED, Run
 
-DECODING_LABELS = {
-    "greedy": "Greedy decoding",
-    "sampled": "Sampled at temperature 1, mean over attempts",
-}
 MEMORY_CURVES = {
     "score/kept": "kept to the end",
     "score/stored": "stored at some time",
     "score/exact_match": "exact match",
 }
+
+
 SMALL_CURVES = {
     "score/found": ("Needed fact read when answering", True),
     "score/memories": ("Memories in the bank at the end", False),
@@ -43,9 +36,12 @@ SMALL_CURVES = {
     "score/operations": ("Right operations", True),
     "score/excess": ("Memories read beyond need", False),
 }
+
+
 RIGHT_OPERATION_CURVES = {
     f"score/right_{action}": ACTIONS[action][1] for action in ("add", "update", "delete", "noop")
 }
+
 
 CHART_POINTS = 600
 """Points of a curve, more than a chart is wide."""
@@ -171,117 +167,3 @@ def _curves_table(found: dict[str, list[tuple[int, float]]]) -> None:
             row = rows.setdefault(step, {"step": step})
             row[name.removeprefix("score/").replace("_", " ")] = round(value, 4)
     table_with_download([rows[step] for step in sorted(rows)], "curves")
-
-
-def show_doubts(run: Run, found: dict[str, list[tuple[int, float]]]) -> None:
-    """Doubts about the curves, in words."""
-    series = {name: [value for _, value in curve] for name, curve in found.items()}
-    told = doubts(series, run.settings.get("reward", {}))
-    if not told:
-        st.success(
-            "Nothing speaks against these curves: answers rise with the reward, the groups teach, "
-            "and the policy still tries things.", icon=":material/verified:",
-        )  # fmt: skip
-    for doubt in told:
-        icon = ":material/warning:" if doubt.serious else ":material/info:"
-        (st.warning if doubt.serious else st.info)(escape_markdown(doubt.sentence, 400), icon=icon)
-
-
-def show_results(run: Run) -> None:
-    """Scores before and after training, as chart and table."""
-    before, after = run.summary.get("before", {}), run.summary.get("after", {})
-    if not before and not after:
-        told = "The first evaluation is not finished yet."
-        if run.state in ENDED:
-            told = "This run ended before its first evaluation was finished."
-        st.info(told, icon=":material/hourglass_top:")
-        return
-    if run.mode in ("retrieve", "rerank"):
-        _show_retrievers(before, after)
-        return
-    for mode, title in DECODING_LABELS.items():
-        shares = _measured(mode, SHARE_LABELS, before | after)
-        figures = _measured(mode, FIGURE_LABELS, before | after)
-        if not shares:
-            continue
-        st.markdown(f"**{title}**")
-        left, table = st.columns([1.15, 1], gap="large")
-        with left:
-            figure = charts.before_after_figure(before, after, shares)
-            alt = f"{title}: means and intervals, the same as in the table beside it"
-            show_chart(figure, f"results.{mode}", alt)
-        columns = {"Score": [*shares.values(), *figures.values()]}
-        for side, values in (("Before", before), ("After" if before else "Result", after)):
-            if values:
-                columns[side] = [describe_interval(values.get(name), True) for name in shares]
-                columns[side] += [describe_interval(values.get(name)) for name in figures]
-        table.table(columns)
-    _show_categories(run, before, after)
-    for line in judge_lines(run):
-        st.caption(escape_markdown(line, 600))
-    st.caption(
-        "Means over held-out examples with their 95% intervals (bootstrap). *Read when kept* "
-        "counts only examples whose needed facts were kept."
-    )
-
-
-def _show_categories(run: Run, before: dict[str, Any], after: dict[str, Any]) -> None:
-    told = by_category(run.summary)
-    if not told:
-        return
-    st.markdown("**Answers by category of question**, one greedy attempt")
-    columns = {"Score": [], "Category": []}
-    for name, category in told:
-        columns["Score"].append(SHARE_LABELS.get(name, name))
-        columns["Category"].append(escape_markdown(category, 80))
-    for side, values in (("Before", before), ("After" if before else "Result", after)):
-        if values:
-            columns[side] = [
-                describe_interval(values.get(f"greedy/{n}/{c}"), True) for n, c in told
-            ]
-    st.table(columns)
-
-
-def _show_retrievers(before: dict[str, Any], after: dict[str, Any]) -> None:
-    for title, values in (("Before training", before), ("After training" if before else "", after)):
-        rows: dict[tuple[str, str], dict[str, Any]] = {}
-        for path, value in values.items():
-            retriever, category, score = path.split("/")
-            row = rows.setdefault((retriever, category), {})
-            row |= {
-                "Retriever": retriever,
-                "Category": category,
-                score: describe_interval(value, True),
-            }
-        if rows:
-            st.markdown(f"**{title}**")
-            st.dataframe(list(rows.values()), hide_index=True, alt=title or "Retrievers compared")
-
-
-def _measured(mode: str, names: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
-    return {f"{mode}/{n}": label for n, label in names.items() if f"{mode}/{n}" in values}
-
-
-def describe_interval(value: dict[str, float] | None, share: bool = False) -> str:
-    """A mean with its interval in words."""
-    if not value:
-        return "–"
-    mean, low, high = value["mean"], value["low"], value["high"]
-    if share:
-        return f"{mean:.0%} ({low * 100:.0f} to {high * 100:.0f})"
-    return f"{mean:.1f} ({low:.1f} to {high:.1f})"
-
-
-def show_log(run: Run) -> None:
-    """The end of the log, scrolled to its last line."""
-    told = read_log_tail(run)
-    if not told:
-        st.info("There is no log: the run has not begun, or it was imported without one.")
-        return
-    with st.container(height=460, autoscroll=True):
-        st.code(reveal_hidden(told), language=None, wrap_lines=True)
-
-
-def show_settings(run: Run) -> None:
-    """The run's configuration."""
-    st.code(reveal_hidden(recipe_text(run)), language="toml", height=460, wrap_lines=True)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import streamlit as st
+
+from app.markup.safe_text import reveal_hidden
 from memfactory_core import config
 from memfactory_core.errors import MemFactoryError
 from memfactory_core.runs.tables import Run
+
+
+def show_settings(run: Run) -> None:
+    """The run's configuration."""
+    st.code(reveal_hidden(recipe_text(run)), language="toml", height=460, wrap_lines=True)
 
 
 def recipe_text(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""A list of entries, a page at a time, from which one is chosen."""
+"""Lists of which a page is shown at a time: of entries to choose from, and of rows."""
 
 from __future__ import annotations
 
@@ -50,3 +50,11 @@ def choose_entry(
     if pages > 1:
         st.pagination(pages, key=key, max_visible_pages=5)
     return chosen
+
+
+ROWS_A_PAGE = 8
+
+
+def choose_page(total: int, key: str) -> int:
+    """The number of the page of a list that is shown, from 1; to be changed where there are several."""
+    return 1 if total <= ROWS_A_PAGE else st.pagination(-(-total // ROWS_A_PAGE), key=key)

@@ -59,6 +59,18 @@ def choose_place(drops: Sequence[str] = ()) -> tuple[Run | None, str, int]:
     return run, phase, find_nearest_step(run.id, phase, step)
 
 
+def choose_place_or_explain(thing: str, drops: Sequence[str]) -> tuple[Run, str, int] | None:
+    """Run, phase and step to be chosen; None, said in words, where there is no such thing yet."""
+    run, phase, step = choose_place(drops)
+    if run is None:
+        show_empty_state(f"There is no run yet, so there is no {thing}.")
+        return None
+    if not phase:
+        show_empty_state("This run has no episodes yet: they appear while it evaluates and trains.")
+        return None
+    return run, phase, step
+
+
 def show_breadcrumbs(run: Run, phase: str, step: int, group: str | None = None) -> None:
     """The way back: the run, its step's groups, the episode's group."""
     place = {"run": run.id, "phase": phase, "step": str(step)}
@@ -73,13 +85,10 @@ def show_breadcrumbs(run: Run, phase: str, step: int, group: str | None = None) 
             st.page_link(page(name), label=label, icon=icon, query_params=params)
 
 
-def choose_place_or_explain(thing: str, drops: Sequence[str]) -> tuple[Run, str, int] | None:
-    """Run, phase and step to be chosen; None, said in words, where there is no such thing yet."""
-    run, phase, step = choose_place(drops)
-    if run is None:
-        show_empty_state(f"There is no run yet, so there is no {thing}.")
-        return None
-    if not phase:
-        show_empty_state("This run has no episodes yet: they appear while it evaluates and trains.")
-        return None
-    return run, phase, step
+def open_episode(run: Run, phase: str, step: int, episode: str, seq: int | None) -> None:
+    """A link to an episode, at one of its events where one is given."""
+    place = {"run": run.id, "phase": phase, "step": str(step), "episode": episode}
+    event = {} if seq is None else {"event": str(seq), "view": "steps"}
+    st.page_link(
+        page("episode"), label="Open", icon=":material/arrow_forward:", query_params=place | event
+    )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from app.chat import agents as conversation
-from app.chat import blocks
+from app.chat.agents import Agent, Samplers, find_agent, list_agents
+from app.chat.example_text import example_from_text
+from app.chat.exchange import Exchange, keep_exchange, play_exchange
+from app.chat.transcript import render
 from app.reads.chats import list_chats
 from memfactory_core import config
 from memfactory_core.types import Example
@@ -15,45 +17,41 @@ __all__ = ["filled"]
 
 
 def test_agents_and_texts_of_the_chat(filled: dict[str, str]) -> None:
-    ids = [agent_id for _, agent_id in conversation.list_agents()]
+    ids = [agent_id for _, agent_id in list_agents()]
     assert f"run:{filled['evaluated']}" in ids and "recipe:memagent-tiny" in ids
     assert f"run:{filled['trained']}" not in ids  # it left no weights
-    agent = conversation.find_agent(f"run:{filled['evaluated']}")
-    example = conversation.example_from_text(
+    agent = find_agent(f"run:{filled['evaluated']}")
+    example = example_from_text(
         f"{NEEDED.sentence} Al is Bo. Cy is Da.", NEEDED.question.lower().strip("?"), 2
     )
     assert len(example.observations) == 2 and example.evidence[0].text == NEEDED.sentence
-    exchange = conversation.Exchange("x", example.question, agent.config.paradigm.start(example))
-    sampler = conversation.Samplers().get(agent)
-    steps = list(conversation.play_exchange(agent, sampler, exchange, lambda: False))
+    exchange = Exchange("x", example.question, agent.config.paradigm.start(example))
+    sampler = Samplers().get(agent)
+    steps = list(play_exchange(agent, sampler, exchange, lambda: False))
     assert len(steps) == 3 and exchange.answer
-    stopped = conversation.Exchange("x", "q", agent.config.paradigm.start(example))
-    assert [e.error for e in conversation.play_exchange(agent, sampler, stopped, lambda: True)] == [
-        "Stopped."
-    ]
-    conversation.keep_exchange(stopped)
+    stopped = Exchange("x", "q", agent.config.paradigm.start(example))
+    assert [e.error for e in play_exchange(agent, sampler, stopped, lambda: True)] == ["Stopped."]
+    keep_exchange(stopped)
     assert not stopped.kept  # nothing was read
 
 
 def test_a_chats_bank_is_looked_into(filled: dict[str, str]) -> None:
     assert "No chat is kept yet" in words(open_page("memory", source="chat"))
-    agent = conversation.find_agent(f"run:{filled['evaluated']}")
-    sampler = conversation.Samplers().get(agent)
-    example = conversation.example_from_text(
-        f"{NEEDED.sentence} {HOSTILE} Cy is Da.", "Who is Cy?", 1
-    )
-    exchange = conversation.Exchange("An agent", "Who?", agent.config.paradigm.start(example))
-    list(conversation.play_exchange(agent, sampler, exchange, lambda: False))
-    conversation.keep_exchange(exchange)
-    shown = blocks.render([exchange])
+    agent = find_agent(f"run:{filled['evaluated']}")
+    sampler = Samplers().get(agent)
+    example = example_from_text(f"{NEEDED.sentence} {HOSTILE} Cy is Da.", "Who is Cy?", 1)
+    exchange = Exchange("An agent", "Who?", agent.config.paradigm.start(example))
+    list(play_exchange(agent, sampler, exchange, lambda: False))
+    keep_exchange(exchange)
+    shown = render([exchange])
     assert "<script" not in shown and "\u202e" not in shown and exchange.kept in shown
     page = open_page("memory", source="chat", chat=exchange.kept)
     assert not page.error and not page.warning
     assert exchange.kept == page.selectbox(key="url.chat").value
     assert "Memory read to answer" in words(page) and "<script" not in words(page)
-    again = conversation.Exchange("An agent", "And now?", exchange.context, reread=False)
-    list(conversation.play_exchange(agent, sampler, again, lambda: False))
-    conversation.keep_exchange(again)
+    again = Exchange("An agent", "And now?", exchange.context, reread=False)
+    list(play_exchange(agent, sampler, again, lambda: False))
+    keep_exchange(again)
     assert [chat.question for chat in list_chats()] == ["And now?", "Who?"]
     assert open_page("memory", source="chat", chat="gone").warning
 
@@ -61,17 +59,17 @@ def test_a_chats_bank_is_looked_into(filled: dict[str, str]) -> None:
 def test_a_chat_stops_between_the_turns_of_a_section(filled: dict[str, str]) -> None:
     lines = ["mode=evaluate", "policy=scripted", "paradigm.extractor=lines"]
     chosen = config.load("memory-r1-tiny", lines)
-    agent = conversation.Agent("x", chosen, None)
+    agent = Agent("x", chosen, None)
     example = Example(id="chat", observations=("One.\nTwo.\nThree.",), question="q", answers=())
     asked: list[int] = []
-    sampler = conversation.Samplers().get(agent)
-    exchange = conversation.Exchange("x", "q", chosen.paradigm.start(example))
+    sampler = Samplers().get(agent)
+    exchange = Exchange("x", "q", chosen.paradigm.start(example))
 
     def stopped() -> bool:
         asked.append(len(exchange.context.turns))
         return len(asked) > 1
 
-    list(conversation.play_exchange(agent, sampler, exchange, stopped))
+    list(play_exchange(agent, sampler, exchange, stopped))
     assert asked == [0, 1] and exchange.error == "Stopped." and exchange.answer is None
 
 
@@ -86,4 +84,4 @@ def test_a_chat_stops_between_the_turns_of_a_section(filled: dict[str, str]) -> 
 )
 def test_the_chat_says_what_is_wrong(text: str, question: str, problem: str) -> None:
     with pytest.raises(config.ConfigError, match=problem):
-        conversation.example_from_text(text, question, 3)
+        example_from_text(text, question, 3)

@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
-from app.chat import agents as conversation
-from app.episode import attempts, player, what_if
+from app.chat.agents import find_agent, list_checkpoints, samplers
+from app.episode import attempts
+from app.episode.outcome import judge_difference
+from app.episode.view import VIEWS
 from app.markup.attempts import attempt_card
 from app.markup.banks import NEED_LOOKS, bank_card, banks_table, needed_card
 from app.markup.hits import hits_table
 from app.markup.labels import CAUSE_SIGNS, cause_line
 from app.markup.moments import moment_card
 from app.markup.tokens import show_tokens_line
-from app.memory import search as banks
+from app.memory.search import find_hits, free_retrievers, memories_from_lines
 from app.reads.causes import count_causes, count_failures, list_failures
 from app.reads.engine import database_engine
 from app.reads.episodes import count_episodes, list_episode_ids, list_episodes, read_episode
@@ -25,6 +27,7 @@ from app.reads.groups import find_group_and_cause, list_groups, list_rewards
 from app.reads.memories import count_memories, count_needs, list_lost_facts
 from app.reads.operations import count_operations
 from app.reads.runs import find_run
+from memfactory_core.component import kinds
 from memfactory_core.errors import ConfigError
 from memfactory_core.explain import moments
 from memfactory_core.explain.attempts import aligned_banks
@@ -227,10 +230,10 @@ def test_what_if_says_why_it_cannot(which: str, why: str, ids: dict[str, str]) -
 
 
 def test_a_difference_is_judged_by_chance() -> None:
-    assert "tell nothing" in what_if.judge_difference([0.0, 1.0], [1.0, 1.0])
-    assert "helps" in what_if.judge_difference([0.0] * 8, [1.0] * 8)
-    assert "harms" in what_if.judge_difference([1.0] * 8, [0.0] * 8)
-    assert "the same" in what_if.judge_difference([0.5] * 8, [0.5] * 8)
+    assert "tell nothing" in judge_difference([0.0, 1.0], [1.0, 1.0])
+    assert "helps" in judge_difference([0.0] * 8, [1.0] * 8)
+    assert "harms" in judge_difference([1.0] * 8, [0.0] * 8)
+    assert "the same" in judge_difference([0.5] * 8, [0.5] * 8)
 
 
 def test_tokens_are_compared_on_demand(ids: dict[str, str]) -> None:
@@ -244,18 +247,16 @@ def test_tokens_are_compared_on_demand(ids: dict[str, str]) -> None:
 
 
 def test_any_free_retriever_searches_pasted_lines() -> None:
-    memories = banks.memories_from_lines(
-        f"{NEEDED.sentence}\n\nThe city of Rilo is Dema.\n{HOSTILE}"
-    )
+    memories = memories_from_lines(f"{NEEDED.sentence}\n\nThe city of Rilo is Dema.\n{HOSTILE}")
     assert [memory.id for memory in memories] == ["1", "2", "3"]
-    known = banks.free_retrievers()
+    known = free_retrievers()
     assert {"bm25", "dense", "hybrid"} <= set(known) and "rerank_llm" not in known
     for name in known:
-        found = banks.find_hits(banks.kinds("retrievers")[name](), NEEDED.question, memories)
+        found = find_hits(kinds("retrievers")[name](), NEEDED.question, memories)
         if name in ("bm25", "dense", "hybrid"):
             assert found[0].memory == memories[0]
     with pytest.raises(ConfigError, match="5,000"):
-        banks.memories_from_lines("x\n" * 6000)
+        memories_from_lines("x\n" * 6000)
 
 
 def test_the_memory_page_asks_a_bank_at_any_moment(ids: dict[str, str]) -> None:
@@ -289,7 +290,7 @@ def test_hostile_text_is_harmless_in_every_card() -> None:
     assert "more characters" in "".join(shown) and "**bold**" in "".join(shown)
 
 
-@pytest.mark.parametrize("view", player.VIEWS)
+@pytest.mark.parametrize("view", VIEWS)
 def test_pages_show_a_hostile_episode(view: str, ids: dict[str, str]) -> None:
     run, name = ids["failed"], "hostile"
     if read_episode(run, name) is None:
@@ -321,13 +322,13 @@ def test_the_life_of_a_memory_ends_with_what_cites_it(ids: dict[str, str]) -> No
 
 def test_tokens_under_a_checkpoint(ids: dict[str, str]) -> None:
     run = find_run(ids["tiny"])
-    assert list(conversation.list_checkpoints(run)) == ["the end"]
+    assert list(list_checkpoints(run)) == ["the end"]
     for step in (50, 100):
         folder = Path(run.folder) / "checkpoints" / f"checkpoint-{step}"
         shutil.copytree(Path(run.folder) / "policy", folder)
         if step == 50:  # the other one was not written to its end
             (folder / "trainer_state.json").write_text("{}")
-    assert list(conversation.list_checkpoints(run)) == ["the end", "step 50"]
+    assert list(list_checkpoints(run)) == ["the end", "step 50"]
     page = open_page("episode", run=run.id, episode=first(run.id)["id"], view="tokens")
     next(box for box in page.selectbox if box.label == "Weights of").set_value("step 50").run()
     assert "Point at a token" not in words(page)
@@ -336,6 +337,6 @@ def test_tokens_under_a_checkpoint(ids: dict[str, str]) -> None:
 
 
 def test_a_loaded_policy_is_shared_by_chat_and_pages(ids: dict[str, str]) -> None:
-    agent = conversation.find_agent(f"run:{ids['tiny']}")
-    assert conversation.samplers.get(agent) is conversation.samplers.get(agent)
-    assert conversation.find_agent(f"run:{ids['tiny']}", before=True).weights is None
+    agent = find_agent(f"run:{ids['tiny']}")
+    assert samplers.get(agent) is samplers.get(agent)
+    assert find_agent(f"run:{ids['tiny']}", before=True).weights is None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.chat import blocks as chat_texts
+from app.chat.blocks import EXAMPLES
 from app.reads.episodes import read_episode
 from memfactory_core.explain import story
 from memfactory_core.runs import database, jobs
@@ -88,7 +88,7 @@ def test_from_preset_to_chat(server: Any, page: Any) -> None:
     chat.get_by_text("In your own words").click()
     chat.get_by_label("Before training").check()
     chat.get_by_role("button", name="Read and answer").click()
-    chat.locator(".mf-asked", has_text=chat_texts.EXAMPLES[1][1]).wait_for()
+    chat.locator(".mf-asked", has_text=EXAMPLES[1][1]).wait_for()
     page.wait_for_function(
         "() => document.querySelector('iframe').contentDocument"
         ".querySelectorAll('.mf-answer').length === 2"

@@ -1,0 +1,54 @@
+"""The look of the chat: colours, typeface and layout as the pages around it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+import streamlit
+
+STYLE = """
+.gradio-container { max-width: 100% !important; padding: 0 !important; }
+.gradio-container .main { padding: 2px 4px !important; }
+footer { display: none !important; }
+#log { padding: 0 10px 0 4px; }
+#weights .wrap { flex-wrap: nowrap; }
+"""
+
+
+TEAL = gr.themes.Color(
+    "#edf8f7", "#d3efec", "#a9ded9", "#79c8c1", "#41aca4", "#17958d", "#0c7f79", "#0a6a65",
+    "#0b5551", "#0b4643", "#062b29",
+)  # fmt: skip
+
+
+THEME = gr.themes.Base(
+    primary_hue=TEAL, neutral_hue="zinc", radius_size="md", text_size="md", spacing_size="md",
+    font=["Source Sans", "Source Sans Pro", "ui-sans-serif", "system-ui", "sans-serif"],
+).set(
+    body_background_fill="#ffffff", body_background_fill_dark="#12181a",
+    body_text_color="#1c2628", body_text_color_dark="#e4eaea",
+    block_background_fill="#ffffff", block_background_fill_dark="#12181a",
+    block_border_color="#dde3e3", block_border_color_dark="#313c3f",
+    block_label_text_color="#1c2628", block_label_text_color_dark="#e4eaea",
+    block_title_text_color="#1c2628", block_title_text_color_dark="#e4eaea",
+    input_background_fill="#f4f6f6", input_background_fill_dark="#1b2326",
+    button_primary_background_fill="#0c7f79", button_primary_background_fill_dark="#17958d",
+    button_primary_text_color="#ffffff", button_primary_text_color_dark="#ffffff",
+    button_secondary_background_fill="#eef1f1", button_secondary_background_fill_dark="#222c2f",
+    button_secondary_text_color="#1c2628", button_secondary_text_color_dark="#e4eaea",
+    checkbox_label_background_fill="#f4f6f6", checkbox_label_background_fill_dark="#1b2326",
+    checkbox_background_color_selected="#0c7f79", checkbox_background_color_selected_dark="#17958d",
+    checkbox_border_color_selected="#0c7f79", checkbox_border_color_selected_dark="#17958d",
+    slider_color="#0c7f79", slider_color_dark="#17958d",
+)  # fmt: skip
+
+
+def font_face() -> str:
+    """The typeface of the pages around the chat, from Streamlit's own files."""
+    folder = Path(streamlit.__file__).parent / "static" / "static" / "media"
+    found = sorted(folder.glob("SourceSansVF-Upright*.woff2"))
+    if not found:
+        return ""
+    source = f"url(/static/media/{found[0].name}) format('woff2')"
+    return f"@font-face {{ font-family: 'Source Sans'; font-weight: 200 900; src: {source}; }}\n"

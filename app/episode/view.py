@@ -1,0 +1,91 @@
+"""One episode, from its first section to its reward, in the view that the address bar names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app.episode import tokens
+from app.episode.player import show_moments
+from app.episode.story import show_story
+from app.episode.what_if import show_what_if
+from app.markup.labels import cause_line, figures_row
+from app.markup.safe_text import escape_html
+from app.reads.groups import find_group_and_cause
+from app.shell.address import bind_to_address, set_address
+from app.shell.words import describe_share
+from memfactory_core.explain import story
+from memfactory_core.runs.tables import Run
+from memfactory_core.trace import Episode
+
+VIEWS = {
+    "story": ":material/auto_stories: Story",
+    "steps": ":material/play_circle: Step by step",
+    "what-if": ":material/alt_route: What if",
+    "tokens": ":material/token: Tokens",
+}
+
+
+SCORE_LABELS = {
+    "exact_match": "Exact match",
+    "stored": "Stored",
+    "kept": "Kept",
+    "rejected": "Rejected",
+}
+
+
+def show_episode(run: Run, phase: str, step: int, shown: Episode) -> None:
+    """One episode in the view that the address bar names."""
+    place = {"run": run.id, "phase": phase, "step": step, "episode": shown.id}
+    scores = {
+        label: describe_share(shown.scores[n])
+        for n, label in SCORE_LABELS.items()
+        if n in shown.scores
+    }
+    figures = {"Reward": f"{shown.reward:+.2f}", "Advantage": f"{shown.advantage:+.2f}"}
+    earned = describe_reward(run.settings.get("reward", {}), shown)
+    st.html(
+        f'<div class="mf mf-story">{escape_html(story.tell(shown))}</div>'
+        f"{figures_row(figures | scores)}"
+        f'<div class="mf mf-small mf-muted">{escape_html(earned)}</div>'
+    )
+    _show_cause(run, shown, place)
+    start = "steps" if "event" in st.query_params else "story"
+    view = st.segmented_control(
+        "View", list(VIEWS), format_func=VIEWS.get, required=True, label_visibility="collapsed",
+        **bind_to_address("view", list(VIEWS), start),
+    )  # fmt: skip
+    if view == "steps":
+        show_moments(run, shown, place)
+    elif view == "what-if":
+        show_what_if(run, phase, shown)
+    elif view == "tokens":
+        tokens.show_tokens(run, shown)
+    else:
+        show_story(run, shown)
+
+
+def _show_cause(run: Run, shown: Episode, place: dict[str, Any]) -> None:
+    found = find_group_and_cause(run.id, shown.id)
+    if found is None or found[1] is None:
+        return
+    _, cause, seq = found
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.html(cause_line(cause), width="content")
+        if seq is not None:
+            st.button(
+                "Go to the event", icon=":material/my_location:", type="tertiary", on_click=set_address,
+                kwargs=place | {"view": "steps", "event": seq},
+            )  # fmt: skip
+
+
+def describe_reward(weights: dict[str, float], shown: Episode) -> str:
+    """The reward as the sum that it is."""
+    parts = [
+        f"{abs(weight):g} × {name.replace('_', ' ')} {shown.scores.get(name, 0.0):.2g}"
+        for name, weight in weights.items()
+    ]
+    signs = ["" if i == 0 else "+ " for i in range(len(parts))]
+    signs = ["− " if w < 0 else s for w, s in zip(weights.values(), signs, strict=True)]
+    return f"Reward = {' '.join(s + part for s, part in zip(signs, parts, strict=True))}"

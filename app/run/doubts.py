@@ -1,0 +1,23 @@
+"""The doubts about a run's curves, in words."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.markup.safe_text import escape_markdown
+from memfactory_core.explain.doubts import doubts
+from memfactory_core.runs.tables import Run
+
+
+def show_doubts(run: Run, found: dict[str, list[tuple[int, float]]]) -> None:
+    """Doubts about the curves, in words."""
+    series = {name: [value for _, value in curve] for name, curve in found.items()}
+    told = doubts(series, run.settings.get("reward", {}))
+    if not told:
+        st.success(
+            "Nothing speaks against these curves: answers rise with the reward, the groups teach, "
+            "and the policy still tries things.", icon=":material/verified:",
+        )  # fmt: skip
+    for doubt in told:
+        icon = ":material/warning:" if doubt.serious else ":material/info:"
+        (st.warning if doubt.serious else st.info)(escape_markdown(doubt.sentence, 400), icon=icon)

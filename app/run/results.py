@@ -1,0 +1,104 @@
+"""A run's scores before and after training, as chart and table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app.markup.safe_text import escape_markdown
+from app.run import charts
+from app.shell.widgets import show_chart
+from app.shell.words import FIGURE_LABELS, SHARE_LABELS
+from memfactory_core.cli.report import by_category, judge_lines
+from memfactory_core.runs.tables import ENDED, Run
+
+DECODING_LABELS = {
+    "greedy": "Greedy decoding",
+    "sampled": "Sampled at temperature 1, mean over attempts",
+}
+
+
+def show_results(run: Run) -> None:
+    """Scores before and after training, as chart and table."""
+    before, after = run.summary.get("before", {}), run.summary.get("after", {})
+    if not before and not after:
+        told = "The first evaluation is not finished yet."
+        if run.state in ENDED:
+            told = "This run ended before its first evaluation was finished."
+        st.info(told, icon=":material/hourglass_top:")
+        return
+    if run.mode in ("retrieve", "rerank"):
+        _show_retrievers(before, after)
+        return
+    for mode, title in DECODING_LABELS.items():
+        shares = _measured(mode, SHARE_LABELS, before | after)
+        figures = _measured(mode, FIGURE_LABELS, before | after)
+        if not shares:
+            continue
+        st.markdown(f"**{title}**")
+        left, table = st.columns([1.15, 1], gap="large")
+        with left:
+            figure = charts.before_after_figure(before, after, shares)
+            alt = f"{title}: means and intervals, the same as in the table beside it"
+            show_chart(figure, f"results.{mode}", alt)
+        columns = {"Score": [*shares.values(), *figures.values()]}
+        for side, values in (("Before", before), ("After" if before else "Result", after)):
+            if values:
+                columns[side] = [describe_interval(values.get(name), True) for name in shares]
+                columns[side] += [describe_interval(values.get(name)) for name in figures]
+        table.table(columns)
+    _show_categories(run, before, after)
+    for line in judge_lines(run):
+        st.caption(escape_markdown(line, 600))
+    st.caption(
+        "Means over held-out examples with their 95% intervals (bootstrap). *Read when kept* "
+        "counts only examples whose needed facts were kept."
+    )
+
+
+def _show_categories(run: Run, before: dict[str, Any], after: dict[str, Any]) -> None:
+    told = by_category(run.summary)
+    if not told:
+        return
+    st.markdown("**Answers by category of question**, one greedy attempt")
+    columns = {"Score": [], "Category": []}
+    for name, category in told:
+        columns["Score"].append(SHARE_LABELS.get(name, name))
+        columns["Category"].append(escape_markdown(category, 80))
+    for side, values in (("Before", before), ("After" if before else "Result", after)):
+        if values:
+            columns[side] = [
+                describe_interval(values.get(f"greedy/{n}/{c}"), True) for n, c in told
+            ]
+    st.table(columns)
+
+
+def _show_retrievers(before: dict[str, Any], after: dict[str, Any]) -> None:
+    for title, values in (("Before training", before), ("After training" if before else "", after)):
+        rows: dict[tuple[str, str], dict[str, Any]] = {}
+        for path, value in values.items():
+            retriever, category, score = path.split("/")
+            row = rows.setdefault((retriever, category), {})
+            row |= {
+                "Retriever": retriever,
+                "Category": category,
+                score: describe_interval(value, True),
+            }
+        if rows:
+            st.markdown(f"**{title}**")
+            st.dataframe(list(rows.values()), hide_index=True, alt=title or "Retrievers compared")
+
+
+def _measured(mode: str, names: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
+    return {f"{mode}/{n}": label for n, label in names.items() if f"{mode}/{n}" in values}
+
+
+def describe_interval(value: dict[str, float] | None, share: bool = False) -> str:
+    """A mean with its interval in words."""
+    if not value:
+        return "–"
+    mean, low, high = value["mean"], value["low"], value["high"]
+    if share:
+        return f"{mean:.0%} ({low * 100:.0f} to {high * 100:.0f})"
+    return f"{mean:.1f} ({low:.1f} to {high:.1f})"
