@@ -14,7 +14,7 @@ from app.markup.labels import figures_row
 from app.markup.safe_text import escape_markdown, mark_needed, show_text
 from app.reads.groups import list_attempts, list_rewards
 from app.shell.address import bind_to_address
-from app.shell.pages import page
+from app.shell.place import link_to_episode
 from memfactory_core.explain import moments
 from memfactory_core.explain.attempts import aligned_banks, parting
 from memfactory_core.runs.tables import EpisodeRow, Run
@@ -91,18 +91,11 @@ def _show_side_by_side(run: Run, found: list[tuple[EpisodeRow, Episode]], first:
             parts |= {"Reward": f"{row.reward:+.2f}", "Advantage": f"{row.advantage:+.2f}"}
             with column.container(border=True, height="stretch"):
                 st.html(attempt_card(number, episode, row.cause, parts))
-                link_to_episode(run, row, f"Open attempt {number}", icon="")
+                link_to_episode(_place(run, row), f"Open attempt {number}", icon="")
 
 
-def link_to_episode(
-    run: Run, row: EpisodeRow, label: str, event: int | None = None,
-    icon: str = ":material/arrow_forward:",
-) -> None:  # fmt: skip
-    """A link to an episode, at one of its events where one is given."""
-    place = {"run": run.id, "phase": row.phase, "step": str(row.step), "episode": row.id}
-    if event is not None:
-        place |= {"view": "steps", "event": str(event)}
-    st.page_link(page("episode"), label=label, icon=icon, query_params=place)
+def _place(run: Run, row: EpisodeRow) -> dict[str, str | int]:
+    return {"run": run.id, "phase": row.phase, "step": row.step, "episode": row.id}
 
 
 def _show_first_difference(run: Run, phase: str, step: int, group: str) -> None:
@@ -137,4 +130,5 @@ def _show_first_difference(run: Run, phase: str, step: int, group: str) -> None:
             said = episode.turns[turn].completion.text if turn < len(episode.turns) else ""
             body = mark_needed(said, needed) if said else show_text("", "nothing")
             st.html(f'<div class="mf"><div class="mf-label">Attempt {name} said</div>{body}</div>')
-            link_to_episode(run, row, "Open this moment", moments.event_of_turn(episode, turn))
+            event = moments.event_of_turn(episode, turn)
+            link_to_episode(_place(run, row), "Open this moment", event)

@@ -11,7 +11,7 @@ from app.markup.differences import show_write
 from app.markup.labels import ACTIONS, tag
 from app.markup.safe_text import escape_html, one_line, show_text
 from app.shell.address import bind_to_address
-from app.shell.pages import page
+from app.shell.place import link_to_episode
 from memfactory_core.explain import moments
 from memfactory_core.trace import Asked, Episode, Recalled, Wrote
 from memfactory_core.types import Evidence
@@ -32,16 +32,13 @@ def show_history(
         **bind_to_address("memory", ids),
     )  # fmt: skip
     for event in moments.history(episode, chosen):
-        told, link = st.columns([4, 1], vertical_alignment="center")
+        what, link = st.columns([4, 1], vertical_alignment="center")
         where = "while answering" if event.at is None else f"in section {event.at + 1}"
-        told.html(f'<div class="mf">{_show_event(event, chosen, where, needed)}</div>')
+        what.html(f'<div class="mf">{_show_event(event, chosen, where, needed)}</div>')
         if place is None:
             continue
-        link.page_link(
-            page("episode"), label="Open", icon=":material/arrow_forward:",
-            query_params={k: str(v) for k, v in place.items()}
-            | {"view": "steps", "event": str(event.seq)},
-        )  # fmt: skip
+        with link:
+            link_to_episode(place, event=event.seq)
 
 
 def _last_words(episode: Episode, memory_id: str) -> str:

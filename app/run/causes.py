@@ -13,7 +13,7 @@ from app.reads.steps import list_phases
 from app.run import charts
 from app.shell.address import bind_to_address
 from app.shell.listing import ROWS_A_PAGE, choose_page
-from app.shell.place import open_episode
+from app.shell.place import link_to_episode
 from app.shell.widgets import clickable_chart, table_with_download
 from app.shell.words import PHASE_LABELS
 from memfactory_core.explain.causes import CAUSES
@@ -107,5 +107,6 @@ def _show_failures(
         said = escape_markdown(row["answer"], 60) or "no answer"
         right = escape_markdown(row["gold"], 40)
         answer.markdown(f"{said}  \n:small[right: {right}]")
+        place = {"run": run.id, "phase": phase, "step": row["step"], "episode": row["id"]}
         with open_it:
-            open_episode(run, phase, row["step"], row["id"], row["cause_seq"])
+            link_to_episode(place, event=row["cause_seq"])

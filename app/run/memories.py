@@ -16,7 +16,7 @@ from app.reads.steps import list_phases
 from app.run import charts
 from app.shell.address import bind_to_address
 from app.shell.listing import ROWS_A_PAGE, choose_page
-from app.shell.place import open_episode
+from app.shell.place import link_to_episode
 from app.shell.widgets import show_chart, table_with_download
 from app.shell.words import PHASE_LABELS
 from memfactory_core.explain.needs import survival
@@ -103,5 +103,6 @@ def _show_lists(run: Run, phases: list[str]) -> None:
         text.markdown(
             f"{escape_markdown(row['text'], 110)}  \n:small[step {row['step']:,} · {note}]"
         )
+        place = {"run": run.id, "phase": phase, "step": row["step"], "episode": row["episode_id"]}
         with open_it:
-            open_episode(run, phase, row["step"], row["episode_id"], seq)
+            link_to_episode(place, event=seq)

@@ -9,6 +9,9 @@ from typing import Any
 import streamlit as st
 
 from app.shell.address import set_address
+from app.shell.place import choose_place_or_explain, show_breadcrumbs
+from app.shell.widgets import errors_in_words
+from memfactory_core.runs.tables import Run
 
 ENTRIES_A_PAGE = 8
 
@@ -58,3 +61,35 @@ ROWS_A_PAGE = 8
 def choose_page(total: int, key: str) -> int:
     """The number of the page of a list that is shown, from 1; to be changed where there are several."""
     return 1 if total <= ROWS_A_PAGE else st.pagination(-(-total // ROWS_A_PAGE), key=key)
+
+
+def browse(
+    title: str,
+    thing: str,
+    drops: Sequence[str],
+    width: float,
+    choose: Callable[[Run, str, int], str | None],
+    show: Callable[[Run, str, int, str], bool],
+    find_group: Callable[[Run, str], str | None] | None = None,
+) -> None:
+    """A whole page at one step of a run: the list that `choose` draws on the left, and what is chosen
+    from it on the right, `width` times as wide. `show` gives back whether there is such a one, and
+    `find_group` the group to which the way back leads."""
+    st.title(title)
+    with errors_in_words():
+        found = choose_place_or_explain(f"{thing} to look at", drops)
+        if found is None:
+            return
+        run, phase, step = found
+        way = st.container()
+        left, right = st.columns([1, width], gap="large")
+        with left, st.container(key=title.lower()):
+            chosen = choose(run, phase, step)
+        with way:
+            show_breadcrumbs(
+                run, phase, step, find_group(run, chosen or "") if find_group else None
+            )
+        with right:
+            if not (chosen and show(run, phase, step, chosen)):
+                where = "run" if find_group else "step"
+                st.info(f"There is no such {thing} in this {where}: choose one on the left.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -85,10 +86,15 @@ def show_breadcrumbs(run: Run, phase: str, step: int, group: str | None = None) 
             st.page_link(page(name), label=label, icon=icon, query_params=params)
 
 
-def open_episode(run: Run, phase: str, step: int, episode: str, seq: int | None) -> None:
-    """A link to an episode, at one of its events where one is given."""
-    place = {"run": run.id, "phase": phase, "step": str(step), "episode": episode}
-    event = {} if seq is None else {"event": str(seq), "view": "steps"}
-    st.page_link(
-        page("episode"), label="Open", icon=":material/arrow_forward:", query_params=place | event
-    )
+def link_to_episode(
+    place: Mapping[str, Any],
+    label: str = "Open",
+    event: int | None = None,
+    icon: str = ":material/arrow_forward:",
+) -> None:
+    """A link to an episode (its `place`: run, phase, step, episode), at one of its events where one is
+    given."""
+    params = {name: str(value) for name, value in place.items()}
+    if event is not None:
+        params |= {"view": "steps", "event": str(event)}
+    st.page_link(page("episode"), label=label, icon=icon, query_params=params)
