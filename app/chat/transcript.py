@@ -50,15 +50,17 @@ def _show_exchange(exchange: Exchange, newest: bool) -> str:
 
 
 def _show_reading(exchange: Exchange, example: Example, newest: bool) -> str:
-    told = story.sections(example, exchange.context.events)
+    sections = story.sections(example, exchange.context.events)
     total = len(example.observations)
-    cards = section_cards(example, told, exchange.context.bank.budget)
+    cards = section_cards(example, sections, exchange.context.bank.budget)
     if not newest:
         title = f"How the memory was written, {total} section{'s' if total > 1 else ''}"
         return f"<details><summary>{title}</summary>{cards}</details>"
     if exchange.answer is not None or exchange.error:
         return cards
-    doing = f"Reading section {len(told) + 1} of {total}" if len(told) < total else "Answering"
+    doing = (
+        f"Reading section {len(sections) + 1} of {total}" if len(sections) < total else "Answering"
+    )
     return f'{cards}<p class="mf-muted" role="status">{doing} …</p>'
 
 

@@ -99,8 +99,8 @@ def _choose_change_of(shown: Episode, event: Wrote) -> Change:
 
 def _force_operation(shown: Episode, event: Wrote, role: str, key: str) -> str:
     """An operation in the policy's own words; it can only name memories that it was shown."""
-    told = moments.moments(shown)
-    moment = told[moments.find(told, event.seq)]
+    timeline = moments.moments(shown)
+    moment = timeline[moments.find(timeline, event.seq)]
     recalls = [e for e in moment.events if isinstance(e, Recalled)]
     known: dict[str, Memory] = {h.memory.id: h.memory for r in recalls[-1:] for h in r.hits}
     names = [n for n in OPERATIONS[role] if known or n in ("ADD", "NOOP")]

@@ -28,11 +28,13 @@ def show_outcome(same: Outcome, changed: Outcome) -> None:
         "With the change": f"{changed.after:+.2f}",
         "Right with the change": f"{changed.exact_match_after:.0%}",
     }))  # fmt: skip
-    told = judge_difference([e.reward for e in same.episodes], [e.reward for e in changed.episodes])
+    judgement = judge_difference(
+        [e.reward for e in same.episodes], [e.reward for e in changed.episodes]
+    )
     st.caption(
         f"Means of {changed.samples} attempts at temperature 1, with 95% intervals: unchanged "
         f"{same.low:+.2f} to {same.high:+.2f}, with the change {changed.low:+.2f} to "
-        f"{changed.high:+.2f}. {told}"
+        f"{changed.high:+.2f}. {judgement}"
     )
     episodes = changed.episodes
     answers: list[dict[str, Any]] = [
@@ -45,9 +47,9 @@ def show_outcome(same: Outcome, changed: Outcome) -> None:
     st.dataframe(answers, hide_index=True, alt="The new attempts", height=min(250, 38 * 9))
     number = st.selectbox("Look at attempt", range(1, len(episodes) + 1), key="what-if.look")
     one = episodes[min(number, len(episodes)) - 1]
-    told = story.sections(one.example, one.events)
+    sections = story.sections(one.example, one.events)
     with st.container(height=420):
-        st.html(section_cards(one.example, told[:30]) + answer_cards(one))
+        st.html(section_cards(one.example, sections[:30]) + answer_cards(one))
 
 
 def judge_difference(same: Sequence[float], changed: Sequence[float]) -> str:

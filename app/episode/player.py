@@ -22,8 +22,8 @@ SECONDS_A_MOMENT = 1.6
 
 def show_moments(run: Run, shown: Episode, place: dict[str, Any]) -> None:
     """Moment by moment: the bank beside the needed facts. The address bar holds the event."""
-    told = moments.moments(shown)
-    if not told:
+    timeline = moments.moments(shown)
+    if not timeline:
         st.info("Nothing happened in this episode.")
         return
     key = f"playing.{shown.id}"
@@ -33,14 +33,14 @@ def show_moments(run: Run, shown: Episode, place: dict[str, Any]) -> None:
     def one_moment() -> None:
         at = st.session_state.get(key)
         if at is None:
-            at = moments.find(told, _chosen_event())
+            at = moments.find(timeline, _chosen_event())
         elif st.session_state.pop(f"{key}.new", False) is False:
-            at = min(at + 1, len(told) - 1)
+            at = min(at + 1, len(timeline) - 1)
             st.session_state[key] = at
-        _show_controls(told, at, key, place)
-        _show_moment(shown, told, at, place)
-        if playing and at == len(told) - 1:
-            _stop_playing(key, told, place)
+        _show_controls(timeline, at, key, place)
+        _show_moment(shown, timeline, at, place)
+        if playing and at == len(timeline) - 1:
+            _stop_playing(key, timeline, place)
             st.rerun()
 
     one_moment()
@@ -51,55 +51,57 @@ def _chosen_event() -> int | None:
     return int(given) if given.isdecimal() else None
 
 
-def _go_to_moment(told: list[moments.Moment], at: int, place: dict[str, Any]) -> None:
-    set_address(**place, view="steps", event=told[max(0, min(at, len(told) - 1))].decides)
+def _go_to_moment(timeline: list[moments.Moment], at: int, place: dict[str, Any]) -> None:
+    set_address(**place, view="steps", event=timeline[max(0, min(at, len(timeline) - 1))].decides)
 
 
-def _stop_playing(key: str, told: list[moments.Moment], place: dict[str, Any]) -> None:
+def _stop_playing(key: str, timeline: list[moments.Moment], place: dict[str, Any]) -> None:
     at = st.session_state.pop(key, None)
     if at is not None:
-        _go_to_moment(told, at, place)
+        _go_to_moment(timeline, at, place)
 
 
-def _show_controls(told: list[moments.Moment], at: int, key: str, place: dict[str, Any]) -> None:
+def _show_controls(
+    timeline: list[moments.Moment], at: int, key: str, place: dict[str, Any]
+) -> None:
     playing = st.session_state.get(key) is not None
     st.session_state["moment"] = at + 1
 
     def moved() -> None:
         st.session_state.pop(key, None)
-        _go_to_moment(told, st.session_state["moment"] - 1, place)
+        _go_to_moment(timeline, st.session_state["moment"] - 1, place)
 
     back, on, forth, slide = st.columns(
         [1.3, 1.1, 1.1, 4], gap="small", vertical_alignment="bottom"
     )
     still = {"width": "stretch", "disabled": playing}
     back.button(
-        "Previous", icon=":material/skip_previous:", on_click=_go_to_moment, args=(told, at - 1, place),
+        "Previous", icon=":material/skip_previous:", on_click=_go_to_moment, args=(timeline, at - 1, place),
         **(still | {"disabled": playing or at == 0}),
     )  # fmt: skip
     if playing:
         if on.button("Pause", icon=":material/pause:", width="stretch"):
-            _stop_playing(key, told, place)
+            _stop_playing(key, timeline, place)
             st.rerun()
     elif on.button("Play", icon=":material/play_arrow:", width="stretch"):
-        st.session_state[key] = 0 if at == len(told) - 1 else at
+        st.session_state[key] = 0 if at == len(timeline) - 1 else at
         st.session_state[f"{key}.new"] = True
         st.rerun()
     forth.button(
-        "Next", icon=":material/skip_next:", on_click=_go_to_moment, args=(told, at + 1, place),
-        **(still | {"disabled": playing or at == len(told) - 1}),
+        "Next", icon=":material/skip_next:", on_click=_go_to_moment, args=(timeline, at + 1, place),
+        **(still | {"disabled": playing or at == len(timeline) - 1}),
     )  # fmt: skip
-    title = f"Moment {at + 1} of {len(told)} · {escape_markdown(told[at].title, 80)}"
-    if len(told) > 1:
-        slide.slider(title, 1, len(told), key="moment", on_change=moved, disabled=playing)
+    title = f"Moment {at + 1} of {len(timeline)} · {escape_markdown(timeline[at].title, 80)}"
+    if len(timeline) > 1:
+        slide.slider(title, 1, len(timeline), key="moment", on_change=moved, disabled=playing)
     else:
         slide.caption(title)
 
 
 def _show_moment(
-    shown: Episode, told: list[moments.Moment], at: int, place: dict[str, Any]
+    shown: Episode, timeline: list[moments.Moment], at: int, place: dict[str, Any]
 ) -> None:
-    moment = told[at]
+    moment = timeline[at]
     start = moment.events[0].seq
     before, bank = replay(shown.events, start), replay(shown.events, moment.end)
     needed, chosen = shown.example.needed, _chosen_event()
@@ -107,7 +109,7 @@ def _show_moment(
     left, right = st.columns([1.35, 1], gap="medium")
     with left:
         st.html(moment_card(moment, shown, needed, here))
-        if at == len(told) - 1:
+        if at == len(timeline) - 1:
             st.html(answer_cards(shown))
         with st.container(horizontal=True):
             if st.button("What if it had not?", icon=":material/alt_route:"):

@@ -17,13 +17,13 @@ SECTIONS_A_PAGE = 30
 
 def show_story(run: Run, shown: Episode) -> None:
     """The sections of an episode, a page at a time, its answers and its raw messages."""
-    told = story.sections(shown.example, shown.events)
+    sections = story.sections(shown.example, shown.events)
     start = 0
-    if len(told) > SECTIONS_A_PAGE:
-        number = st.pagination(-(-len(told) // SECTIONS_A_PAGE), key=f"sections.{shown.id}")
+    if len(sections) > SECTIONS_A_PAGE:
+        number = st.pagination(-(-len(sections) // SECTIONS_A_PAGE), key=f"sections.{shown.id}")
         start = (number - 1) * SECTIONS_A_PAGE
     budget = run.settings.get("paradigm", {}).get("store", {}).get("budget")
-    st.html(section_cards(shown.example, told[start : start + SECTIONS_A_PAGE], budget))
+    st.html(section_cards(shown.example, sections[start : start + SECTIONS_A_PAGE], budget))
     st.html(answer_cards(shown))
     with st.expander("Raw messages of each turn"):
         _show_messages(shown)

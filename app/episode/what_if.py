@@ -73,8 +73,8 @@ def show_what_if(run: Run, phase: str, shown: Episode) -> None:
 
 
 def _explain_refusal(reason: str) -> None:
-    told = f"This run cannot play an episode again: {escape_markdown(reason, 400)}"
-    st.info(told, icon=":material/block:")
+    refusal = f"This run cannot play an episode again: {escape_markdown(reason, 400)}"
+    st.info(refusal, icon=":material/block:")
 
 
 def _play_both(

@@ -72,8 +72,8 @@ def _memory_after(section: Section, needed: Sequence[Evidence]) -> str:
     return f'<div style="margin-top:10px"><div class="mf-label">Memory afterwards</div>{body}</div>'
 
 
-def section_cards(example: Example, told: Sequence[Section], budget: int | None = None) -> str:
+def section_cards(example: Example, sections: Sequence[Section], budget: int | None = None) -> str:
     """The sections given, one card each."""
     total = len(example.observations)
-    cards = [section_card(section, total, example, budget) for section in told]
+    cards = [section_card(section, total, example, budget) for section in sections]
     return f'<div class="mf">{"".join(cards)}</div>'

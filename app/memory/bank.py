@@ -64,5 +64,5 @@ def show_bank(episode: Episode, end: int, place: dict[str, Any] | None) -> None:
         show_history(episode, place, needed)
     if not place:
         with tabs[3]:
-            told = story.sections(episode.example, episode.events)[:CHAT_SECTIONS]
-            st.html(section_cards(episode.example, told) + answer_cards(episode))
+            sections = story.sections(episode.example, episode.events)[:CHAT_SECTIONS]
+            st.html(section_cards(episode.example, sections) + answer_cards(episode))

@@ -65,8 +65,8 @@ def show_causes(run: Run) -> None:
 
 
 def _describe_totals(totals: dict[str, int], count: int) -> str:
-    told = (f"{name.replace('_', ' ')} {number:,}" for name, number in totals.items())
-    return f"{', '.join(told)} of {count:,} episodes"
+    counts = (f"{name.replace('_', ' ')} {number:,}" for name, number in totals.items())
+    return f"{', '.join(counts)} of {count:,} episodes"
 
 
 def _describe_steps(bar: dict[str, Any]) -> str:

@@ -64,14 +64,14 @@ def curves_in_words(
     title: str, series: Mapping[str, Curve], percent: bool = False, along: str = "step"
 ) -> str:
     """A chart of curves in words: what is drawn, and where each curve begins and ends."""
-    told = []
+    lines = []
     for label, curve in series.items():
         if curve:
             (first, start), (last, end) = curve[0], curve[-1]
             shown = (f"{v:.0%}" if percent else f"{v:.3g}" for v in (start, end))
             ends = " to ".join(shown)
-            told.append(f"{label} {ends} ({along} {first:,} to {last:,})".strip())
-    return f"{title}: {'; '.join(told) or 'no values yet'}"
+            lines.append(f"{label} {ends} ({along} {first:,} to {last:,})".strip())
+    return f"{title}: {'; '.join(lines) or 'no values yet'}"
 
 
 def bar_figure(

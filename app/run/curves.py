@@ -64,10 +64,10 @@ def show_curves(run: Run) -> None:
         _curves_table(found)
         return
     if not found:
-        told = "The curves begin with the first training step."
+        reason = "The curves begin with the first training step."
         if run.state in ENDED:
-            told = "This run ended before its first training step, so it has no curves."
-        st.info(told, icon=":material/hourglass_top:")
+            reason = "This run ended before its first training step, so it has no curves."
+        st.info(reason, icon=":material/hourglass_top:")
         return
     show_doubts(run, found)
     _link_to_step(run)

@@ -12,12 +12,12 @@ from memfactory_core.runs.tables import Run
 def show_doubts(run: Run, found: dict[str, list[tuple[int, float]]]) -> None:
     """Doubts about the curves, in words."""
     series = {name: [value for _, value in curve] for name, curve in found.items()}
-    told = doubts(series, run.settings.get("reward", {}))
-    if not told:
+    known = doubts(series, run.settings.get("reward", {}))
+    if not known:
         st.success(
             "Nothing speaks against these curves: answers rise with the reward, the groups teach, "
             "and the policy still tries things.", icon=":material/verified:",
         )  # fmt: skip
-    for doubt in told:
+    for doubt in known:
         icon = ":material/warning:" if doubt.serious else ":material/info:"
         (st.warning if doubt.serious else st.info)(escape_markdown(doubt.sentence, 400), icon=icon)

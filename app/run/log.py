@@ -11,9 +11,9 @@ from memfactory_core.runs.tables import Run
 
 def show_log(run: Run) -> None:
     """The end of the log, scrolled to its last line."""
-    told = read_log_tail(run)
-    if not told:
+    text = read_log_tail(run)
+    if not text:
         st.info("There is no log: the run has not begun, or it was imported without one.")
         return
     with st.container(height=460, autoscroll=True):
-        st.code(reveal_hidden(told), language=None, wrap_lines=True)
+        st.code(reveal_hidden(text), language=None, wrap_lines=True)

@@ -54,9 +54,9 @@ def _show_survival(run: Run, phases: list[str]) -> None:
     if not series:
         st.info("This task does not say in which section its needed facts stand.")
         return
-    told = {label: [(age, share) for age, share, _ in curve] for label, curve in series.items()}
+    shares = {label: [(age, share) for age, share, _ in curve] for label, curve in series.items()}
     alt = charts.curves_in_words(
-        "Share of needed facts still in memory", told, True, "sections read since"
+        "Share of needed facts still in memory", shares, True, "sections read since"
     )
     show_chart(charts.survival_figure(series), "survival", alt)
     st.caption(

@@ -23,10 +23,10 @@ def show_results(run: Run) -> None:
     """Scores before and after training, as chart and table."""
     before, after = run.summary.get("before", {}), run.summary.get("after", {})
     if not before and not after:
-        told = "The first evaluation is not finished yet."
+        reason = "The first evaluation is not finished yet."
         if run.state in ENDED:
-            told = "This run ended before its first evaluation was finished."
-        st.info(told, icon=":material/hourglass_top:")
+            reason = "This run ended before its first evaluation was finished."
+        st.info(reason, icon=":material/hourglass_top:")
         return
     if run.mode in ("retrieve", "rerank"):
         _show_retrievers(before, after)
@@ -58,18 +58,18 @@ def show_results(run: Run) -> None:
 
 
 def _show_categories(run: Run, before: dict[str, Any], after: dict[str, Any]) -> None:
-    told = by_category(run.summary)
-    if not told:
+    categories = by_category(run.summary)
+    if not categories:
         return
     st.markdown("**Answers by category of question**, one greedy attempt")
     columns = {"Score": [], "Category": []}
-    for name, category in told:
+    for name, category in categories:
         columns["Score"].append(SHARE_LABELS.get(name, name))
         columns["Category"].append(escape_markdown(category, 80))
     for side, values in (("Before", before), ("After" if before else "Result", after)):
         if values:
             columns[side] = [
-                describe_interval(values.get(f"greedy/{n}/{c}"), True) for n, c in told
+                describe_interval(values.get(f"greedy/{n}/{c}"), True) for n, c in categories
             ]
     st.table(columns)
 

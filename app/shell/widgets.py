@@ -53,10 +53,10 @@ def clickable_chart(
         if points and on_click:
             on_click(points[0])
 
-    told = st.plotly_chart(
+    event = st.plotly_chart(
         figure, key=key, alt=alt, on_select=clicked, selection_mode="points", config=WITHOUT_BUTTONS
     )
-    points = told.selection.points if told else []
+    points = event.selection.points if event else []
     return points[0] if points else None
 
 
