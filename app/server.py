@@ -11,7 +11,6 @@ from memfactory_core.errors import RunError
 
 # before torch is imported: OpenMP's default spin-wait costs a factor of 25 where processes share cores
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 HEADERS = [
     (b"content-security-policy", b"frame-ancestors 'self'"),
     (b"x-content-type-options", b"nosniff"),

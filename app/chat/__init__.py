@@ -1,1 +1,4 @@
-"""Talking with an agent: the Gradio page at /chat/ and the driver behind it, which knows no widget."""
+"""Talking with an agent: the Gradio page at /chat/ (blocks, theme, transcript) and what is behind it (agents, texts as
+examples, the exchange).
+
+The files behind it know no widget."""

@@ -16,11 +16,7 @@ from memfactory_core.runs.tables import Run
 from memfactory_core.runs.weights import trained_policy
 
 KEPT_SAMPLERS = 2
-
-
 WHOLE_CHECKPOINT = "checkpoints/checkpoint-*/trainer_state.json"
-
-
 PRESET_POLICIES = ("tiny", "scripted")
 """Policies of presets that can be talked to at once; the others load a model of gigabytes first."""
 

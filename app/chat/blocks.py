@@ -20,11 +20,7 @@ from memfactory_core.errors import ConfigError, MemFactoryError
 from memfactory_core.tasks.language import Fact
 
 KEPT_EXCHANGES = 10
-
-
 WAITING = 8
-
-
 FACTS = {
     "Nine facts, one needed": (
         "Tavi pet Zimo, Rilo city Dema, Tavi boat Tuve, Nalu song Pemi, Rilo pet Hano, "
@@ -45,20 +41,12 @@ def fact_example(facts: str) -> list[str]:
 
 
 EXAMPLES = [fact_example(facts) for facts in FACTS.values()]
-
-
 SHOW_ANSWER = """() => {
   const answers = document.querySelectorAll("#log .mf-answer, #log .mf-open, #log [role=alert]");
   if (answers.length) answers[answers.length - 1].scrollIntoView({block: "nearest"});
 }"""
-
-
 AFTER = "After training"
-
-
 BEFORE = "Before training"
-
-
 _stops: dict[str, threading.Event] = {}
 
 

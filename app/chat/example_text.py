@@ -9,8 +9,6 @@ from memfactory_core.text import normalize_answer
 from memfactory_core.types import Evidence, Example
 
 MOST_CHARACTERS = 200_000
-
-
 MOST_SECTIONS = 400
 
 

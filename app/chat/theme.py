@@ -14,14 +14,10 @@ footer { display: none !important; }
 #log { padding: 0 10px 0 4px; }
 #weights .wrap { flex-wrap: nowrap; }
 """
-
-
 TEAL = gr.themes.Color(
     "#edf8f7", "#d3efec", "#a9ded9", "#79c8c1", "#41aca4", "#17958d", "#0c7f79", "#0a6a65",
     "#0b5551", "#0b4643", "#062b29",
 )  # fmt: skip
-
-
 THEME = gr.themes.Base(
     primary_hue=TEAL, neutral_hue="zinc", radius_size="md", text_size="md", spacing_size="md",
     font=["Source Sans", "Source Sans Pro", "ui-sans-serif", "system-ui", "sans-serif"],

@@ -16,20 +16,10 @@ from memfactory_core.types import Memory
 
 READING = "reading"
 """Stands for the answer's turn where a write is chosen: only what is read changes."""
-
-
 UNDO = "Undo it"
-
-
 EDIT = "Say something else"
-
-
 FORCE = "Force an operation"
-
-
 AGAIN = "Ask again"
-
-
 OPERATIONS = {"manage": ("ADD", "UPDATE", "DELETE", "NOOP"), "merge": ("ADD", "MERGE")}
 
 

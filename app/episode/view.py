@@ -25,8 +25,6 @@ VIEWS = {
     "what-if": ":material/alt_route: What if",
     "tokens": ":material/token: Tokens",
 }
-
-
 SCORE_LABELS = {
     "exact_match": "Exact match",
     "stored": "Stored",

@@ -20,11 +20,7 @@ from memfactory_core.runs.tables import Run
 from memfactory_core.trace import Episode
 
 MOST_ATTEMPTS = 32
-
-
 AS_IT_WAS = "as recorded"
-
-
 _PLAYING = threading.Lock()
 
 

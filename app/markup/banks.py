@@ -18,8 +18,6 @@ NEED_LOOKS = {
     "deleted": ("−", "bad"), "not_retrieved": ("⌕", "bad"), "not_used": ("…", "bad"),
     "reader_error": ("≠", "bad"),
 }  # fmt: skip
-
-
 SHOWN_ENTRIES = 200
 """Entries of a bank, or of aligned banks, that are shown."""
 

@@ -14,17 +14,11 @@ from memfactory_core.types import Evidence
 
 SHOWN_CHARACTERS = 20_000
 """Characters of one text that a page shows; the whole can be downloaded."""
-
-
 HIDDEN_CLASSES = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 """Unicode classes without a shape of their own: control, format and direction marks."""
-
-
 ALLOWED_CHARACTERS = "\n\t\u200c\u200d"
 """Characters of those classes that are shown as they are: the joiners belong to emoji and to
 scripts."""
-
-
 TEMPLATE_CHARACTERS = "{}$`\\"
 """Characters that mean something to Gradio's HTML templates."""
 

@@ -12,8 +12,6 @@ from memfactory_core.types import Evidence, Example
 
 UNLIMITED_BUDGET = 100_000
 """Characters from which a budget is no limit worth showing."""
-
-
 FACT_LABELS = {
     "unread": ("·", "not read yet", ""),
     "kept": ("✓", "in memory", "good"),

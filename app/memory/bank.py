@@ -17,8 +17,6 @@ from memfactory_core.trace import Episode, replay
 from memfactory_core.types import Evidence, Memory
 
 MEMORIES_A_PAGE = 50
-
-
 CHAT_SECTIONS = 30
 """Sections of a chat's reading that are shown."""
 

@@ -19,8 +19,6 @@ EPISODE_SORTS = {
 }
 """Orders of a step's episodes; `+ 0` keeps SQLite from walking the whole phase by its index of
 rewards."""
-
-
 LISTED_COLUMNS = [
     getattr(EpisodeRow, name)
     for name in (

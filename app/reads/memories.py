@@ -13,12 +13,8 @@ from memfactory_core.runs.tables import MemoryRow, NeedRow
 
 SHOWN_MEMORY = 400
 """Characters of a memory that a list reads."""
-
-
 MOST_NEEDS = 2000
 """Needed facts that a survival curve is computed from at most."""
-
-
 LOST_CAUSES = ("overwritten", "deleted", "merged_away")
 """Causes by which a fact that was in memory is gone when it is needed."""
 

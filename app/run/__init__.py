@@ -1,3 +1,4 @@
-"""One run: its curves, results, log, the causes of its wrong answers and its operations, right and done.
+"""One run: its state and tabs (curves, doubts, results, causes, memories, operations, log, recipe), and the list of
+all runs.
 
 What is about one episode lives in `episode/`."""

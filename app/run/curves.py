@@ -22,8 +22,6 @@ MEMORY_CURVES = {
     "score/stored": "stored at some time",
     "score/exact_match": "exact match",
 }
-
-
 SMALL_CURVES = {
     "score/found": ("Needed fact read when answering", True),
     "score/memories": ("Memories in the bank at the end", False),
@@ -36,13 +34,9 @@ SMALL_CURVES = {
     "score/operations": ("Right operations", True),
     "score/excess": ("Memories read beyond need", False),
 }
-
-
 RIGHT_OPERATION_CURVES = {
     f"score/right_{action}": ACTIONS[action][1] for action in ("add", "update", "delete", "noop")
 }
-
-
 CHART_POINTS = 600
 """Points of a curve, more than a chart is wide."""
 

@@ -22,8 +22,6 @@ from memfactory_core.runs.tables import ACTIVE, Run
 
 COUNTED_EPISODES = 500
 """Episodes that one table is counted from at most."""
-
-
 STRETCHES = 10
 """A table of training steps begins with a tenth of them."""
 

@@ -14,8 +14,6 @@ from app.shell.widgets import errors_in_words
 from memfactory_core.runs.tables import Run
 
 ENTRIES_A_PAGE = 8
-
-
 ReadPage = Callable[[int, int], list[dict[str, Any]]]
 """(limit, offset) -> one page of rows."""
 

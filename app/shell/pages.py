@@ -8,8 +8,6 @@ from typing import Any
 import streamlit as st
 
 ROOT = Path(__file__).parents[2]
-
-
 PAGES = {
     "overview": ("Overview", ":material/home:"),
     "compose": ("Compose", ":material/tune:"),
@@ -19,8 +17,6 @@ PAGES = {
     "memory": ("Memory", ":material/database:"),
     "chat": ("Chat", ":material/chat:"),
 }
-
-
 ADDRESSES = {"chat": "talk"}
 """Pages whose address is not their name: /chat/ itself is the Gradio chat inside."""
 

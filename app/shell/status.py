@@ -21,8 +21,6 @@ STATE_LOOKS = {
     "failed": (":material/error:", "red"),
     "lost": (":material/help:", "red"),
 }
-
-
 ADVICE = {
     "failed": "The log has the details. Change the setting that is named in Compose and start "
     "again; nothing of this run is lost.",

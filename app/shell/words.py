@@ -13,8 +13,6 @@ PHASE_LABELS = {
     "after/greedy": "After, greedy",
     "after/sampled": "After, sampled",
 }
-
-
 SHARE_LABELS = {
     "exact_match": "Exact match",
     "kept": "Kept to the end",
@@ -26,8 +24,6 @@ SHARE_LABELS = {
     "judge": "Right for the judge",
     "rejected": "Writes rejected",
 }
-
-
 FIGURE_LABELS = {
     "memories": "Memories at the end",
     "excess": "Memories read beyond need",
