@@ -52,7 +52,7 @@ def fill(events: int) -> tuple[str, int, int]:
     from memfactory_core import config
     from memfactory_core.explain.causes import explain, primary
     from memfactory_core.explain.needs import memory_fates, need_fates
-    from memfactory_core.runs import database, jobs
+    from memfactory_core.runs import database, jobs, recording
 
     engine = database.connect(jobs.database_url())
     run = jobs.create(engine, config.load("memagent-tiny", ["name=Big run"]))
@@ -61,7 +61,7 @@ def fill(events: int) -> tuple[str, int, int]:
         findings = explain(one)
         made.append(
             (
-                one, pack(one), primary(findings), list(database._event_rows(run.id, one)),
+                one, pack(one), primary(findings), list(recording._event_rows(run.id, one)),
                 [fate.model_dump() for fate in memory_fates(one)],
                 [need.model_dump() for need in need_fates(one, findings)],
             )
