@@ -28,7 +28,7 @@ class Entry:
 
 
 def choose_entry(
-    name: str, ids: Sequence[str], read: ReadPage, look: Callable[[dict[str, Any]], Entry],
+    name: str, ids: Sequence[str], read: ReadPage, to_entry: Callable[[dict[str, Any]], Entry],
     place: dict[str, Any],
 ) -> str | None:  # fmt: skip
     """One page of entries as buttons that put their id under `name` into the address bar; the id that
@@ -40,7 +40,7 @@ def choose_entry(
         st.session_state[f"{name}.seen"] = given
         st.session_state[key] = ids.index(given) // ENTRIES_A_PAGE + 1
     number = min(st.session_state.get(key, 1), pages) or 1
-    entries = [look(row) for row in read(ENTRIES_A_PAGE, (number - 1) * ENTRIES_A_PAGE)]
+    entries = [to_entry(row) for row in read(ENTRIES_A_PAGE, (number - 1) * ENTRIES_A_PAGE)]
     chosen = given or (entries[0].id if entries else None)
     for entry in entries:
         st.button(
