@@ -7,16 +7,16 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.reads.engine import database_engine
 from app.reads.runs import find_run, list_runs
 from memfactory_core import config as configuration
 from memfactory_core.config import RunConfig
 from memfactory_core.episode import Sampler
 from memfactory_core.errors import ConfigError, MemFactoryError
 from memfactory_core.runs.tables import Run
-from memfactory_core.runs.weights import trained_policy
+from memfactory_core.runs.weights import checkpoints, final_weights, start_weights, trained_policy
 
 KEPT_SAMPLERS = 2
-WHOLE_CHECKPOINT = "checkpoints/checkpoint-*/trainer_state.json"
 PRESET_POLICIES = ("tiny", "scripted")
 """Policies of presets that can be talked to at once; the others load a model of gigabytes first."""
 
@@ -70,29 +70,18 @@ def find_agent(agent_id: str, before: bool = False) -> Agent:
         raise ConfigError("this agent is gone: choose another one")
     config = configuration.build(run.settings, f"run {run.id}")
     trained = None if before else trained_policy(run, config)
-    weights = trained or _start_weights(config)
+    weights = trained or start_weights(database_engine(), config)
     when = "after training" if trained else "before training" if config.mode == "train" else ""
     return Agent(f"{run.name}{', ' if when else ''}{when}", config, weights)
 
 
 def list_checkpoints(run: Run) -> dict[str, Path]:
-    """The weights of a run that can be looked at: of its end first, then of its checkpoints, the
-    latest first. Only whole ones: the trainer's state is written last."""
+    """The weights of a run that can be looked at, by a name in words: of its end first, then of its whole
+    checkpoints, the latest first."""
     folder = Path(run.folder)
-    steps = {int(p.parent.name.split("-")[1]): p.parent for p in folder.glob(WHOLE_CHECKPOINT)}
-    found = {f"step {step:,}": steps[step] for step in sorted(steps, reverse=True)}
-    end = folder / "policy"
-    return ({"the end": end} if any(end.glob("*.safetensors")) else {}) | found
-
-
-def _start_weights(config: RunConfig) -> Path | None:
-    """The weights that a run starts from where they are another run's."""
-    other = find_run(config.weights)
-    if config.weights and other is None:
-        raise ConfigError(f"the run {config.weights} whose weights it starts from is gone")
-    if other is None:
-        return None
-    return trained_policy(other, configuration.build(other.settings, f"run {other.id}"))
+    end = final_weights(folder)
+    steps = {f"step {step:,}": path for step, path in checkpoints(folder).items()}
+    return ({"the end": end} if end else {}) | steps
 
 
 class Samplers:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from memfactory_core.config import RunConfig
+from sqlalchemy import Engine
+
+from memfactory_core.config import RunConfig, build
 from memfactory_core.errors import RunError
+from memfactory_core.runs import database
 from memfactory_core.runs.tables import Run
 
 
@@ -45,6 +48,15 @@ def trained_policy(run: Run, config: RunConfig, step: int | None = None) -> Path
             "let it finish, or resume it with `memfactory resume`"
         )
     return end
+
+
+def start_weights(engine: Engine, config: RunConfig) -> Path | None:
+    """The folder of the weights that a run starts from where they are another run's; None means its policy's
+    own. RunError where that run is gone or has none."""
+    if config.weights is None:
+        return None
+    other = database.get_run(engine, config.weights)
+    return trained_policy(other, build(other.settings, f"run {other.id}"), config.weights_step)
 
 
 def _checkpoint(run_id: str, kept: dict[int, Path], step: int) -> Path:

@@ -19,7 +19,7 @@ from memfactory_core.config import build
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.runs import database, jobs, recording
 from memfactory_core.runs.tables import Run
-from memfactory_core.runs.weights import last_checkpoint, trained_policy
+from memfactory_core.runs.weights import last_checkpoint, start_weights
 from memfactory_core.scoring.evaluate import evaluate, flat
 from memfactory_core.scoring.split import held_out_examples, training_examples
 from memfactory_core.tasks.data_file import sha256
@@ -88,7 +88,9 @@ class Work:
         checkpoint = last_checkpoint(self.folder)
         policy = self.folder / "policy"  # is there once the training has ended
         trained = self.config.mode == "train" and policy.exists()
-        sampler = self.config.policy.load(policy if trained else self._start_weights())
+        sampler = self.config.policy.load(
+            policy if trained else start_weights(self.engine, self.config)
+        )
         held_out = self._held_out()
         if self.config.mode == "evaluate":
             self._evaluate("after", sampler, held_out, 0)
@@ -124,13 +126,6 @@ class Work:
             before, after = retrieval_modes.rerank(self.config, held_out, self.folder, on_step)
             self.results |= {"before": before, "after": after}
         self._update(results=json.dumps(self.results))
-
-    def _start_weights(self) -> Path | None:
-        if self.config.weights is None:
-            return None
-        other = database.get_run(self.engine, self.config.weights)
-        trained = build(other.settings, f"run {other.id}")
-        return trained_policy(other, trained, self.config.weights_step)
 
     def _train(self, sampler: Any, checkpoint: Path | None) -> None:
         from memfactory_core.training.trainer import MemoryGRPOTrainer, grpo_config
