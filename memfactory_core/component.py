@@ -2,14 +2,23 @@
 
 Subclassing with a `kind` registers it: `class BM25(Retriever, kind="bm25")`. A family is a folder whose
 `__init__` holds the contract (`class Retriever(Component, family="retrievers")`); the folder is scanned, so
-adding a part is adding one file. A field typed with a family accepts a kind's name, a table
-`{kind = ..., setting = ...}` or a part.
+adding a part is adding one file. The user's own files stand outside the package: in the folders that
+`MEMFACTORY_PARTS` names, or behind entry points of the group `memfactory.parts`. A field typed with a family
+accepts a kind's name, a table `{kind = ..., setting = ...}` or a part.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import os
 import pkgutil
+import sys
+import traceback
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar, Self
 
 from pydantic import (
@@ -20,9 +29,15 @@ from pydantic import (
     model_validator,
 )
 
+from memfactory_core.errors import ConfigError, MemFactoryError
+
 FAMILIES = (
-    "tasks", "paradigms", "extractors", "updaters", "retrievers", "stores", "embedders", "policies",
+    "tasks", "paradigms", "extractors", "updaters", "retrievers", "stores", "embedders", "policies", "rewards",
 )  # fmt: skip
+FOLDERS = "MEMFACTORY_PARTS"
+"""The environment variable that names folders of the user's own parts."""
+GROUP = "memfactory.parts"
+"""The group of entry points whose modules hold parts."""
 _REGISTRY: dict[str, dict[str, type[Component]]] = {family: {} for family in FAMILIES}
 
 
@@ -41,7 +56,8 @@ class Component(BaseModel):
         if kind:
             known = _REGISTRY[cls.family].get(kind)
             if known and known.__module__ != cls.__module__:
-                raise TypeError(f"two {cls.family} are called {kind!r}: {known.__module__}, {cls}")
+                places = " and ".join(_place(part.__module__) for part in (known, cls))
+                raise ConfigError(f"two {cls.family} are called {kind!r}: {places}; rename one")
             cls.kind = kind
             _REGISTRY[cls.family][kind] = cls
 
@@ -81,12 +97,15 @@ Part = SerializeAsAny
 
 
 def kinds(family: str) -> dict[str, type[Component]]:
-    """Every registered kind of a family, sorted by name. ValueError where there is no such family."""
+    """Every registered kind of a family, sorted by name. ValueError where there is no such family; ConfigError
+    where one of the user's own files cannot be used."""
     if family not in _REGISTRY:
         raise ValueError(f"no family called {family!r}; known: {', '.join(FAMILIES)}")
-    package = importlib.import_module(f"memfactory_core.{family}")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+    _import_all(importlib.import_module(f"memfactory_core.{family}"))
+    for folder in part_folders():
+        _import_folder(folder)
+    for entry in _entries(tuple(sys.path)):
+        _import_entry(entry)
     return dict(sorted(_REGISTRY[family].items()))
 
 
@@ -96,3 +115,73 @@ def find(family: str, kind: str) -> type[Component]:
     if kind not in known:
         raise ValueError(f"no {family} called {kind!r}; known: {', '.join(known)}")
     return known[kind]
+
+
+def part_folders() -> list[Path]:
+    """The folders of the user's own parts, absolute. ConfigError where one is not there."""
+    named = [name for name in os.environ.get(FOLDERS, "").split(os.pathsep) if name.strip()]
+    folders = list(dict.fromkeys(Path(name).expanduser().resolve() for name in named))
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError(f"{FOLDERS} names {folder}, which is no folder: make it, or mend it")
+    return folders
+
+
+def _import_all(package: ModuleType) -> None:
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+
+
+def _import_folder(folder: Path) -> None:
+    """Imports a folder's files as modules of a package that is named after the folder's place: files of one name
+    in two folders do not meet, `from . import other` works, and nothing of the folder hides another module."""
+    package = f"memfactory_parts_{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    if package not in sys.modules:
+        made = ModuleType(package, f"The user's own parts in {folder}.")
+        made.__path__ = [str(folder)]
+        sys.modules[package] = made
+    for module in pkgutil.iter_modules([str(folder)]):
+        name = f"{package}.{module.name}"
+        if module.name.startswith("_") or name in sys.modules:
+            continue
+        file = folder / (f"{module.name}/__init__.py" if module.ispkg else f"{module.name}.py")
+        importlib.invalidate_caches()  # a file that was written a moment ago would be overlooked
+        try:
+            importlib.import_module(name)
+        except MemFactoryError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise ConfigError(f"the part {file} cannot be used: {_said(error, folder)}") from error
+
+
+@lru_cache(maxsize=8)
+def _entries(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """The entry points that are installed on `path`; looking through all packages takes a while."""
+    return tuple(entry_points(group=GROUP))
+
+
+def _import_entry(entry: EntryPoint) -> None:
+    if entry.module in sys.modules:
+        return
+    try:
+        loaded = entry.load()
+        if isinstance(loaded, ModuleType) and hasattr(loaded, "__path__"):
+            _import_all(loaded)
+    except MemFactoryError:
+        raise
+    except (Exception, SystemExit) as error:
+        told = f"the entry point {entry.name} = {entry.value} (group {GROUP})"
+        package = f" of the package {entry.dist.name}" if entry.dist else ""
+        raise ConfigError(f"{told}{package} cannot be used: {_said(error)}") from error
+
+
+def _said(error: BaseException, folder: Path | None = None) -> str:
+    """An import's error in one line, with the last line of the user's own file that led to it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    mine = [frame for frame in frames if folder and folder in Path(frame.filename).parents]
+    where = f"line {mine[-1].lineno}: " if mine else ""
+    return f"{where}{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _place(module: str) -> str:
+    return getattr(sys.modules.get(module), "__file__", None) or module

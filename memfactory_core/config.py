@@ -17,7 +17,7 @@ from memfactory_core.errors import ConfigError
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies import Policy
 from memfactory_core.retrievers import Retriever
-from memfactory_core.rewards import SCORES
+from memfactory_core.rewards import Reward, weighed
 from memfactory_core.rewards.judge import Judge
 from memfactory_core.stores import Store
 from memfactory_core.stores.ram import Ram
@@ -141,8 +141,9 @@ class RunConfig(Settings):
     """The run whose trained weights the policy starts from; none means its own starting weights."""
     weights_step: int | None = Field(None, ge=1)
     """Of that run, the checkpoint of this step; none means the weights that it ended with."""
-    reward: dict[str, float] = {"exact_match": 1.0, "rejected": -0.2}
-    """Weights of the reward's parts; a negative weight is a cost."""
+    reward: dict[str, float | Part[Reward]] = {"exact_match": 1.0, "rejected": -0.2}
+    """What counts, and how much: a measure's weight, or a part with settings under a name of your own
+    (`{kind = "length", weight = -0.01, most = 40}`). A negative weight is a cost."""
     training: Training = Training()
     """How it is trained."""
     evaluation: Evaluation = Evaluation()
@@ -169,13 +170,20 @@ class RunConfig(Settings):
         evaluation = {**values["evaluation"], "task": {**held_out, "path": task["path"]}}
         return {**values, "evaluation": evaluation}
 
-    @field_validator("reward")
+    @field_validator("reward", mode="before")
     @classmethod
-    def _known_scores(cls, weights: dict[str, float]) -> dict[str, float]:
-        unknown = sorted(set(weights) - set(SCORES))
-        if unknown:
-            raise ValueError(f"no score called {unknown[0]!r}; known: {', '.join(SCORES)}")
-        return weights
+    def _known_rewards(cls, table: Any) -> Any:
+        """Here and not by the type: of two types that may stand there, each would tell its own error."""
+        if not isinstance(table, Mapping):
+            return table
+        checked = {}
+        for name, value in table.items():
+            try:
+                checked[name] = weighed(name, value)
+            except ValidationError as error:
+                told = [f"{name}.{line}".replace(".settings: ", ": ") for line in explain(error)]
+                raise ValueError("; ".join(told)) from error
+        return checked
 
     @model_validator(mode="after")
     def _whole(self) -> RunConfig:
@@ -256,6 +264,8 @@ def set_value(values: dict[str, Any], assignment: str) -> None:
         inner = place.get(key)
         if isinstance(inner, str):
             inner = {"kind": inner}
+        if keys[0] == "reward" and isinstance(inner, int | float):
+            inner = {"weight": inner}  # a measure that so far had no settings
         place[key] = inner = {} if inner is None else inner
         if not isinstance(inner, dict):
             raise ConfigError(f"--set {assignment}: {key!r} is a single value, it has no settings")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import streamlit as st
@@ -13,7 +12,6 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from memfactory_core.component import Component, kinds
-from memfactory_core.rewards import SCORES
 
 ABBREVIATIONS = {"kl": "KL", "id": "ID", "llm": "LLM"}
 
@@ -36,8 +34,6 @@ def edit_field(name: str, field: FieldInfo, value: Any, key: str) -> Any:
         return st.toggle(field_label(name), value=bool(value), **common)
     if kind in (int, float):
         return edit_number(field_label(name), kind, field, value, optional, common)
-    if get_origin(kind) is dict:
-        return edit_weights(value or {}, key)
     if get_origin(kind) is tuple:
         return edit_list(field_label(name), unwrap(get_args(kind)[0])[0], list(value or ()), common)
     text = st.text_input(field_label(name), value="" if value is None else str(value), **common)
@@ -94,24 +90,6 @@ def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
         low = rule.ge if isinstance(rule, Ge) else rule.gt if isinstance(rule, Gt) else low
         high = rule.le if isinstance(rule, Le) else rule.lt if isinstance(rule, Lt) else high
     return low, high
-
-
-def edit_weights(values: Mapping[str, float], key: str) -> dict[str, float]:
-    """The reward: which scores count, and how much. A negative weight is a cost."""
-    chosen = st.multiselect(
-        "Parts of the reward", list(SCORES), default=list(values), key=f"{key}.parts",
-        format_func=field_label, persist_state="session",
-    )  # fmt: skip
-    typed = {}
-    for name in chosen:
-        field, text = st.columns([1, 2], vertical_alignment="center")
-        typed[name] = field.number_input(
-            field_label(name), value=float(values.get(name, 0.1)), step=0.05, format="%.4g",
-            key=f"{key}.{name}", persist_state="session",
-        )  # fmt: skip
-        cost = " (a negative weight is a cost)" if typed[name] < 0 else ""
-        text.caption(f"{SCORES[name]}{cost}")
-    return typed
 
 
 def default_of(field: FieldInfo) -> Any:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from app.compose.fields import default_of, edit_field, family_of, field_label, unwrap
+from app.compose.rewards import edit_rewards
 from memfactory_core.component import kinds
 
 NO_PART = "same as in training"
@@ -92,7 +93,7 @@ def _edit_grid(
 
 
 def edit_group(field: FieldInfo, name: str, values: Any, key: str) -> Any:
-    """One group of settings of a configuration: a part, a nested model, or a table of weights."""
+    """One group of settings of a configuration: a part, a nested model, or the reward's table."""
     kind = unwrap(field.annotation)[0]
     if family_of(field.annotation):
         return edit_part(
@@ -100,7 +101,8 @@ def edit_group(field: FieldInfo, name: str, values: Any, key: str) -> Any:
         )
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return edit_settings(kind, values or {}, key)
-    return edit_field(name, field, default_of(field) if values is None else values, key)
+    table = default_of(field) if values is None else values
+    return edit_rewards(table, key)
 
 
 def is_group(field: FieldInfo) -> bool:

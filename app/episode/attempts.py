@@ -17,6 +17,7 @@ from app.shell.address import bind_to_address
 from app.shell.place import link_to_episode
 from memfactory_core.explain import moments
 from memfactory_core.explain.attempts import aligned_banks, parting
+from memfactory_core.rewards import weight_of
 from memfactory_core.runs.tables import EpisodeRow, Run
 from memfactory_core.trace import Episode
 
@@ -77,7 +78,7 @@ def show_group(run: Run, phase: str, step: int, group: dict[str, Any]) -> None:
 
 
 def _show_side_by_side(run: Run, found: list[tuple[EpisodeRow, Episode]], first: int) -> None:
-    weights = run.settings.get("reward", {})
+    table = run.settings.get("reward", {})
     for start in range(0, len(found), COLUMNS):
         here = found[start : start + COLUMNS]
         columns = st.columns(COLUMNS, gap="small")
@@ -85,8 +86,10 @@ def _show_side_by_side(run: Run, found: list[tuple[EpisodeRow, Episode]], first:
             count(first + start), columns, here, strict=False
         ):
             parts = {
-                name.replace("_", " "): f"{weight * episode.scores.get(name, 0.0) + 0.0:+.2f}"
-                for name, weight in weights.items()
+                name.replace(
+                    "_", " "
+                ): f"{weight_of(entry) * episode.scores.get(name, 0.0) + 0.0:+.2f}"
+                for name, entry in table.items()
             }
             parts |= {"Reward": f"{row.reward:+.2f}", "Advantage": f"{row.advantage:+.2f}"}
             with column.container(border=True, height="stretch"):

@@ -16,6 +16,8 @@ from app.reads.groups import find_group_and_cause
 from app.shell.address import bind_to_address, set_address
 from app.shell.words import describe_share
 from memfactory_core.explain import story
+from memfactory_core.rewards import weight_of
+from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs.tables import Run
 from memfactory_core.trace import Episode
 
@@ -25,24 +27,15 @@ VIEWS = {
     "what-if": ":material/alt_route: What if",
     "tokens": ":material/token: Tokens",
 }
-SCORE_LABELS = {
-    "exact_match": "Exact match",
-    "stored": "Stored",
-    "kept": "Kept",
-    "rejected": "Rejected",
-}
 
 
 def show_episode(run: Run, phase: str, step: int, shown: Episode) -> None:
     """One episode in the view that the address bar names."""
     place = {"run": run.id, "phase": phase, "step": step, "episode": shown.id}
-    scores = {
-        label: describe_share(shown.scores[n])
-        for n, label in SCORE_LABELS.items()
-        if n in shown.scores
-    }
+    table = run.settings.get("reward", {})
+    scores = _score_figures(table, shown)
     figures = {"Reward": f"{shown.reward:+.2f}", "Advantage": f"{shown.advantage:+.2f}"}
-    earned = describe_reward(run.settings.get("reward", {}), shown)
+    earned = describe_reward(table, shown)
     st.html(
         f'<div class="mf mf-story">{escape_html(story.tell(shown))}</div>'
         f"{figures_row(figures | scores)}"
@@ -78,8 +71,20 @@ def _show_cause(run: Run, shown: Episode, place: dict[str, Any]) -> None:
             )  # fmt: skip
 
 
-def describe_reward(weights: dict[str, float], shown: Episode) -> str:
+def _score_figures(table: dict[str, Any], shown: Episode) -> dict[str, str]:
+    """The scores that count in the reward, and those that every episode is told by."""
+    looks = Shown(table)
+    names = [name for name, part in looks.parts.items() if part.headline]
+    return {
+        looks.title(name): describe_share(value) if looks.is_share(name) else f"{value:.3g}"
+        for name in looks.in_order([*names, *table])
+        if (value := shown.scores.get(name)) is not None
+    }
+
+
+def describe_reward(table: dict[str, Any], shown: Episode) -> str:
     """The reward as the sum that it is."""
+    weights = {name: weight_of(entry) for name, entry in table.items()}
     parts = [
         f"{abs(weight):g} × {name.replace('_', ' ')} {shown.scores.get(name, 0.0):.2g}"
         for name, weight in weights.items()

@@ -15,27 +15,14 @@ from app.run import charts
 from app.run.doubts import show_doubts
 from app.shell.pages import page
 from app.shell.widgets import clickable_chart, show_chart, table_with_download
+from memfactory_core.rewards.operations import RightOperation
+from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs.tables import ENDED, Run
 
-MEMORY_CURVES = {
-    "score/kept": "kept to the end",
-    "score/stored": "stored at some time",
-    "score/exact_match": "exact match",
-}
-SMALL_CURVES = {
-    "score/found": ("Needed fact read when answering", True),
-    "score/memories": ("Memories in the bank at the end", False),
-    "score/length": ("Tokens per turn", False),
-    "score/rejected": ("Share of writes rejected", True),
+TRAINING_CURVES = {
     "equal_groups": ("Groups that teach nothing", True),
     "entropy": ("Entropy of the policy", False),
     "kl": ("KL to the start", False),
-    "score/f1": ("F1 of the answers", True),
-    "score/operations": ("Right operations", True),
-    "score/excess": ("Memories read beyond need", False),
-}
-RIGHT_OPERATION_CURVES = {
-    f"score/right_{action}": ACTIONS[action][1] for action in ("add", "update", "delete", "noop")
 }
 CHART_POINTS = 600
 """Points of a curve, more than a chart is wide."""
@@ -43,10 +30,10 @@ CHART_POINTS = 600
 
 def show_curves(run: Run) -> None:
     """What happened over the training steps. A click on a point opens that step's groups."""
-    known = SMALL_CURVES | _reward_curves(run)
-    found = read_curves(
-        run.id, ["reward", *MEMORY_CURVES, *known, *RIGHT_OPERATION_CURVES, "useful"], CHART_POINTS
-    )
+    headlines, right_operations, small = _score_curves(run)
+    small |= TRAINING_CURVES
+    names = ["reward", *headlines, *small, *right_operations, "useful"]
+    found = read_curves(run.id, names, CHART_POINTS)
     if "useful" in found:
         st.markdown("**Useful memories**, share of those that the reranker chose")
         useful = charts.curve_figure({"useful": found["useful"]}, percent=True, height=300)
@@ -74,14 +61,14 @@ def show_curves(run: Run) -> None:
         clicked.append(clickable_chart(reward, "reward", alt))
     with right:
         st.markdown("**Memory and answers**, share of a step's episodes")
-        series = {label: found[name] for name, label in MEMORY_CURVES.items() if name in found}
+        series = {label: found[name] for name, label in headlines.items() if name in found}
         memory = charts.curve_figure(series, percent=True, height=270)
         clicked.append(
             clickable_chart(
                 memory, "memory", charts.curves_in_words("Memory and answers", series, True)
             )
         )
-    small = {name: look for name, look in known.items() if name in found}
+    small = {name: look for name, look in small.items() if name in found}
     places = [place for _ in range(0, len(small), 4) for place in st.columns(4)]
     for column, (name, (title, share)) in zip(places, small.items(), strict=False):
         with column:
@@ -92,9 +79,7 @@ def show_curves(run: Run) -> None:
                     figure, name, charts.curves_in_words(title, {"": found[name]}, share)
                 )
             )
-    if right := {
-        label: found[name] for name, label in RIGHT_OPERATION_CURVES.items() if name in found
-    }:
+    if right := {label: found[name] for name, label in right_operations.items() if name in found}:
         st.markdown("**Right decisions**, share of the messages that called for each operation")
         figure = charts.curve_figure(right, True, 230)
         clicked.append(
@@ -113,12 +98,21 @@ def show_curves(run: Run) -> None:
         st.switch_page(page("groups"), query_params=place)
 
 
-def _reward_curves(run: Run) -> dict[str, tuple[str, bool]]:
-    """The parts of the reward that no other curve shows."""
-    names = (f"score/{name}" for name in run.settings.get("reward", {}))
-    shown = {*MEMORY_CURVES, *SMALL_CURVES, *RIGHT_OPERATION_CURVES}
-    parts = {name: name.removeprefix("score/").replace("_", " ") for name in names}
-    return {n: (word.capitalize(), True) for n, word in parts.items() if n not in shown}
+def _score_curves(run: Run) -> tuple[dict[str, str], dict[str, str], dict[str, tuple[str, bool]]]:
+    """The curves of all measures, by name: those that share the large chart and those of single operations
+    with their labels, the others with their title and whether they are shares."""
+    table = run.settings.get("reward", {})
+    shown = Shown(table)
+    headlines, right, small = {}, {}, {}
+    for name in shown.in_order([*shown.parts, *table]):
+        part = shown.part(name)
+        if part and part.headline:
+            headlines[f"score/{name}"] = shown.title(name).lower()
+        elif part and issubclass(part, RightOperation):
+            right[f"score/{name}"] = ACTIONS[part.action][1]
+        else:
+            small[f"score/{name}"] = (shown.title(name), shown.is_share(name))
+    return headlines, right, small
 
 
 def _link_to_step(run: Run) -> None:

@@ -9,8 +9,8 @@ import streamlit as st
 from app.markup.safe_text import escape_markdown
 from app.run import charts
 from app.shell.widgets import show_chart
-from app.shell.words import FIGURE_LABELS, SHARE_LABELS
 from memfactory_core.cli.report import by_category, judge_lines
+from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs.tables import ENDED, Run
 
 DECODING_LABELS = {
@@ -32,9 +32,8 @@ def show_results(run: Run) -> None:
         _show_retrievers(before, after)
         return
     for mode, title in DECODING_LABELS.items():
-        shares = _measured(mode, SHARE_LABELS, before | after)
-        figures = _measured(mode, FIGURE_LABELS, before | after)
-        if not shares:
+        shares, figures = _measured(mode, Shown(run.settings.get("reward", {})), before | after)
+        if not shares and not figures:
             continue
         st.markdown(f"**{title}**")
         left, table = st.columns([1.15, 1], gap="large")
@@ -62,9 +61,9 @@ def _show_categories(run: Run, before: dict[str, Any], after: dict[str, Any]) ->
     if not categories:
         return
     st.markdown("**Answers by category of question**, one greedy attempt")
-    columns = {"Score": [], "Category": []}
+    columns, shown = {"Score": [], "Category": []}, Shown(run.settings.get("reward", {}))
     for name, category in categories:
-        columns["Score"].append(SHARE_LABELS.get(name, name))
+        columns["Score"].append(shown.title(name))
         columns["Category"].append(escape_markdown(category, 80))
     for side, values in (("Before", before), ("After" if before else "Result", after)):
         if values:
@@ -90,8 +89,15 @@ def _show_retrievers(before: dict[str, Any], after: dict[str, Any]) -> None:
             st.dataframe(list(rows.values()), hide_index=True, alt=title or "Retrievers compared")
 
 
-def _measured(mode: str, names: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
-    return {f"{mode}/{n}": label for n, label in names.items() if f"{mode}/{n}" in values}
+def _measured(
+    mode: str, shown: Shown, values: dict[str, Any]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The titles of what was measured, by path: those in percent and the others."""
+    names = [path.split("/")[1] for path in values if path.split("/")[0] == mode]
+    titles = {name: shown.title(name) for name in shown.in_order(names) if name != "reward"}
+    shares = {f"{mode}/{n}": title for n, title in titles.items() if shown.is_share(n)}
+    others = {f"{mode}/{n}": title for n, title in titles.items() if not shown.is_share(n)}
+    return shares, others
 
 
 def describe_interval(value: dict[str, float] | None, share: bool = False) -> str:

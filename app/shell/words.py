@@ -1,4 +1,4 @@
-"""Figures, time spans and the names of phases and scores in words."""
+"""Figures, time spans and the names of phases in words."""
 
 from __future__ import annotations
 
@@ -12,22 +12,6 @@ PHASE_LABELS = {
     "train": "Training",
     "after/greedy": "After, greedy",
     "after/sampled": "After, sampled",
-}
-SHARE_LABELS = {
-    "exact_match": "Exact match",
-    "kept": "Kept to the end",
-    "stored": "Stored at some time",
-    "read": "Read when kept",
-    "found": "Found when answering",
-    "operations": "Right operations",
-    "f1": "F1",
-    "judge": "Right for the judge",
-    "rejected": "Writes rejected",
-}
-FIGURE_LABELS = {
-    "memories": "Memories at the end",
-    "excess": "Memories read beyond need",
-    "length": "Tokens per turn",
 }
 
 

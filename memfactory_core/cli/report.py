@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs import database
 from memfactory_core.runs.tables import Run
-
-COLUMNS = (
-    "exact_match", "f1", "judge", "stored", "kept", "read", "right_add", "right_update", "right_delete",
-    "right_noop", "rejected", "reward",
-)  # fmt: skip
 
 
 def report(run: Run) -> dict[str, Any]:
@@ -65,7 +62,8 @@ def sweep_line(row: dict[str, Any]) -> str:
     if row["refused"]:
         return f"{label}  refused: {row['refused']}"
     scores = row["scores"].get("after", {})
-    shown = [f"{n} {_cell(scores[f'greedy/{n}'])}" for n in COLUMNS if f"greedy/{n}" in scores]
+    names = columns({"after": scores}, "greedy", row["config"]["reward"])
+    shown = [f"{n} {_cell(scores[f'greedy/{n}'])}" for n in names]
     found = ((path, *path.split("/")) for path in scores if path.count("/") == 2)
     shown += [
         f"{retriever} {score} {_cell(scores[path])}"
@@ -77,6 +75,16 @@ def sweep_line(row: dict[str, Any]) -> str:
     return f"{label}  {row['state']}  " + "  ".join(shown) + named
 
 
+def columns(
+    summary: Mapping[str, Mapping[str, Any]], mode: str, table: Mapping[str, Any]
+) -> list[str]:
+    """The scores of a mode that a table shows, those that belong to the short table, the reward last."""
+    paths = {path for scores in summary.values() for path in scores if path.count("/") == 1}
+    names = [path.split("/")[1] for path in paths if path.startswith(f"{mode}/")]
+    short = Shown(table).short(name for name in names if name != "reward")
+    return [*short, *(["reward"] if "reward" in names else [])]
+
+
 def print_table(run: Run) -> None:
     """A run's scores before and after, with intervals."""
     seconds = (run.ended or database.now()) - (run.started or run.created)
@@ -85,8 +93,7 @@ def print_table(run: Run) -> None:
     rows = [
         (mode, name)
         for mode in ("greedy", "sampled")
-        for name in COLUMNS
-        if any(f"{mode}/{name}" in scores for scores in summary.values())
+        for name in columns(summary, mode, run.settings.get("reward", {}))
     ]
     if not rows:
         _print_retrieval(summary)

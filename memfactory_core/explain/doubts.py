@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean, pstdev
+from typing import Any
 
+from memfactory_core.rewards import weight_of
+from memfactory_core.rewards.shown import Shown
 from memfactory_core.types import Record
 
 RISE = 0.05
@@ -20,37 +23,45 @@ class Doubt(Record):
     serious: bool
 
 
-def doubts(curves: Mapping[str, Sequence[float]], weights: Mapping[str, float]) -> list[Doubt]:
+def doubts(curves: Mapping[str, Sequence[float]], weights: Mapping[str, Any]) -> list[Doubt]:
     """The doubts about a run with these curves (values per step, by name as the trainer logs them) and
-    these reward weights; an empty list means that nothing was found."""
+    this table `[reward]`; an empty list means that nothing was found."""
     reward = curves.get("reward", ())
     size = len(reward) // 5
     if size < 3:
         return [Doubt(name="short", sentence="Too few steps to judge the curve.", serious=False)]
     found = []
     rise = _change(reward, size)
-    answers = curves.get("score/exact_match", ())
-    if rise > RISE and answers and _change(answers, size) < RISE / 2:
+    shown = Shown(weights)
+    measured = {name: curve for name in weights if (curve := curves.get(f"score/{name}"))}
+    # a reward that counts answers in another way than exact match is judged by that way
+    counted = [name for name in measured if shown.about(name) == "answers"]
+    match = curves.get("score/exact_match", ())
+    answers = {name: _change(measured[name], size) for name in counted}
+    if match and not counted:
+        answers = {"exact_match": _change(match, size)}
+    if rise > RISE and answers and max(answers.values()) < RISE / 2:
+        names = " and ".join(shown.title(name).lower() for name in answers)
+        changes = ", ".join(f"{change:+.2f}" for change in answers.values())
         found.append(
             Doubt(
                 name="answers",
-                sentence=f"The reward rose by {rise:.2f} while exact match did not "
-                f"({_change(answers, size):+.2f}): the policy may have found another way to earn it.",
+                sentence=f"The reward rose by {rise:.2f} while {names} did not ({changes}): the policy "
+                "may have found another way to earn it.",
                 serious=True,
             )
         )
     shares = {
-        name: abs(weight * _change(curves[f"score/{name}"], size))
-        for name, weight in weights.items()
-        if curves.get(f"score/{name}")
+        name: abs(weight_of(weights[name]) * _change(curve, size))
+        for name, curve in measured.items()
     }
-    other = sum(share for name, share in shares.items() if name not in ("exact_match", "f1"))
+    other = sum(share for name, share in shares.items() if shown.about(name) != "answers")
     if rise > RISE and shares and other > 0.5 * sum(shares.values()):
         found.append(
             Doubt(
                 name="format",
                 sentence=f"{other / sum(shares.values()):.0%} of the reward's change comes from its other "
-                "parts (form, cost), not from answers.",
+                "parts (memory, form, cost), not from answers.",
                 serious=True,
             )
         )

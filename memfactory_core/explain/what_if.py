@@ -7,14 +7,14 @@ parts, so that the memory is the recorded one. From there on the policy is asked
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from memfactory_core.episode import Ask, Context, Sampler, Steps, run_episodes
 from memfactory_core.errors import RunError
 from memfactory_core.paradigms import Paradigm
-from memfactory_core.rewards import score
+from memfactory_core.rewards import Weights, score_all
 from memfactory_core.scoring.intervals import interval
 from memfactory_core.trace import Asked, Episode, Wrote
 from memfactory_core.types import Completion, Example, Record
@@ -115,7 +115,7 @@ def play_again(
     paradigm: Paradigm,
     policy: Sampler,
     change: Change,
-    weights: Mapping[str, float],
+    weights: Weights,
     samples: int = 8,
     temperature: float = 1.0,
 ) -> Outcome:
@@ -132,7 +132,7 @@ def play_again(
     ]
     runnable = paradigm if change.undo is None else Undoing(paradigm, change.undo)
     played = run_episodes(runnable, Replaying(episode, change, policy), copies, temperature)
-    scored = [score(one, weights) for one in played]
+    scored = score_all(played, weights)
     rewards: dict[str, Any] = interval([one.reward for one in scored])
     return Outcome(
         before=episode.reward, after=rewards["mean"], low=rewards["low"], high=rewards["high"],

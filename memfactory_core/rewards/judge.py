@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from memfactory_core.endpoint import ChatEndpoint
 from memfactory_core.errors import PolicyError
+from memfactory_core.rewards import Reward, answered
 from memfactory_core.rewards.answers import extract_answer
 from memfactory_core.trace import Episode
 from memfactory_core.types import Completion, Message
@@ -91,6 +92,26 @@ class Judge(BaseModel):
         return LiveJudge(self)
 
 
+class JudgedRight(Reward, kind="judge"):
+    """The judge called the answer right."""
+
+    title = "Right for the judge"
+    about = "answers"
+    low, high = 0.0, 1.0
+    needs = "an evaluation has a judge and it gave a verdict"
+    order = 50
+    trains = False
+
+    def measure_each(self, episode: Episode) -> Sequence[float | None]:
+        """The verdicts."""
+        return episode.verdicts
+
+    def measure(self, episode: Episode) -> float | None:
+        """The mean of the verdicts; an answer without one is left out, never held against the policy."""
+        given = [verdict for verdict in episode.verdicts if verdict is not None]
+        return fmean(given) if given else None
+
+
 class LiveJudge:
     """Judges answers and counts those that it could not judge. Answers that were judged before (same
     question, same golds) are not sent again."""
@@ -134,9 +155,10 @@ class LiveJudge:
         judged = []
         for episode, several in zip(episodes, asked, strict=True):
             verdicts = tuple(self.known.get(one) for one in several)
-            given = [verdict for verdict in verdicts if verdict is not None]
-            scores = episode.scores | ({"judge": fmean(given)} if given else {})
-            judged.append(episode.model_copy(update={"verdicts": verdicts, "scores": scores}))
+            told = episode.model_copy(update={"verdicts": verdicts})
+            mean = JudgedRight().measure(told)
+            scores = episode.scores | ({} if mean is None else {"judge": mean})
+            judged.append(told.model_copy(update={"scores": scores}))
         return judged
 
     def _ask(self, one: GivenAnswer) -> float | str:
@@ -179,10 +201,7 @@ def read_verdict(said: Completion) -> float | None:
 
 
 def _given_answers(episode: Episode) -> list[GivenAnswer]:
-    answers = [episode.answer, *episode.other_answers]
-    questions = episode.example.questions
-    answers += [""] * (len(questions) - len(answers))
     return [
         GivenAnswer(question.question, question.answers, extract_answer(answer).strip())
-        for question, answer in zip(questions, answers, strict=True)
+        for answer, question in answered(episode)
     ]

@@ -17,6 +17,7 @@ import psutil
 from sqlalchemy import Engine
 from sqlmodel import Session
 
+from memfactory_core import component
 from memfactory_core.config import RunConfig, build
 from memfactory_core.errors import RunError
 from memfactory_core.runs import database
@@ -80,6 +81,8 @@ def start(engine: Engine, run: Run) -> Run:
     environment = os.environ | {
         "MEMFACTORY_RUNS": str(root()),
         "MEMFACTORY_DB": database_url(),
+        # absolute, since the worker stands in another folder than the shell that named them
+        component.FOLDERS: os.pathsep.join(map(str, component.part_folders())),
         # the default spin-wait of OpenMP costs a factor of 25 where processes share few cores
         "OMP_WAIT_POLICY": "PASSIVE",
         "TOKENIZERS_PARALLELISM": "false",

@@ -7,8 +7,7 @@ from typing import Any
 
 from memfactory_core.episode import Sampler, run_episodes
 from memfactory_core.paradigms import Paradigm
-from memfactory_core.rewards import score
-from memfactory_core.rewards.answers import exact_match, f1
+from memfactory_core.rewards import Reward, Weights, measures, score_all
 from memfactory_core.rewards.judge import LiveJudge
 from memfactory_core.scoring.intervals import interval
 from memfactory_core.trace import Episode
@@ -17,15 +16,13 @@ from memfactory_core.types import Example
 Summary = dict[str, dict[str, float]]
 """{score: {"mean", "low", "high", "n"}}; n counts examples."""
 BATCH = 256
-BY_QUESTION = ("exact_match", "f1", "judge")
-"""Scores of single answers."""
 
 
 def evaluate(
     paradigm: Paradigm,
     sampler: Sampler,
     examples: Sequence[Example],
-    weights: Mapping[str, float],
+    weights: Weights,
     samples: int = 0,
     on_episodes: Callable[[str, list[Episode]], None] | None = None,
     judge: LiveJudge | None = None,
@@ -43,29 +40,32 @@ def evaluate(
             batch = queue[start : start + BATCH]
             groups = [f"{name}-{example.id}" for example in batch]
             played = run_episodes(paradigm, sampler, batch, temperature, groups)
-            scored = [score(episode, weights) for episode in played]
+            scored = score_all(played, weights)
             if judge:
                 scored = judge.judge(scored)
             if on_episodes:
                 on_episodes(name, scored)
             episodes.extend(scored)
-        summaries[name] = summarize(episodes)
+        summaries[name] = summarize(episodes, weights)
     return summaries
 
 
-def summarize(episodes: Sequence[Episode]) -> Summary:
+def summarize(episodes: Sequence[Episode], weights: Weights | None = None) -> Summary:
     """Each score's mean over examples with its interval; episodes of one example are averaged first, and
-    an example counts for a score only where the score applies. Where an example asks several questions,
-    exact match, F1 and the judge's verdict count each of them. Where the task knows categories of questions,
-    these three are there for each as well: `f1/CATEGORY`."""
+    an example counts for a score only where the score applies. Measures of single answers (exact match, F1,
+    the judge's verdict) count each question where an example asks several, and are there for each category
+    of questions as well where the task knows such: `f1/CATEGORY`."""
     by_score: dict[str, dict[str, list[float]]] = {}
-    answers = [entry for episode in episodes for entry in _by_question(episode)]
+    parts = measures(weights)
+    by_question = [list(_by_question(episode, parts)) for episode in episodes]
+    answers = [entry for entries in by_question for entry in entries]
     several = len({category for *_, category in answers}) > 1
-    for episode in episodes:
+    for episode, entries in zip(episodes, by_question, strict=True):
         values = [(name, episode.example.id, value) for name, value in episode.scores.items()]
         if episode.example.others:
-            values = [entry for entry in values if entry[0] not in BY_QUESTION]
-            values += [entry[:3] for entry in _by_question(episode)]
+            single = {entry[0] for entry in entries}
+            values = [entry for entry in values if entry[0] not in single]
+            values += [entry[:3] for entry in entries]
         values.append(("reward", episode.example.id, episode.reward))
         for name, unit, value in values:
             by_score.setdefault(name, {}).setdefault(unit, []).append(value)
@@ -78,20 +78,17 @@ def summarize(episodes: Sequence[Episode]) -> Summary:
     }
 
 
-def _by_question(episode: Episode) -> Iterator[tuple[str, str, float, str]]:
+def _by_question(
+    episode: Episode, parts: Mapping[str, Reward]
+) -> Iterator[tuple[str, str, float, str]]:
     """Each answer's scores: score, question, value, and the question's category where the task has some."""
-    answers = [episode.answer, *episode.other_answers]
     meta = episode.example.meta
     known = meta.get("questions") or [meta] * len(episode.example.questions)
     categories = [str(about.get("category", "")) for about in known]
-    for number, question in enumerate(episode.example.questions):
-        answer = answers[number] if number < len(answers) else ""
-        unit = f"{episode.example.id}?{number}"
-        yield "exact_match", unit, exact_match(answer, question.answers), categories[number]
-        yield "f1", unit, f1(answer, question.answers), categories[number]
-    for number, verdict in enumerate(episode.verdicts):
-        if verdict is not None:
-            yield "judge", f"{episode.example.id}?{number}", verdict, categories[number]
+    for name, part in parts.items():
+        for number, value in enumerate(part.measure_each(episode)):
+            if value is not None:
+                yield name, f"{episode.example.id}?{number}", value, categories[number]
 
 
 def flat(summaries: Mapping[str, Summary]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ Before TRL takes them, the pieces of a batch are sorted by length (`rows.py`).
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from memfactory_core.config import Training
 from memfactory_core.episode import run_episodes
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies.language_model import Generated, LanguageModelSampler
-from memfactory_core.rewards import score
+from memfactory_core.rewards import Weights, score_all
 from memfactory_core.trace import Episode
 from memfactory_core.training.rows import by_length
 from memfactory_core.types import Example, Turn
@@ -119,7 +119,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
         sampler: LanguageModelSampler,
         paradigm: Paradigm,
         examples: Sequence[Example],
-        weights: Mapping[str, float],
+        weights: Weights,
         settings: Training,
         args: GRPOConfig,
         on_episodes: OnEpisodes | None = None,
@@ -193,7 +193,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
                 self.paradigm, self.sampler, examples, self.settings.temperature, groups
             )
         self.model.train(mode == "train")
-        episodes = [score(episode, self.weights) for episode in played]
+        episodes = score_all(played, self.weights)
         self._check_groups(episodes)
         episodes = with_advantages(episodes, self.settings.scale_rewards, self.settings.negative)
         if self.on_episodes:

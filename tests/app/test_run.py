@@ -68,5 +68,5 @@ def test_every_part_of_the_reward_has_its_curve(ids: dict[str, str]) -> None:
         values = {"reward": step / 3, "score/contained": 0.2, "score/right_update": step / 9}
         recording.save_metrics(engine, run, step, values)
     shown = [str(chart.proto) for chart in open_page("runs", run=run).get("plotly_chart")]
-    assert any("Contained: 20% to 20% (step 1 to 3)" in chart for chart in shown)
+    assert any("Gold strings contained: 20% to 20% (step 1 to 3)" in chart for chart in shown)
     assert any("Right decisions: Update 11% to 33%" in chart for chart in shown)

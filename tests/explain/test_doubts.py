@@ -62,3 +62,19 @@ def test_tokens_under_the_policy_that_said_them_have_its_log_probs(untrained):
         compare_tokens(
             Turn(role="x", messages=(), completion=Completion(text="t")), untrained, untrained
         )
+
+
+def test_a_reward_that_counts_answers_in_its_own_way_is_judged_by_it():
+    flat, rising = line(0.1, 0.1), line(0.1, 0.9)
+    curves = {"reward": rising, "score/exact_match": flat, "score/contained": rising}
+    assert [d.name for d in doubts(curves, {"contained": 1.0})] == []
+    assert [d.name for d in doubts(curves, {"exact_match": 1.0})] == ["answers"]
+
+
+@pytest.mark.parametrize("entry", [1.0, {"kind": "kept", "weight": 1.0}], ids=str)
+def test_a_reward_that_rises_by_memory_alone_is_told(entry):
+    curves = {"reward": line(0.1, 0.9), "score/exact_match": line(0.1, 0.1)}
+    curves["score/kept"] = line(0.1, 0.9)
+    found = doubts(curves, {"kept": entry, "exact_match": 0.1})
+    assert [d.name for d in found] == ["answers", "format"]
+    assert "100% of the reward's change" in found[1].sentence

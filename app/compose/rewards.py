@@ -1,0 +1,65 @@
+"""The reward's table as widgets: which measures count, how much, and the settings of those that have some."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app.compose.fields import default_of, edit_field, field_label
+from memfactory_core.rewards import Reward, in_order, weight_of
+from memfactory_core.rewards.shown import Shown
+
+FIRST_WEIGHT = 0.1
+"""The weight of a measure that was just chosen."""
+
+
+def edit_rewards(values: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The reward: which scores count, and how much. A negative weight is a cost. Parts under a name of their
+    own stay what they are; the values are as a recipe's `[reward]` takes them."""
+    shown = Shown(values)
+    measures = [name for name, part in in_order().items() if part.trains]
+    own = [name for name in values if name not in measures]
+    chosen = st.multiselect(
+        "Parts of the reward", [*measures, *own], default=list(values), key=f"{key}.parts",
+        format_func=shown.title, persist_state="session",
+    )  # fmt: skip
+    return {
+        name: _edit_entry(name, shown, values.get(name, FIRST_WEIGHT), f"{key}.{name}")
+        for name in chosen
+    }
+
+
+def _edit_entry(name: str, shown: Shown, value: Any, key: str) -> Any:
+    """A weight alone where nothing else is set, else the part's table."""
+    field, text = st.columns([1, 2], vertical_alignment="center")
+    weight = field.number_input(
+        shown.title(name), value=weight_of(value), step=0.05, format="%.4g", key=key,
+        persist_state="session",
+    )  # fmt: skip
+    part = shown.part(name)
+    if part is None:
+        return value
+    cost = " A negative weight is a cost." if weight < 0 else ""
+    text.caption(f"{part.summary()}{cost}")
+    given = dict(value) if isinstance(value, Mapping) else {}
+    typed = _edit_settings(shown.title(name), part, given, key)
+    plain = {n: default_of(part.model_fields[n]) for n in typed}
+    if name == part.kind and typed == plain and None not in plain.values():
+        return weight
+    return {"kind": part.kind, "weight": weight, **typed}
+
+
+def _edit_settings(
+    title: str, part: type[Reward], given: Mapping[str, Any], key: str
+) -> dict[str, Any]:
+    """What a part can be set to beside its weight."""
+    fields = {name: field for name, field in part.model_fields.items() if name != "weight"}
+    if not fields:
+        return {}
+    with st.expander(f"Settings of {field_label(title)}"):
+        return {
+            name: edit_field(name, field, given.get(name, default_of(field)), f"{key}.{name}")
+            for name, field in fields.items()
+        }
