@@ -1,4 +1,5 @@
-"""Fixtures shared by the tests: an untrained tiny model and a lab of its own in a temporary folder."""
+"""Fixtures shared by the tests: an untrained tiny model, a lab of its own in a temporary folder, parts that are
+forgotten."""
 
 import os
 from pathlib import Path
@@ -17,6 +18,15 @@ def data():
     if not DATA.is_dir():
         pytest.skip(f"the real data sets are not here ({DATA.name}/ beside the project's folder)")
     return DATA
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """Parts that a test defines or imports from a folder of its own are forgotten after it."""
+    from memfactory_core import component
+
+    known = {family: component.kinds(family) for family in component.FAMILIES}
+    monkeypatch.setattr(component, "_REGISTRY", known)
 
 
 @pytest.fixture

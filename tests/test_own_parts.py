@@ -230,13 +230,6 @@ def test_an_installed_package_brings_its_parts(tmp_path):
     assert "No module named 'nothing_like_this'" in done.stderr
 
 
-@pytest.fixture
-def registry(monkeypatch):
-    """What a test's files register is forgotten after it."""
-    copy = {family: dict(known) for family, known in component._REGISTRY.items()}
-    monkeypatch.setattr(component, "_REGISTRY", copy)
-
-
 @pytest.mark.parametrize(
     ("source", "told"),
     [
@@ -249,7 +242,7 @@ def registry(monkeypatch):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["bad.py", "bad/__init__.py"])
-def test_a_broken_file_is_named_in_one_line(source, told, name, tmp_path, monkeypatch, registry):
+def test_a_broken_file_is_named_in_one_line(source, told, name, registry, tmp_path, monkeypatch):
     monkeypatch.setenv("MEMFACTORY_PARTS", str(tmp_path))
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text(source)

@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import pytest
 
-from memfactory_core import component
 from memfactory_core.cli.report import columns
 from memfactory_core.component import kinds
 from memfactory_core.config import build, load
@@ -48,13 +47,6 @@ def plain(answer: str = "", tokens: tuple[int, ...] = (), **more) -> Episode:
         for n in tokens
     )
     return Episode(id="x", group_id="g", example=example, answer=answer, turns=turns)
-
-
-@pytest.fixture
-def registry(monkeypatch):
-    """Parts that a test defines are forgotten after it."""
-    copy = {family: dict(known) for family, known in component._REGISTRY.items()}
-    monkeypatch.setattr(component, "_REGISTRY", copy)
 
 
 def test_recorded_episodes_measure_what_was_recorded():
