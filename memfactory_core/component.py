@@ -136,17 +136,17 @@ def _import_folder(folder: Path) -> None:
     """Imports a folder's files as modules of a package that is named after the folder's place: files of one name
     in two folders do not meet, `from . import other` works, and nothing of the folder hides another module."""
     package = f"memfactory_parts_{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
-    if package not in sys.modules:
-        made = ModuleType(package, f"The user's own parts in {folder}.")
-        made.__path__ = [str(folder)]
-        sys.modules[package] = made
+    made = ModuleType(package, f"The user's own parts in {folder}.")
+    made.__path__ = [str(folder)]
+    sys.modules.setdefault(package, made)
     for module in pkgutil.iter_modules([str(folder)]):
         name = f"{package}.{module.name}"
-        if module.name.startswith("_") or name in sys.modules:
+        if module.name.startswith("_"):
             continue
+        if name not in sys.modules:
+            importlib.invalidate_caches()  # a file that was written a moment ago would be overlooked
         file = folder / (f"{module.name}/__init__.py" if module.ispkg else f"{module.name}.py")
-        importlib.invalidate_caches()  # a file that was written a moment ago would be overlooked
-        try:
+        try:  # also what is imported already: another thread may be in the midst of it
             importlib.import_module(name)
         except MemFactoryError:
             raise
@@ -161,8 +161,6 @@ def _entries(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
 
 
 def _import_entry(entry: EntryPoint) -> None:
-    if entry.module in sys.modules:
-        return
     try:
         loaded = entry.load()
         if isinstance(loaded, ModuleType) and hasattr(loaded, "__path__"):

@@ -18,6 +18,7 @@ from app.run.results import show_results
 from app.shell.address import bind_to_address
 from app.shell.pages import PAGES, page
 from app.shell.status import show_status
+from app.shell.widgets import errors_in_words
 from memfactory_core.runs import jobs
 from memfactory_core.runs.tables import ACTIVE, Run
 
@@ -62,7 +63,7 @@ def show_run(run: Run) -> None:
         tabs = st.tabs(list(shown), **bind_to_address("tab", list(shown), drops=("cause", "steps")))
         for tab, draw in zip(tabs, shown.values(), strict=True):
             if tab.open:
-                with tab:
+                with tab, errors_in_words():  # a fragment's errors do not reach the page
                     draw(now)
 
     live()
