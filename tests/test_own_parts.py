@@ -68,7 +68,7 @@ def test_parts_of_a_folder_are_kinds(own):
     found = json.loads(done.stdout)
     assert found["retrievers"]["longest"] == "The longest memories, whatever the question."
     assert found["rewards"]["brief"] == (
-        "Share of the written memories that are short. 0 to 1; only where something was written."
+        "Share of the written memories that are short. From 0 to 1; only where something was written."
     )
     assert "brief" not in json.loads(memfactory("kinds", "--json").stdout)["rewards"]
 

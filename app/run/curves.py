@@ -106,7 +106,7 @@ def _score_curves(run: Run) -> tuple[dict[str, str], dict[str, str], dict[str, t
     headlines, right, small = {}, {}, {}
     for name in shown.in_order([*shown.parts, *table]):
         part = shown.part(name)
-        if part and part.headline:
+        if part and part.headline and part.is_share():
             headlines[f"score/{name}"] = shown.title(name).lower()
         elif part and issubclass(part, RightOperation):
             right[f"score/{name}"] = ACTIONS[part.action][1]

@@ -46,7 +46,8 @@ class Reward(Component, ABC, family="rewards"):
     short: ClassVar[bool] = True
     """Whether it stands in the command line's tables, which have room for few."""
     headline: ClassVar[bool] = False
-    """Whether it stands in a run's large chart and over each episode; for the few that say most."""
+    """Whether it stands over each episode and, being a share, in a run's large chart; for the few that say
+    most."""
     order: ClassVar[int] = 100
     """Its place among the measures that are about the same; lower ones come first."""
     trains: ClassVar[bool] = True
@@ -74,9 +75,11 @@ class Reward(Component, ABC, family="rewards"):
         if cls.low is None and cls.high is None:
             reach = "Any number"
         elif cls.high is None:
-            reach = f"{cls.low:g} or more"
+            reach = f"From {cls.low:g} up"
         else:
-            reach = f"At most {cls.high:g}" if cls.low is None else f"{cls.low:g} to {cls.high:g}"
+            reach = (
+                f"At most {cls.high:g}" if cls.low is None else f"From {cls.low:g} to {cls.high:g}"
+            )
         return f"{super().summary()} {reach}{f'; only where {cls.needs}' if cls.needs else ''}."
 
     @classmethod

@@ -119,7 +119,9 @@ def test_a_value_that_a_part_did_not_promise_is_refused_with_its_name(value, reg
             return self.value
 
     Odd.value = value
-    with pytest.raises(ConfigError, match="the reward 'odd' measured .*; it may be: Odd. 0 to 1."):
+    with pytest.raises(
+        ConfigError, match="the reward 'odd' measured .*; it may be: Odd. From 0 to 1."
+    ):
         measure(plain())
     Odd.value = True
     assert measure(plain())["odd"] == 1.0
