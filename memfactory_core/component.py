@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
@@ -76,7 +76,10 @@ class Component(BaseModel):
         return " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
 
 
-Part = SerializeAsAny
+if TYPE_CHECKING:  # a checker takes the plain assignment for a type without an argument
+    from pydantic import SerializeAsAny as Part
+else:
+    Part = SerializeAsAny
 """Annotation of fields that hold a part, so that the part's own settings are written out."""
 
 
