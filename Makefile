@@ -5,6 +5,8 @@ VENV   ?= .venv
 TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 PORT   ?= 8501
+# Two at once, a file's tests together so that they share its lab; torch takes the cores that are left.
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 .PHONY: setup lab demo test test-all lint clean
 
@@ -24,11 +26,11 @@ demo: setup
 
 # What every change must pass: no network, no GPU, a real browser where Chromium is installed.
 test: setup
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 # The slow tests too: the wheel in an empty environment, the Dockerfile's steps, long training.
 test-all: setup
-	$(BIN)/python -m pytest -q -m ""
+	$(PYTEST) -m ""
 
 lint: setup
 	$(BIN)/ruff check .
