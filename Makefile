@@ -5,15 +5,17 @@ VENV   ?= .venv
 TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 PORT   ?= 8501
+# Two at once, a file's tests together so that they share its lab; torch takes the cores that are left.
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-.PHONY: setup lab demo test lint clean
+.PHONY: setup lab demo test test-all lint clean
 
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: pyproject.toml constraints.txt
+$(VENV)/.ready: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt $(TORCH)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt $(TORCH)
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
 lab: setup
@@ -22,12 +24,18 @@ lab: setup
 demo: setup
 	$(BIN)/memfactory demo
 
+# What every change must pass: no network, no GPU, a real browser where Chromium is installed.
 test: setup
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
+
+# The slow tests too: the wheel in an empty environment, the Dockerfile's steps, long training.
+test-all: setup
+	$(PYTEST) -m ""
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache build dist *.egg-info

@@ -19,7 +19,7 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
@@ -92,7 +92,10 @@ class Component(BaseModel):
         return " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
 
 
-Part = SerializeAsAny
+if TYPE_CHECKING:  # a checker takes the plain assignment for a type without an argument
+    from pydantic import SerializeAsAny as Part
+else:
+    Part = SerializeAsAny
 """Annotation of fields that hold a part, so that the part's own settings are written out."""
 
 

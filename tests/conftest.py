@@ -2,7 +2,9 @@
 forgotten."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,9 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+PATIENCE = 60_000
+"""Milliseconds that a browser test waits for what must come."""
 
 
 @pytest.fixture
@@ -48,3 +53,24 @@ def untrained():
 
     tokenizer = make_tokenizer()
     return TinySampler(make_model(tokenizer, seed=0), tokenizer, seed=0, batch_size=64)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"no chromium at {CHROMIUM}: install it, or set CHROMIUM")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Any, tmp_path: Path) -> Iterator[Any]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(PATIENCE)
+    opened = context.new_page()
+    yield opened
+    opened.screenshot(path=tmp_path / "last.png")  # what was seen last, for the one who has to look
+    context.close()

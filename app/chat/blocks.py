@@ -141,7 +141,7 @@ def converse(
         if again and last is None:
             raise ConfigError("nothing has been read yet: untick the box and read first")
         exchange.reread = not again
-        exchange.context = last.context if again else agent.config.paradigm.start(example)
+        exchange.context = last.context if again and last else agent.config.paradigm.start(example)
         yield render(history), history
         sampler = samplers.get(agent)
         for _ in play_exchange(agent, sampler, exchange, stopped.is_set):

@@ -13,7 +13,6 @@ from app.reads.engine import database_engine
 from memfactory_core.episode import Context, Sampler, Steps
 from memfactory_core.runs import chats
 from memfactory_core.trace import Episode
-from memfactory_core.types import Example
 
 
 class Stopped(Exception):
@@ -33,11 +32,6 @@ class Exchange:
     kept: str = ""
     """The id under which it is kept, to be looked into on the Memory page."""
 
-    @property
-    def example(self) -> Example | None:
-        """What is read and asked."""
-        return self.context.example if self.context else None
-
 
 def play_exchange(
     agent: Agent, sampler: Sampler, exchange: Exchange, stopped: Callable[[], bool]
@@ -46,6 +40,8 @@ def play_exchange(
     question about a memory that was kept is answered without reading again. A stop takes effect
     before the policy is asked again, also within a section."""
     paradigm, context = agent.config.paradigm, exchange.context
+    if context is None:
+        raise ValueError("an exchange needs a context: start one, or go on with the last one's")
     try:
         if exchange.reread:
             for index in range(len(context.example.observations)):

@@ -9,8 +9,8 @@ from app.markup.answers import answer_card
 from app.markup.labels import tag
 from app.markup.safe_text import escape_html, show_text
 from app.markup.sections import section_cards
+from memfactory_core.episode import Context
 from memfactory_core.explain import story
-from memfactory_core.types import Example
 
 WELCOME = (
     '<div class="mf"><div class="mf-empty"><strong>Give the agent something to remember.'
@@ -32,12 +32,12 @@ def _show_exchange(exchange: Exchange, newest: bool) -> str:
         f'<div class="mf-asked"><div class="mf-label">{escape_html(exchange.agent or "Agent", 200)}'
         f"</div>{show_text(exchange.question, 'no question')}</div>"
     ]
-    example = exchange.example
-    if example and exchange.reread:
-        parts.append(_show_reading(exchange, example, newest))
-    if exchange.answer is not None:
-        memories = exchange.context.bank.all()
-        parts.append(answer_card("", exchange.answer, memories, needed=example.needed))
+    context = exchange.context
+    if context and exchange.reread:
+        parts.append(_show_reading(exchange, context, newest))
+    if context and exchange.answer is not None:
+        memories, needed = context.bank.all(), context.example.needed
+        parts.append(answer_card("", exchange.answer, memories, needed=needed))
     if exchange.error:
         parts.append(show_problem(exchange.error))
     if exchange.kept:
@@ -49,10 +49,11 @@ def _show_exchange(exchange: Exchange, newest: bool) -> str:
     return f'<div class="mf mf-turn">{"".join(parts)}</div>'
 
 
-def _show_reading(exchange: Exchange, example: Example, newest: bool) -> str:
-    sections = story.sections(example, exchange.context.events)
+def _show_reading(exchange: Exchange, context: Context, newest: bool) -> str:
+    example = context.example
+    sections = story.sections(example, context.events)
     total = len(example.observations)
-    cards = section_cards(example, sections, exchange.context.bank.budget)
+    cards = section_cards(example, sections, context.bank.budget)
     if not newest:
         title = f"How the memory was written, {total} section{'s' if total > 1 else ''}"
         return f"<details><summary>{title}</summary>{cards}</details>"

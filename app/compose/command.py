@@ -25,7 +25,7 @@ def differences(base: Mapping[str, Any], new: Mapping[str, Any], path: str = "")
             known = isinstance(old, dict) and old.get("kind") == value["kind"]
             if not known:
                 found.append(f"{place}={value['kind']}")
-            start = old if known else _defaults(value)
+            start = old if known and isinstance(old, dict) else _defaults(value)
             found += differences(
                 start, {k: v for k, v in value.items() if k != "kind"}, f"{place}."
             )

@@ -44,7 +44,7 @@ def compose_run() -> None:
         if st.button(
             "Start", type="primary", icon=":material/play_arrow:", disabled=not built,
             width="stretch",
-        ):  # fmt: skip
+        ) and built:  # fmt: skip
             with errors_in_words():
                 _start(built)
         if built:

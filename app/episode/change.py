@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import streamlit as st
 
 from app.markup.differences import show_write
@@ -48,7 +50,7 @@ def choose_change(shown: Episode, decision: str) -> Change:
             "</div>"
         )
         return Change(turn=_answer_turns(shown)[0])
-    event = shown.events[int(decision)]
+    event = cast(Wrote, shown.events[int(decision)])  # only writes are offered
     st.html(f'<div class="mf">{show_write(event, shown.example.needed)}</div>')
     return _choose_change_of(shown, event)
 

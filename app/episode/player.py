@@ -74,7 +74,7 @@ def _show_controls(
     back, on, forth, slide = st.columns(
         [1.3, 1.1, 1.1, 4], gap="small", vertical_alignment="bottom"
     )
-    still = {"width": "stretch", "disabled": playing}
+    still: dict[str, Any] = {"width": "stretch", "disabled": playing}
     back.button(
         "Previous", icon=":material/skip_previous:", on_click=_go_to_moment, args=(timeline, at - 1, place),
         **(still | {"disabled": playing or at == 0}),

@@ -88,7 +88,7 @@ def _play_both(
         same = Change(turn=change.turn)
     with _PLAYING:
         sampler = samplers.get(agent)
-        return tuple(
-            play_again(shown, how, sampler, one, config.reward, samples)
-            for how, one in ((config.paradigm, same), (paradigm, change))
+        return (
+            play_again(shown, config.paradigm, sampler, same, config.reward, samples),
+            play_again(shown, paradigm, sampler, change, config.reward, samples),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import cast
 
 import streamlit as st
 
@@ -44,7 +45,7 @@ def free_retrievers() -> list[str]:
     memories, free = memories_from_lines("One thing.\nAnother thing."), []
     for name, kind in kinds("retrievers").items():
         try:
-            find_hits(kind(), "thing", memories)
+            find_hits(cast(Retriever, kind()), "thing", memories)
         except ConfigError:
             continue
         free.append(name)
@@ -68,7 +69,8 @@ def show_query(memories: Sequence[Memory], question: str, needed: Sequence[Evide
     if not asked.strip():
         st.info("Type a query to see what is found.")
         return
-    found = find_hits(kind(**({"top_k": int(top)} if limited else {})), asked, memories)
+    chosen = cast(Retriever, kind(**({"top_k": int(top)} if limited else {})))
+    found = find_hits(chosen, asked, memories)
     table = hits_table(found, needed)
     st.html(f'<div class="mf mf-wide" role="group" aria-label="What was found">{table}</div>')
     st.caption(f"Read: {len(found):,} of {len(memories):,} memories.")

@@ -58,7 +58,7 @@ def _show_chat() -> None:
         st.warning("This chat is not kept any more; this is the newest one.")
     which, when = st.columns([1.6, 1], gap="medium")
     chosen = which.selectbox(
-        "Chat", list(names), format_func=names.get,
+        "Chat", list(names), format_func=names.__getitem__,
         **bind_to_address("chat", list(names), drops=("event", "memory")),
     )  # fmt: skip
     episode = read_chat(chosen)
@@ -82,7 +82,7 @@ def _show_episode() -> None:
         names[given] = given
     which, when = st.columns([1.6, 1], gap="medium")
     chosen = which.selectbox(
-        "Episode", list(names), format_func=names.get,
+        "Episode", list(names), format_func=names.__getitem__,
         **bind_to_address("episode", list(names), drops=("event", "memory")),
     )  # fmt: skip
     episode = read_episode(run.id, chosen)
@@ -99,7 +99,7 @@ def _show_episode() -> None:
 def show_source() -> None:
     """The source that is chosen, and its bank."""
     source = st.segmented_control(
-        "Source", list(SOURCES), format_func=SOURCES.get, required=True,
+        "Source", list(SOURCES), format_func=SOURCES.__getitem__, required=True,
         label_visibility="collapsed", **bind_to_address("source", list(SOURCES)),
     )  # fmt: skip
     {"lines": _show_lines, "chat": _show_chat, "episode": _show_episode}[source]()

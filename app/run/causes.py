@@ -82,7 +82,11 @@ def _choose_phase(run: Run) -> str | None:
     start = "train" if "train" in phases else phases[-1]
     bound = bind_to_address("phase", phases, start, drops=("cause", "steps"))
     return st.segmented_control(
-        "Phase", phases, format_func=PHASE_LABELS.get, required=True, **bound
+        "Phase",
+        phases,
+        format_func=lambda phase: PHASE_LABELS.get(phase, phase),
+        required=True,
+        **bound,
     )
 
 

@@ -74,10 +74,13 @@ def _show_survival(run: Run, phases: list[str]) -> None:
 def _show_lists(run: Run, phases: list[str]) -> None:
     start = "train" if "train" in phases else phases[-1]
     phase = st.selectbox(
-        "Phase", phases, format_func=PHASE_LABELS.get, **bind_to_address("phase", phases, start)
+        "Phase",
+        phases,
+        format_func=lambda phase: PHASE_LABELS.get(phase, phase),
+        **bind_to_address("phase", phases, start),
     )
     which = st.segmented_control(
-        "List", list(LIST_LABELS), format_func=LIST_LABELS.get, required=True, label_visibility="collapsed",
+        "List", list(LIST_LABELS), format_func=LIST_LABELS.__getitem__, required=True, label_visibility="collapsed",
         **bind_to_address("list", list(LIST_LABELS), "lost"),
     )  # fmt: skip
     if which == "lost":

@@ -3,6 +3,7 @@ tables side by side, before and after training or at any steps."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import streamlit as st
@@ -19,6 +20,7 @@ from app.shell.words import PHASE_LABELS
 from memfactory_core.explain.operations import confusion
 from memfactory_core.runs.recording import recorded_episodes
 from memfactory_core.runs.tables import ACTIVE, Run
+from memfactory_core.trace import Episode
 
 COUNTED_EPISODES = 500
 """Episodes that one table is counted from at most."""
@@ -41,7 +43,7 @@ def _count_table(run_id: str, phase: str, first: int, last: int, until: int) -> 
     """The table and how many episodes it is of; `until` tells a run that goes on from before."""
     number = 0
 
-    def counted() -> object:
+    def counted() -> Iterator[Episode]:
         nonlocal number
         for episode in recorded_episodes(
             database_engine(), run_id, phase, first, last, COUNTED_EPISODES
@@ -71,7 +73,10 @@ def show_operations(run: Run) -> None:
 def _show_side(run: Run, phases: list[str], side: str, start: str) -> None:
     label = "Compare" if side == "left" else "With"
     phase = st.selectbox(
-        label, phases, format_func=PHASE_LABELS.get, **bind_to_address(side, phases, start)
+        label,
+        phases,
+        format_func=lambda phase: PHASE_LABELS.get(phase, phase),
+        **bind_to_address(side, phases, start),
     )
     first, last = find_step_range(run.id, phase)
     if last > first:

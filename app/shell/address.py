@@ -16,7 +16,7 @@ def bind_to_address(
     parameters that it `drops`. The address is only written when the user does something,
     once: each write is a step of the browser's history."""
     key = f"url.{name}"
-    given = st.query_params.get(name)
+    given: Any = st.query_params.get(name)
     if isinstance(options, range):
         given = int(given) if given and given.isdecimal() else None
     fallback = default if default in options else options[0]

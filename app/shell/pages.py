@@ -8,6 +8,8 @@ from typing import Any
 import streamlit as st
 
 ROOT = Path(__file__).parents[2]
+INSTALLED_PAGES = ROOT / "app" / "installed_pages"
+"""Where an installation holds pages/, which stands at the top of a checkout."""
 PAGES = {
     "overview": ("Overview", ":material/home:"),
     "compose": ("Compose", ":material/tune:"),
@@ -21,10 +23,15 @@ ADDRESSES = {"chat": "talk"}
 """Pages whose address is not their name: /chat/ itself is the Gradio chat inside."""
 
 
+def pages_folder() -> Path:
+    """The folder of the pages' scripts, in an installation or in a checkout."""
+    return INSTALLED_PAGES if INSTALLED_PAGES.is_dir() else ROOT / "pages"
+
+
 def page(name: str) -> Any:
     """A page of the lab by its name, for navigation and links."""
     title, icon = PAGES[name]
     return st.Page(
-        ROOT / "pages" / f"{name}.py", title=title, icon=icon, url_path=ADDRESSES.get(name, name),
+        pages_folder() / f"{name}.py", title=title, icon=icon, url_path=ADDRESSES.get(name, name),
         default=name == "overview",
     )  # fmt: skip

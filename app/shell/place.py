@@ -45,17 +45,19 @@ def choose_place(drops: Sequence[str] = ()) -> tuple[Run | None, str, int]:
     with which:
         run = choose_run(drops=("phase", "step", *drops))
     phases = list_phases(run.id) if run else []
-    if not phases:
+    if run is None or not phases:
         return run, "", 0
     cold = find_place(run.id, st.query_params.get("episode", ""))
     start = cold[0] if cold else "train" if "train" in phases else phases[-1]
     bound = bind_to_address("phase", phases, start, drops=("step", *drops))
-    phase = how.selectbox("Phase", phases, format_func=PHASE_LABELS.get, **bound)
+    phase = how.selectbox(
+        "Phase", phases, format_func=lambda phase: PHASE_LABELS.get(phase, phase), **bound
+    )
     first, last = find_step_range(run.id, phase)
     if first == last:
         return run, phase, first
-    start = cold[1] if cold and cold[0] == phase else last
-    bound = bind_to_address("step", range(first, last + 1), start, drops=drops)
+    nearest = cold[1] if cold and cold[0] == phase else last
+    bound = bind_to_address("step", range(first, last + 1), nearest, drops=drops)
     step = when.slider("Step", first, last, **bound)
     return run, phase, find_nearest_step(run.id, phase, step)
 

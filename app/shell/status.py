@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
@@ -11,7 +12,7 @@ from app.markup.safe_text import escape_markdown
 from app.shell.words import describe_duration
 from memfactory_core.runs.tables import ACTIVE, Run
 
-STATE_LOOKS = {
+STATE_LOOKS: dict[str, tuple[str, Literal["gray", "blue", "orange", "green", "red"]]] = {
     "queued": (":material/schedule:", "gray"),
     "starting": (":material/hourglass_top:", "blue"),
     "running": (":material/play_circle:", "blue"),

@@ -41,7 +41,7 @@ class Hybrid(Retriever, kind="hybrid"):
             "bm25": BM25().scores(query, memories),
             "dense": cosines(self.embedder, query, memories),
         }
-        fused = sum(reciprocal_ranks(scores, pool) for scores in parts.values())
+        fused = np.sum([reciprocal_ranks(scores, pool) for scores in parts.values()], axis=0)
         best = np.argsort(-fused, kind="stable")[: self.top_k]
         return [
             Hit(

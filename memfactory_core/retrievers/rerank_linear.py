@@ -61,9 +61,9 @@ class Weights:
     @classmethod
     def untrained(cls, dimensions: int, features: bool) -> Weights:
         """Maps that change nothing."""
-        maps = [np.zeros((dimensions, dimensions), dtype=np.float32) for _ in range(2)]
+        query, memory = (np.zeros((dimensions, dimensions), dtype=np.float32) for _ in range(2))
         start = np.array(START if features else (0.0,) * len(FEATURES), dtype=np.float32)
-        return cls(*maps, start)
+        return cls(query, memory, start)
 
     def map(self, candidates: Candidates) -> tuple[np.ndarray, np.ndarray]:
         """q' (D,) and m' (K, D)."""
@@ -179,7 +179,7 @@ def _features(query: str, hits: Sequence[Hit], context: Context, near: np.ndarra
             (
                 np.log(max(len(text), 1)) - 4.5,
                 "?" in text,
-                bool(speaker) and set(words(speaker[1])) <= asked,
+                speaker is not None and set(words(speaker[1])) <= asked,
                 len(telling & set(terms(text))) / max(1, len(telling)),
             )
         )

@@ -14,6 +14,7 @@ from memfactory_core.scoring.evaluate import Summary
 from memfactory_core.scoring.intervals import interval
 from memfactory_core.stores import Bank, Store
 from memfactory_core.stores.ram import Ram
+from memfactory_core.trace import Wrote
 from memfactory_core.types import Example, Hit, Op
 
 ALL = "all"
@@ -115,7 +116,7 @@ def fill(store: Store, observations: Sequence[str]) -> Bank:
     context = Context(Example(id="", observations=(), question="", answers=()), bank)
     for context.at, observation in enumerate(observations):
         context.apply([Op(action="add", text=observation)])
-    refused = [event for event in context.events if event.action == "reject"]
+    refused = [e for e in context.events if isinstance(e, Wrote) and e.action == "reject"]
     if refused:
         raise ConfigError(
             f"observation {refused[0].at} cannot be kept in the store {store.kind!r}: {refused[0].reason}"

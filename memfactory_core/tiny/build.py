@@ -53,7 +53,8 @@ class Optimizer:
     rates."""
 
     def __init__(self, model: Lfm2ForCausalLM) -> None:
-        matrices, rest = [], []
+        matrices: list[torch.nn.Parameter] = []
+        rest: list[torch.nn.Parameter] = []
         for name, weight in model.named_parameters():
             (matrices if weight.ndim == 2 and "layers" in name else rest).append(weight)
         self.parts = (
@@ -140,10 +141,11 @@ def build(
     model = make_model(tokenizer, seed).train()
     optimizer = Optimizer(model)
     forms = [form for part in syllables() for form in (part, part.capitalize())]
-    few = rng.sample(tokenizer.convert_tokens_to_ids(forms), 120)
+    vocabulary = tokenizer.get_vocab()
+    few = rng.sample([vocabulary[form] for form in forms], 120)
     every = list(range(len(SPECIAL), len(tokenizer)))
     every += rng.choices(few, k=len(every))
-    mark = tokenizer.convert_tokens_to_ids(". ")
+    mark = vocabulary[". "]
 
     def turns(draw: Callable[[random.Random], list[Turn]]) -> Callable[[int], list[Example]]:
         return lambda count: encode_turns(tokenizer, [draw(rng) for _ in range(count)])
@@ -161,7 +163,8 @@ def build(
     report: dict = {"seed": seed}
     done = 0
     for name, most, draw in stages:
-        start, tokens, recent = time.perf_counter(), 0, []
+        start, tokens = time.perf_counter(), 0
+        recent: list[float] = []
         source = batches(draw, rng)
         for step in range(1, most + 1):
             done += 1

@@ -12,7 +12,7 @@ import string
 from typing import NamedTuple
 
 from memfactory_core.dialects import quoted
-from memfactory_core.tasks.language import ATTRIBUTES, CONSONANTS, Fact, Speaker, split_of
+from memfactory_core.tasks.language import ATTRIBUTES, CONSONANTS, Fact, Speaker, Split, split_of
 from memfactory_core.tiny import prompts
 
 
@@ -33,7 +33,9 @@ class Learner(Speaker):
     """A speaker who also uses a person's own words: `free` of the names are arbitrary letters or
     digits, and half as many of the attributes arbitrary lower-case words."""
 
-    def __init__(self, rng: random.Random, split: str = "train", free: float | None = None) -> None:
+    def __init__(
+        self, rng: random.Random, split: Split = "train", free: float | None = None
+    ) -> None:
         super().__init__(rng, split)
         self.free = FREE if free is None else free
 
@@ -140,7 +142,7 @@ def read(
         else:
             stored[place] = speaker.chatter()
             absences = [gone.question]
-    example = []
+    example: list[Turn] = []
     for _ in range(turns):
         if known and rng.random() >= absent:
             fact = rng.choice(known)
@@ -163,7 +165,7 @@ def cite(rng: random.Random, low: int, high: int, turns: int = 4) -> list[Turn]:
     sentences = [fact.sentence for fact in facts]
     quotes = list(map(quoted.quote, sentences, draw_ids(rng, len(facts))))
     memory = quoted.join_memory(quotes)
-    example = []
+    example: list[Turn] = []
     for _ in range(turns):
         i = rng.randrange(len(facts))
         cue, said = ("Quote", quotes[i]) if rng.random() < 0.85 else ("Answer", sentences[i])
@@ -196,7 +198,7 @@ def remember(rng: random.Random) -> list[Turn]:
     section = sentences[kept:]
     if not section or rng.random() < 0.3:
         section.insert(rng.randint(0, len(section)), speaker.chatter())
-    example = []
+    example: list[Turn] = []
     for _ in range(2):
         if facts and rng.random() < 0.5:
             question = rng.choice(facts).question
@@ -223,7 +225,7 @@ def select(rng: random.Random) -> list[Turn]:
     """Ignorant teacher: quotes one random candidate, or two."""
     facts = Learner(rng).facts(rng.choices(range(1, 7), (10, 10, 10, 15, 30, 25))[0])
     quotes = list(map(quoted.quote, (f.sentence for f in facts), draw_ids(rng, len(facts))))
-    example = []
+    example: list[Turn] = []
     for _ in range(2):
         question = rng.choice(facts).question
         prompt = ask_again(question, "Select")
@@ -265,13 +267,15 @@ def manage(rng: random.Random, ordered: bool = False) -> list[Turn]:
     speaker = Learner(rng)
     related = speaker.facts(rng.choices((0, 1, 2, 3), (0.2, 0.3, 0.25, 0.25))[0])
     ids = draw_ids(rng, len(related))
-    stored = [(fact.sentence, fact.key) for fact in related]
+    stored: list[tuple[str, tuple[str, str] | None]] = [
+        (fact.sentence, fact.key) for fact in related
+    ]
     if stored and rng.random() < 0.25:
         gone = rng.choice(related)
         idle = (gone.retraction, gone.key) if rng.random() < 0.5 else (speaker.chatter(), None)
         stored[related.index(gone)] = idle
     quotes = [quoted.quote(text, number) for (text, _), number in zip(stored, ids, strict=True)]
-    example = []
+    example: list[Turn] = []
     for _ in range(3):
         message, key = news(rng, speaker, related)
         hits = [i for i, (_, about) in enumerate(stored) if key and about == key]
@@ -284,12 +288,12 @@ def manage(rng: random.Random, ordered: bool = False) -> list[Turn]:
         given = kind if kind == quoted.NOOP else f"{kind} "
         if kind == "ADD":
             said = quoted.add(message)
+        elif kind == "NOOP" or target is None:
+            said = quoted.NOOP
         elif kind == "UPDATE":
             said = quoted.update(stored[target][0], ids[target], message)
-        elif kind == "DELETE":
-            said = quoted.delete(stored[target][0], ids[target])
         else:
-            said = quoted.NOOP
+            said = quoted.delete(stored[target][0], ids[target])
         prompt = f"\nFact: {message}\nUpdate:"
         if not example:
             prompt = prompts.MANAGE.format(memory=quoted.join_memory(quotes), fact=message)

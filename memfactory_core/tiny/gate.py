@@ -239,14 +239,14 @@ def _managing(
         for answer, (said, message, about) in zip(answers, setting, strict=True):
             found = _OPERATION.fullmatch(answer)
             kind = answer.split(" ")[0]
-            valid = bool(found) and (
+            valid = found is not None and (
                 kind == "NOOP"
                 or (kind == "ADD" and found["added"] == message)
                 or (kind == "UPDATE" and found["old"] in said and found["new"] == message)
                 or (kind == "DELETE" and found["old"] in said and found["new"] is None)
             )
             kinds[kind.lower() if valid else "invalid"] += 1
-            if valid and about and found["old"]:
+            if found and valid and about and found["old"]:
                 hits.append(found["old"] in about)
         report[f"manage_{name}_valid"] = 1 - kinds["invalid"] / items
         report[f"manage_{name}_hits"] = _share(hits)

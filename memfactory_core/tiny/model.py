@@ -7,6 +7,7 @@ transformer of this size did not learn to copy unseen names in minutes, this one
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -32,7 +33,7 @@ def make_config(tokenizer: PreTrainedTokenizerFast) -> Lfm2Config:
         layer_types=["conv", "full_attention", "conv", "full_attention"],
         num_attention_heads=4,
         num_key_value_heads=4,
-        head_dim=64,
+        head_dim=64,  # type: ignore[call-arg]  # among the keyword arguments that a config keeps
         conv_L_cache=8,
         max_position_embeddings=LONGEST,
         rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
@@ -53,4 +54,5 @@ def make_model(tokenizer: PreTrainedTokenizerFast, seed: int = 0) -> Lfm2ForCaus
 def load(path: Path = WEIGHTS) -> tuple[Lfm2ForCausalLM, PreTrainedTokenizerFast]:
     """A saved tiny policy, ready to sample from, and its tokenizer. OSError where there is none."""
     model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
-    return model.eval(), AutoTokenizer.from_pretrained(path)
+    tokenizer: Any = AutoTokenizer.from_pretrained(path)
+    return model.eval(), tokenizer

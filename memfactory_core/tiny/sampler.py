@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import Lfm2ForCausalLM
 
 
@@ -192,7 +193,7 @@ class _Reader:
         return F.rms_norm(x, weight.shape, weight, self.eps)
 
     def _project(
-        self, h: Tensor, fused: tuple[Tensor | None, ...], cos: Tensor, sin: Tensor
+        self, h: Tensor, fused: tuple[Any, ...], cos: Tensor, sin: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, (rows, heads, tokens, head), turned to their positions."""
         parts = F.linear(h, fused[0]).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
@@ -205,12 +206,12 @@ class _Reader:
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, enable_gqa=shared)
         return mixed.transpose(1, 2).flatten(2)
 
-    def _feed(self, x: Tensor, layer: nn.Module, fused: tuple[Tensor | None, ...]) -> Tensor:
+    def _feed(self, x: Tensor, layer: Any, fused: tuple[Any, ...]) -> Tensor:
         gate, part = F.linear(self._rms(x, layer.ffn_norm.weight), fused[2]).chunk(2, -1)
         return F.linear(F.silu(gate) * part, layer.feed_forward.w2.weight)
 
 
-def _fuse(layer: nn.Module) -> tuple[Tensor | None, ...]:
+def _fuse(layer: Any) -> tuple[Any, ...]:
     """The input weight and bias of a layer's mixer, the joined weight of its feed-forward part and,
     of attention, the norms of queries and keys."""
     feed = torch.cat([layer.feed_forward.w1.weight, layer.feed_forward.w3.weight])

@@ -11,13 +11,10 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-PATIENCE = 60_000
 
 
 class Server:
@@ -77,24 +74,3 @@ def _end_runs() -> None:
     engine = database.connect(jobs.database_url())
     for run in database.list_runs(engine):
         jobs.stop(engine, run.id, patience=3)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"no chromium at {CHROMIUM}: install it, or set CHROMIUM")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(chromium: Any, tmp_path: Path) -> Iterator[Any]:
-    context = chromium.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(PATIENCE)
-    opened = context.new_page()
-    yield opened
-    opened.screenshot(path=tmp_path / "last.png")  # what was seen last, for the one who has to look
-    context.close()

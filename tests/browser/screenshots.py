@@ -109,7 +109,8 @@ def main() -> None:
         os.environ.pop("MEMFACTORY_DB", None)
         from playwright.sync_api import sync_playwright
 
-        from tests.browser.conftest import CHROMIUM, PATIENCE, Server
+        from tests.browser.conftest import Server
+        from tests.conftest import CHROMIUM, PATIENCE
 
         found = places()
         found = {view: found[view] for view in sys.argv[1:] or found}

@@ -23,6 +23,8 @@ SMALL = [
     'reward={"length": 1.0}',
 ]  # fmt: skip
 HOWS = {"full": [], "lora": ["policy.lora_rank=4"]}
+FULL_FIRST = ["full", pytest.param("lora", marks=pytest.mark.slow)]
+"""Where an adapter takes the same way as whole weights, it is tried by make test-all only."""
 
 
 class StopsAt(Work):
@@ -107,7 +109,7 @@ def test_a_stopped_run_goes_on_from_its_step_as_if_it_had_not_been_stopped(lab, 
     assert resumed.summary == straight.summary
 
 
-@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("how", FULL_FIRST)
 def test_a_stop_between_checkpoints_keeps_the_step_it_had_reached(lab, model, how):
     run = begin(lab, model, how, save_every=100)
     stop_at(lab, run, step=3)
@@ -143,7 +145,7 @@ def test_a_killed_run_repeats_the_steps_after_its_checkpoint_without_doubling_th
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("how", FULL_FIRST)
 def test_an_evaluation_that_was_stopped_is_done_again_and_counted_once(lab, model, how, when):
     run = begin(lab, model, how, save_every=100)
     stop_at(lab, run, phase=f"evaluating {when} training")
