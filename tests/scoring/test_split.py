@@ -7,7 +7,7 @@ from memfactory_core.errors import ConfigError
 from memfactory_core.runs import jobs
 from memfactory_core.runs.worker import work
 from memfactory_core.scoring.split import held_out_examples, split, training_examples
-from tests.tasks.test_tasks import write
+from tests.tasks.records import write
 
 FILE = ["training.steps=2", "training.groups=4", "evaluation.samples=0", "task.kind=jsonl"]
 

@@ -8,6 +8,7 @@ import pytest
 from sqlmodel import Session, select
 
 from memfactory_core.cli.report import by_category, print_table
+from memfactory_core.component import kinds
 from memfactory_core.config import load
 from memfactory_core.errors import ConfigError
 from memfactory_core.runs import database, jobs
@@ -16,12 +17,9 @@ from memfactory_core.runs.worker import work
 from memfactory_core.scoring.evaluate import summarize
 from memfactory_core.tasks.data_file import read_entries
 from memfactory_core.tasks.jsonl import AnyFile
-from memfactory_core.tasks.locomo import LoCoMo
-from memfactory_core.trace import holds
 from tests.runs.test_jobs import memfactory
-from tests.tasks.test_tasks import ALL, DOCUMENTS, facts, hotpot, locomo, longmemeval, write
+from tests.tasks.records import ALL, DOCUMENTS, PLAIN, facts, hotpot, locomo, longmemeval, write
 
-PLAIN = {"context": "Ann has a dog. Ben has a cat.", "question": "Who has a cat?", "answer": "Ben"}
 FILES = [
     ("locomo", "a.json", [locomo()]),
     ("hotpotqa", "a.json", [hotpot()] * 3),
@@ -97,26 +95,6 @@ def test_a_file_that_vanished_while_the_run_waited_is_named(lab, tmp_path):
     assert run.state == "failed" and run.reason.startswith(f"{path}: cannot be read: No such file")
 
 
-# LoCoMo: one memory, many questions; or what lies before an answer
-
-
-def test_locomo_together_asks_every_question_of_one_memory(tmp_path):
-    path = write(tmp_path, "a.json", [locomo(), locomo(sample_id="conv-2")])
-    apart = LoCoMo(path=path, categories=(1, 2, 3, 4, 5)).examples(ALL, 0)
-    together = LoCoMo(path=path, categories=(1, 2, 3, 4, 5), together=True).examples(ALL, 0)
-    assert [example.id for example in together] == ["locomo-conv-1", "locomo-conv-2"]
-    assert [one for example in together for one in example.single_questions] == apart
-    assert [len(example.questions) for example in together] == [2, 2]
-
-
-def test_locomo_together_as_published(data):
-    path = str(data / "locomo" / "locomo6.json")
-    apart = LoCoMo(path=path).examples(ALL, 0)
-    together = LoCoMo(path=path, together=True).examples(ALL, 0)
-    assert len(together) == 6 and sum(len(example.questions) for example in together) == 885
-    assert [one for example in together for one in example.single_questions] == apart
-
-
 def test_a_conversation_is_played_once_for_all_its_questions(lab, data, capsys):
     settings = [
         "task.kind=locomo", f"task.path={data / 'locomo' / 'locomo6.json'}", "task.together=true",
@@ -139,33 +117,15 @@ def test_a_conversation_is_played_once_for_all_its_questions(lab, data, capsys):
     assert "f1 of 2" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("observation", ["session", "turn"])
-def test_locomo_reads_only_a_window_before_the_answer(observation, data):
-    path = str(data / "locomo" / "locomo6.json")
-    whole = {e.id: e for e in LoCoMo(path=path, observation=observation).examples(ALL, 0)}
-    narrow = LoCoMo(path=path, observation=observation, window=50).examples(ALL, 0)
-    assert 700 < len(narrow) < len(whole)
-    for example in narrow:
-        full = whole[example.id]
-        assert (example.question, example.answers) == (full.question, full.answers)
-        assert len(example.observations) <= (51 if observation == "turn" else 5)
-        assert example.meta["dia_ids"] == full.meta["dia_ids"]
-        read, everything = "\n".join(example.observations), "\n".join(full.observations)
-        if observation == "turn":
-            assert read in everything, "turns that follow each other, word for word"
-        assert all(holds(example.observations[i.observation], i) for i in example.evidence)
-        assert any(holds(example.observations[-1], item) for item in example.evidence)
-
-
-def test_locomo_window_and_together_exclude_each_other():
-    with pytest.raises(ConfigError, match="each question has a window of its own"):
-        load("locomo-retrieval", ["task.together=true", "task.window=5"])
-
-
-def test_nobody_is_wrong_for_saying_unknown_where_nothing_was_mentioned(tmp_path):
-    path = write(tmp_path, "a.json", [locomo()])
-    [example] = LoCoMo(path=path, categories=(5,)).examples(ALL, 0)
-    assert "Unknown" in example.answers and "Tom" not in example.answers
+@pytest.mark.parametrize(
+    "kind", ["hotpotqa", "locomo", "longmemeval", "factconsolidation", "memagent_file", "jsonl"]
+)
+def test_a_missing_file_is_one_clear_line(kind, tmp_path):
+    path = str(tmp_path / "nothing.json")
+    task = kinds("tasks")[kind](path=path)
+    assert task.files() == [path]
+    with pytest.raises(ConfigError, match=r"nothing\.json: cannot be read: No such file"):
+        task.examples(1, 0)
 
 
 # Answers and broken records

@@ -11,7 +11,7 @@ from memfactory_core.runs.worker import work
 from memfactory_core.scoring.split import training_examples
 from memfactory_core.training.trainer import MemoryGRPOTrainer, grpo_config
 from tests.policies.test_policies import save_model
-from tests.tasks.test_tasks import DOCUMENTS, locomo, write
+from tests.tasks.records import DOCUMENTS, locomo, write
 
 NAMES = [name for name in recipes() if "qwen3" in name]
 SMALL = [
