@@ -3,6 +3,7 @@ attempt at it, a *turn* one call of the policy inside an episode, a *group* the 
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -30,11 +31,15 @@ class Question(Record):
     question: str
     answers: tuple[str, ...]
     evidence: tuple[Evidence, ...] = ()
+    all_of: tuple[str, ...] = ()
+    """Golds that must all be in the answer; empty where each of `answers` is right alone."""
 
 
 class Example(Record):
     """One item of a task: what is read, in order, and the question asked at the end. `others` are further
-    questions asked of the same memory; they are scored like the first."""
+    questions asked of the same memory; they are scored like the first. `text_id` is the identity of what is
+    read, as it stands in the data: examples about one text share it whatever is shuffled, cut or left out.
+    `meta["all_of"]` are golds that must all be in the answer."""
 
     id: str
     observations: tuple[str, ...]
@@ -43,11 +48,25 @@ class Example(Record):
     evidence: tuple[Evidence, ...] = ()
     others: tuple[Question, ...] = ()
     meta: dict[str, Any] = Field(default_factory=dict)
+    text_id: str = ""
+
+    @property
+    def text(self) -> str:
+        """What tells this example's text from others: `text_id`, or a hash of what is read where the task
+        gives none."""
+        if self.text_id:
+            return self.text_id
+        return hashlib.sha256(
+            "\n".join(self.observations).encode("utf-8", "surrogatepass")
+        ).hexdigest()[:16]
 
     @property
     def questions(self) -> list[Question]:
         """Every question that is asked, the first one first."""
-        first = Question(question=self.question, answers=self.answers, evidence=self.evidence)
+        first = Question(
+            question=self.question, answers=self.answers, evidence=self.evidence,
+            all_of=tuple(self.meta.get("all_of", ())),
+        )  # fmt: skip
         return [first, *self.others]
 
     @property
@@ -69,7 +88,10 @@ class Example(Record):
                 update={
                     "id": meta["id"], "others": (), "evidence": asked.evidence,
                     "question": asked.question, "answers": asked.answers,
-                    "meta": {name: value for name, value in meta.items() if name != "id"},
+                    "meta": {
+                        **{k: value for k, value in meta.items() if k not in ("id", "all_of")},
+                        **({"all_of": list(asked.all_of)} if asked.all_of else {}),
+                    },
                 }
             )
             for asked, meta in zip(self.questions, known, strict=True)

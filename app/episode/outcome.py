@@ -15,7 +15,7 @@ from app.markup.safe_text import one_line
 from app.markup.sections import section_cards
 from memfactory_core.explain import story
 from memfactory_core.explain.what_if import Outcome
-from memfactory_core.rewards.answers import exact_match
+from memfactory_core.rewards.answers import is_right
 
 SHUFFLES = 2000
 
@@ -40,7 +40,7 @@ def show_outcome(same: Outcome, changed: Outcome) -> None:
     answers: list[dict[str, Any]] = [
         {
             "Attempt": number, "Answer": one_line(one.answer, 200), "Reward": round(one.reward, 3),
-            "Right": "yes" if exact_match(one.answer, one.example.answers) else "no",
+            "Right": "yes" if is_right(one.answer, one.example.questions[0]) else "no",
         }
         for number, one in enumerate(episodes, 1)
     ]  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from app.markup.labels import tag
 from app.markup.safe_text import mark_needed, show_text
 from memfactory_core.explain.story import recalled
-from memfactory_core.rewards.answers import exact_match
+from memfactory_core.rewards.answers import is_right
 from memfactory_core.trace import Episode
 from memfactory_core.types import Evidence, Memory
 
@@ -46,7 +46,7 @@ def answer_cards(episode: Episode) -> str:
     for i, question in enumerate(episode.example.questions):
         memories = [hit.memory for hit in reads[i].hits] if i < len(reads) else []
         answer = answers[i] if i < len(answers) else ""
-        right = exact_match(answer, question.answers) == 1 if question.answers else None
+        right = is_right(answer, question) == 1 if question.answers else None
         gold = question.answers[0] if question.answers else None
         cards.append(
             answer_card(question.question, answer, memories, gold, right, question.evidence)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from app.markup.labels import cause_tag, tag
 from app.markup.safe_text import escape_html, show_text
-from memfactory_core.rewards.answers import exact_match
+from memfactory_core.rewards.answers import is_right
 from memfactory_core.trace import Episode
 
 
@@ -34,7 +34,7 @@ def _verdict(episode: Episode) -> str:
     questions = episode.example.questions
     answers = [episode.answer, *episode.other_answers]
     pairs = zip(answers, questions, strict=False)
-    right = sum(exact_match(answer, question.answers) == 1 for answer, question in pairs)
+    right = sum(is_right(answer, question) == 1 for answer, question in pairs)
     if right == len(questions):
         return tag("good", "✓", "right" if right == 1 else f"all {right} right")
     if right == 0:

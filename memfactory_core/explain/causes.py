@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from memfactory_core.rewards.answers import exact_match, extract_answer
+from memfactory_core.rewards.answers import extract_answer, is_right
 from memfactory_core.text import STOP_WORDS, words
 from memfactory_core.trace import Asked, Episode, Failed, Recalled, Wrote, holds, replay
 from memfactory_core.types import Evidence, Question, Record
@@ -61,7 +61,7 @@ def explain(episode: Episode) -> list[Finding]:
     findings = []
     for index, question in enumerate(episode.example.questions):
         answer = answers[index] if index < len(answers) else ""
-        if exact_match(answer, question.answers):
+        if is_right(answer, question):
             continue
         items: Sequence[Evidence | None] = question.evidence or (None,)
         for item in items:

@@ -11,7 +11,10 @@ from math import exp
 from statistics import fmean
 
 from memfactory_core.text import normalize_answer
+from memfactory_core.types import Question
 
+_JOINTS = re.compile(r"[,;|/&\n\u3001\uff0c\uff1b]")
+_AND = re.compile(r"\band\b")
 _BOX = re.compile(r"\\boxed\{([^{}]*)\}")
 
 
@@ -25,6 +28,16 @@ def exact_match(answer: str, golds: Sequence[str]) -> float:
     """1.0 where the normalised answer equals a normalised gold answer."""
     given = normalize_answer(extract_answer(answer))
     return float(any(given == normalize_answer(gold) for gold in golds))
+
+
+def is_right(answer: str, question: Question) -> float:
+    """1.0 where the answer is right for the question: one of its golds, or, where it wants all of several
+    (RULER), their list in any order, nothing missing and nothing else in it."""
+    if not question.all_of:
+        return exact_match(answer, question.answers)
+    given = _AND.sub(" ", normalize_answer(_JOINTS.sub(" ", extract_answer(answer)))).split()
+    wanted = " ".join(normalize_answer(_JOINTS.sub(" ", gold)) for gold in question.all_of).split()
+    return float(sorted(given) == sorted(wanted))
 
 
 def f1(answer: str, golds: Sequence[str]) -> float:

@@ -7,11 +7,14 @@ import csv
 import hashlib
 import json
 import math
+import os.path
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
+
+from pydantic import AfterValidator
 
 from memfactory_core.errors import ConfigError
 
@@ -19,6 +22,15 @@ FORMATS = (".json", ".jsonl", ".parquet", ".csv")
 LONGEST_CELL = 2**31 - 1
 """Characters in a cell of a csv file; the csv module's own limit is 131,072."""
 _MISSING = object()
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path)) if path else ""
+
+
+DataPath = Annotated[str, AfterValidator(_absolute)]
+"""The path of a data file: absolute from the moment it is read as a setting, so that it means the file that
+it named where it was typed; `~` is the home folder."""
 Item = TypeVar("Item")
 _NAMES = {
     str: "text",

@@ -9,7 +9,8 @@ import re
 from pydantic import Field
 
 from memfactory_core.tasks import Task
-from memfactory_core.tasks.data_file import Entry, read_entries, take
+from memfactory_core.tasks.data_file import DataPath, Entry, read_entries, take
+from memfactory_core.tasks.identity import distinct, refuse_unknown, text_id
 from memfactory_core.tasks.language import Split
 from memfactory_core.types import Example, Question
 
@@ -19,7 +20,7 @@ _FACT = re.compile(r"^\s*(\d+)\.\s+(\S.*?)\s*$", re.MULTILINE)
 class FactConsolidation(Task, kind="factconsolidation"):
     """Remember which of two facts that contradict each other came last (FactConsolidation)."""
 
-    path: str
+    path: DataPath
     """The data file: json or parquet with context, questions, answers and metadata."""
     source: str = ""
     """Only records whose metadata.source contains this, such as sh_6k (one hop, 6k tokens) or
@@ -34,22 +35,27 @@ class FactConsolidation(Task, kind="factconsolidation"):
     def examples(self, count: int, seed: int, split: Split = "train") -> list[Example]:
         """The questions in the file's order; a seeded draw of them where there are more than
         `count`."""
+        entries = read_entries(self.path)
+        sources = [_source(entry) for entry in entries]
+        names = distinct([source.replace(" ", "-") for source in sources], entries)
         examples = [
             example
-            for entry in read_entries(self.path)
-            if self.source
-            in (entry.text("metadata.source") if entry.has("metadata.source") else "")
-            for example in self._record(entry)
+            for entry, source, name in zip(entries, sources, names, strict=True)
+            if not self.source or (entry.has("metadata.source") and self.source in source)
+            for example in self._record(entry, source, name)
         ]
+        if not examples:
+            refuse_unknown(self.path, "record with a metadata.source like", self.source, sources)
         return take(examples, count, seed)
 
     def files(self) -> list[str]:
         """The data file."""
         return [self.path]
 
-    def _record(self, entry: Entry) -> list[Example]:
+    def _record(self, entry: Entry, source: str, name: str) -> list[Example]:
         """The examples of one record: one, or one for each question."""
-        facts = _FACT.findall(entry.text("context"))
+        context = entry.text("context")
+        facts = _FACT.findall(context)
         if not facts:
             entry.fail(
                 "context", "holds no numbered facts, a line each, such as '0. Paris is in France.'"
@@ -62,7 +68,6 @@ class FactConsolidation(Task, kind="factconsolidation"):
         questions, answers = entry.texts("questions"), entry.value("answers", list)
         if len(questions) != len(answers):
             entry.fail("answers", f"{len(answers)} answers for {len(questions)} questions")
-        source = entry.text("metadata.source") if entry.has("metadata.source") else entry.place
         asked = [
             Question(
                 question=question,
@@ -75,12 +80,17 @@ class FactConsolidation(Task, kind="factconsolidation"):
         together = [asked] if self.together else [[question] for question in asked]
         return [
             Example(
-                id=f"{source.replace(' ', '-')}-{number}",
+                id=f"{name}-{number}",
                 observations=observations,
                 question=first.question,
                 answers=first.answers,
                 others=tuple(others),
                 meta={"category": source, "facts": len(facts)},
+                text_id=text_id([context]),
             )
             for number, (first, *others) in enumerate(together)
         ]
+
+
+def _source(entry: Entry) -> str:
+    return entry.text("metadata.source") if entry.has("metadata.source") else entry.place

@@ -2,7 +2,9 @@
 
 Reads the Hugging Face layout (tables of lists) and the original one (lists of pairs). Contexts of N
 documents are filled up with the documents of other records; the order is drawn anew for every
-example (MemAgent's own sets put the needed documents at the same positions in each).
+example (MemAgent's own sets put the needed documents at the same positions in each). In the fullwiki
+setting a needed page may be missing, and a few published facts point behind a page's last sentence: such
+facts are left out and listed in `meta["missing_evidence"]`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from pydantic import Field
 
 from memfactory_core.errors import ConfigError
 from memfactory_core.tasks import Task
-from memfactory_core.tasks.data_file import Entry, read_entries, take
+from memfactory_core.tasks.data_file import DataPath, Entry, read_entries, take
+from memfactory_core.tasks.identity import distinct, text_id
 from memfactory_core.tasks.language import Split
 from memfactory_core.types import Evidence, Example
 
@@ -34,18 +37,20 @@ class Document:
 
 @dataclass(frozen=True)
 class Question:
-    """One record: its documents and the (title, sentence) pairs that answer it."""
+    """One record: its documents, the sentences that answer it as (document, number), and the facts that no
+    document states."""
 
     id: str
     entry: Entry
     documents: tuple[Document, ...]
-    needed: tuple[tuple[str, int], ...]
+    needed: tuple[tuple[Document, int], ...]
+    missing: tuple[str, ...]
 
 
 class HotpotQA(Task, kind="hotpotqa"):
     """Keep the two or more sentences that a question needs out of N documents (HotpotQA)."""
 
-    path: str
+    path: DataPath
     """The data file: the published json, or its parquet or jsonl form."""
     documents: int = Field(10, ge=2, le=100_000)
     """How many documents are read (N); those beyond a record's own come from other records."""
@@ -54,7 +59,9 @@ class HotpotQA(Task, kind="hotpotqa"):
 
     def examples(self, count: int, seed: int, split: Split = "train") -> list[Example]:
         """The file's questions; distractors and positions depend on the seed."""
-        questions = [_read(entry) for entry in read_entries(self.path)]
+        entries = read_entries(self.path)
+        names = distinct([_own_name(entry) for entry in entries], entries)
+        questions = [_read(entry, name) for entry, name in zip(entries, names, strict=True)]
         pool = {document.title: document for q in questions for document in q.documents}
         return [self._example(question, pool, seed) for question in take(questions, count, seed)]
 
@@ -66,14 +73,13 @@ class HotpotQA(Task, kind="hotpotqa"):
         rng = random.Random(f"hotpotqa {seed} {question.id}")
         documents = self._choose(question, pool, rng)
         rng.shuffle(documents)
-        place = {document.title: index for index, document in enumerate(documents)}
+        place = {document: index for index, document in enumerate(documents)}
         size = self.documents_per_section
         evidence = tuple(
-            Evidence(
-                text=documents[place[title]].sentences[sentence], observation=place[title] // size
-            )
-            for title, sentence in question.needed
+            Evidence(text=document.sentences[sentence], observation=place[document] // size)
+            for document, sentence in question.needed
         )
+        missing = {"missing_evidence": list(question.missing)} if question.missing else {}
         entry = question.entry
         return Example(
             id=f"hotpotqa-{question.id}",
@@ -87,17 +93,19 @@ class HotpotQA(Task, kind="hotpotqa"):
             meta={
                 "category": entry.text("type") if entry.has("type") else "",
                 "documents": len(documents),
-                "positions": sorted({place[title] for title, _ in question.needed}),
+                "positions": sorted({place[document] for document, _ in question.needed}),
+                **missing,
             },
+            text_id=text_id(sorted(document.text for document in question.documents)),
         )
 
     def _choose(
         self, question: Question, pool: dict[str, Document], rng: random.Random
     ) -> list[Document]:
         """The needed documents, then the record's own, then other records', N in all."""
-        titles = {title for title, _ in question.needed}
-        needed = [document for document in question.documents if document.title in titles]
-        own = [document for document in question.documents if document.title not in titles]
+        wanted = {document for document, _ in question.needed}
+        needed = [document for document in question.documents if document in wanted]
+        own = [document for document in question.documents if document not in wanted]
         if len(needed) > self.documents:
             question.entry.fail(
                 "supporting_facts",
@@ -116,21 +124,31 @@ class HotpotQA(Task, kind="hotpotqa"):
         return [*question.documents, *rng.sample(others, missing)]
 
 
-def _read(entry: Entry) -> Question:
-    documents = _documents(entry)
-    by_title = {document.title: document for document in documents}
-    needed = list(dict.fromkeys(_needed(entry)))
-    known = []
-    for title, sentence in needed:
-        if title not in by_title:
-            entry.fail("supporting_facts", f"no document of the context is called {title!r}")
-        sentences = by_title[title].sentences
-        # A few published records point behind a document's last sentence; those facts do not exist.
-        if 0 <= sentence < len(sentences) and sentences[sentence]:
-            known.append((title, sentence))
+def _own_name(entry: Entry) -> str:
     number = entry.place.split()[-1]
-    name = next((entry.text(field) for field in ("id", "_id") if entry.has(field)), number)
-    return Question(name, entry, documents, tuple(known))
+    return next((entry.text(field) for field in ("id", "_id") if entry.has(field)), number)
+
+
+def _read(entry: Entry, name: str) -> Question:
+    documents = _documents(entry)
+    known, missing = [], []
+    for title, sentence in dict.fromkeys(_needed(entry)):
+        # two pages may have one title; the fact is of the one that has the sentence
+        stated = next(
+            (
+                document
+                for document in documents
+                if document.title == title
+                and 0 <= sentence < len(document.sentences)
+                and document.sentences[sentence]
+            ),
+            None,
+        )
+        if stated:
+            known.append((stated, sentence))
+        else:
+            missing.append(f"{title}, sentence {sentence}")
+    return Question(name, entry, documents, tuple(known), tuple(missing))
 
 
 def _documents(entry: Entry) -> tuple[Document, ...]:
@@ -142,14 +160,14 @@ def _documents(entry: Entry) -> tuple[Document, ...]:
         pairs = list(zip(titles, sentences, strict=True))
     else:
         pairs = [_pair(entry, "context", item, str, list) for item in context]
-    documents: dict[str, Document] = {}
+    documents: dict[Document, None] = {}
     for title, texts in pairs:
         if not all(isinstance(text, str) for text in texts):
             entry.fail("context", f"the sentences of {title!r} are not all texts")
-        documents.setdefault(title, Document(title, tuple(text.strip() for text in texts)))
+        documents[Document(title, tuple(text.strip() for text in texts))] = None
     if not documents:
         entry.fail("context", "holds no documents")
-    return tuple(documents.values())
+    return tuple(documents)
 
 
 def _needed(entry: Entry) -> list[tuple[str, int]]:

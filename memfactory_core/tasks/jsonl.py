@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from memfactory_core.tasks import Task
-from memfactory_core.tasks.data_file import Entry, read_entries, take
+from memfactory_core.tasks.data_file import DataPath, Entry, read_entries, take
+from memfactory_core.tasks.identity import distinct, text_id
 from memfactory_core.tasks.language import Split
 from memfactory_core.tasks.sections import cut
 from memfactory_core.text import contains_words
@@ -15,21 +18,23 @@ from memfactory_core.types import Evidence, Example
 class AnyFile(Task, kind="jsonl"):
     """Read your own jsonl, json, csv or parquet file by the names of its columns."""
 
-    path: str
+    path: DataPath
     """The data file; it ends in .jsonl, .json, .csv or .parquet."""
     context: str = "context"
     """Column of what is read: a text, or a list of texts that are read one by one."""
     question: str = "question"
     """Column of the question; a.b names field b inside a."""
     answers: str = "answer"
-    """Column of the right answer, or of a list of them that are all right."""
+    """Column of the right answer, or of a list of them of which each is right."""
+    all_of: bool = False
+    """Whether an answer must hold all answers of the list, in any order, instead of one."""
     evidence: str = ""
     """Column of the sentences that must be remembered, a text or a list; empty where there is
     none."""
     category: str = ""
     """Column by which results are grouped; empty where there is none."""
     name: str = ""
-    """Column of the record's id; empty means its number."""
+    """Column of the record's id; empty means its number. Records that share an id are told apart by it."""
     section: int = Field(20_000, ge=20, le=10_000_000)
     """The longest section, in characters; longer texts are cut between paragraphs, lines or
     words."""
@@ -37,29 +42,40 @@ class AnyFile(Task, kind="jsonl"):
     def examples(self, count: int, seed: int, split: Split = "train") -> list[Example]:
         """The records in the file's order; a seeded draw of them where there are more than
         `count`."""
-        return [self._example(entry) for entry in take(read_entries(self.path), count, seed)]
+        entries = read_entries(self.path)
+        names = distinct([self._name(entry) for entry in entries], entries)
+        chosen = take(list(zip(entries, names, strict=True)), count, seed)
+        return [self._example(entry, name) for entry, name in chosen]
 
     def files(self) -> list[str]:
         """The data file."""
         return [self.path]
 
-    def _example(self, entry: Entry) -> Example:
-        observations = tuple(
-            part for text in _texts(entry, self.context) for part in cut(text, self.section)
-        )
+    def _name(self, entry: Entry) -> str:
+        return entry.answers(self.name)[0] if self.name else entry.place.replace(" ", "-")
+
+    def _example(self, entry: Entry, name: str) -> Example:
+        texts = _texts(entry, self.context)
+        observations = tuple(part for text in texts for part in cut(text, self.section))
         if not observations:
             entry.fail(self.context, "is empty")
-        name = entry.answers(self.name)[0] if self.name else entry.place.replace(" ", "-")
         evidence = (
             _texts(entry, self.evidence) if self.evidence and entry.has(self.evidence) else []
         )
+        question, golds = entry.text(self.question), entry.answers(self.answers)
+        meta: dict[str, Any] = {}
+        if self.category:
+            meta["category"] = entry.answers(self.category)[0]
+        if self.all_of:
+            meta["all_of"] = list(golds)
         return Example(
             id=name,
             observations=observations,
-            question=entry.text(self.question),
-            answers=entry.answers(self.answers),
+            question=question,
+            answers=(", ".join(golds),) if self.all_of else golds,
             evidence=tuple(_locate(entry, self.evidence, text, observations) for text in evidence),
-            meta={"category": entry.answers(self.category)[0]} if self.category else {},
+            meta=meta,
+            text_id=text_id(texts),
         )
 
 
@@ -72,6 +88,7 @@ def _locate(entry: Entry, field: str, text: str, observations: tuple[str, ...]) 
     for index, observation in enumerate(observations):
         if contains_words(observation, text):
             return Evidence(text=text, observation=index)
-    return entry.fail(
-        field, f"no section states {text[:60]!r}; evidence must be a part of the context"
-    )
+    problem = f"no section states {text[:60]!r}; evidence must be a part of the context"
+    if contains_words(" ".join(observations), text):
+        problem = f"{text[:60]!r} lies across two sections; set section to a longer one"
+    return entry.fail(field, problem)

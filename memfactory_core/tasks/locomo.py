@@ -3,8 +3,8 @@ session.
 
 Category ids: 1 multi-hop, 2 temporal, 3 open-domain, 4 single-hop, 5 adversarial; papers permute
 the names, so the id is what is stored. A question of category 5 has no answer in the conversation:
-the gold is to say so, the file's `adversarial_answer` is the trap. Evidence ids that name no turn
-are left out and listed in `meta`.
+the gold is to say so, the file's `adversarial_answer` is the trap. Evidence ids that name no turn, or more
+than one, are left out and listed in `meta["missing_evidence"]`.
 
 Reading a conversation anew for each of its 200 questions is dear: `together` asks all of one memory,
 `window` reads only what lies shortly before the answer, as Memory-R1 (arXiv 2508.19828) does in training.
@@ -12,21 +12,22 @@ Reading a conversation anew for each of its 200 questions is dear: `together` as
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from memfactory_core.tasks import Task
-from memfactory_core.tasks.data_file import Entry, read_entries, take
+from memfactory_core.tasks.abstention import NOT_MENTIONED
+from memfactory_core.tasks.data_file import DataPath, Entry, read_entries, take
+from memfactory_core.tasks.identity import distinct, refuse_unknown, text_id
 from memfactory_core.tasks.language import Split
 from memfactory_core.types import Evidence, Example, Question
 
-NOT_MENTIONED = (
-    "Not mentioned in the conversation", "Not mentioned", "No information available", "Unknown",
-)  # fmt: skip
-"""Ways of saying that there is no answer; the last is what our answer prompt asks for."""
 _SESSION = re.compile(r"session_(\d+)")
 _TURN_ID = re.compile(r"D\s*:?\s*(\d+)\s*:\s*(\d+)")
 
@@ -45,7 +46,7 @@ class Said:
 class LoCoMo(Task, kind="locomo"):
     """Answer questions about conversations that went on for months (LoCoMo)."""
 
-    path: str
+    path: DataPath
     """The data file: locomo10.json or a part of it, as published."""
     observation: Literal["session", "turn"] = "session"
     """What is read at a time: a whole session, or one turn."""
@@ -74,8 +75,16 @@ class LoCoMo(Task, kind="locomo"):
     def examples(self, count: int, seed: int, split: Split = "train") -> list[Example]:
         """The questions in the file's order; a seeded draw of them where there are more than
         `count`."""
+        entries = read_entries(self.path)
+        own = [_own_name(entry) for entry in entries]
+        for wanted in self.conversations:
+            if wanted not in own:
+                refuse_unknown(self.path, "conversation", wanted, own)
         examples = [
-            example for entry in read_entries(self.path) for example in self._conversation(entry)
+            example
+            for entry, known, name in zip(entries, own, distinct(own, entries), strict=True)
+            if not self.conversations or known in self.conversations
+            for example in self._conversation(entry, name)
         ]
         return take(examples, count, seed)
 
@@ -83,20 +92,23 @@ class LoCoMo(Task, kind="locomo"):
         """The data file."""
         return [self.path]
 
-    def _conversation(self, entry: Entry) -> list[Example]:
-        name = entry.text("sample_id") if entry.has("sample_id") else entry.place.replace(" ", "-")
-        if self.conversations and name not in self.conversations:
-            return []
+    def _conversation(self, entry: Entry, name: str) -> list[Example]:
         said = self._turns(entry)
-        whole = self._read(list(said.values()))
+        whole = self._read(said)
+        spoken = json.dumps(entry.value("conversation", dict), sort_keys=True)
+        base = Example(
+            id=name, observations=whole, question="", answers=(), text_id=text_id([spoken])
+        )
+        times = Counter(turn.id for turn in said)
+        named = {turn.id: turn for turn in said if times[turn.id] == 1}
         examples = []
         for number, asked in enumerate(entry.entries("qa", "question")):
             if asked.value("category", int) in self.categories:
-                examples.append(self._question(asked, f"{name}-{number}", name, said, whole))
+                examples.append(_ask(asked, number, base, named))
         if self.together and examples:
             return [_join(examples, f"locomo-{name}")]
         if self.window:
-            windows = (self._narrow(example, list(said.values())) for example in examples)
+            windows = (self._narrow(example, said) for example in examples)
             return [example for example in windows if example is not None]
         return examples
 
@@ -124,14 +136,14 @@ class LoCoMo(Task, kind="locomo"):
         read = self._read(turns[start : needed[-1] + 1])
         return example.model_copy(update={"observations": read, "evidence": tuple(evidence)})
 
-    def _turns(self, entry: Entry) -> dict[str, Said]:
+    def _turns(self, entry: Entry) -> list[Said]:
         conversation = entry.value("conversation", dict)
         numbers = sorted(
             int(found[1]) for key in conversation if (found := _SESSION.fullmatch(key))
         )
         if not numbers:
             entry.fail("conversation", "holds no session_1, session_2, ...")
-        said: dict[str, Said] = {}
+        said: list[Said] = []
         observation = -1
         for number in numbers:
             turns = entry.entries(f"conversation.session_{number}", "turn")
@@ -144,37 +156,47 @@ class LoCoMo(Task, kind="locomo"):
                 if self.captions and turn.has("blip_caption"):
                     text += f" [picture: {turn.text('blip_caption')}]"
                 turn_id = turn.text("dia_id")
-                said[turn_id] = Said(turn_id, text, date, observation)
+                [turn_id] = _turn_ids(turn_id) or [turn_id]
+                said.append(Said(turn_id, text, date, observation))
         return said
 
-    def _question(
-        self,
-        asked: Entry,
-        number: str,
-        conversation: str,
-        said: dict[str, Said],
-        observations: tuple,
-    ) -> Example:
-        category = asked.value("category", int)
-        raw = " ".join(asked.texts("evidence")) if asked.has("evidence") else ""
-        named = list(dict.fromkeys(f"D{int(s)}:{int(t)}" for s, t in _TURN_ID.findall(raw)))
-        meta = {"category": category, "conversation": conversation}
-        meta["dia_ids"] = [turn_id for turn_id in named if turn_id in said]
-        if missing := [turn_id for turn_id in named if turn_id not in said]:
-            meta["missing_dia_ids"] = missing
-        if category == 5 and asked.has("adversarial_answer"):
-            meta["adversarial_answer"] = asked.answers("adversarial_answer")[0]
-        return Example(
-            id=f"locomo-{number}",
-            observations=observations,
-            question=asked.text("question"),
-            answers=NOT_MENTIONED if category == 5 else asked.answers("answer"),
-            evidence=tuple(
+
+def _own_name(entry: Entry) -> str:
+    return entry.text("sample_id") if entry.has("sample_id") else entry.place.replace(" ", "-")
+
+
+def _turn_ids(written: str) -> list[str]:
+    """The turns that a text names, each once: `D1:1; D1:3`, `D:1:3` and `D1:03` are ways of writing them."""
+    found = (f"D{int(session)}:{int(turn)}" for session, turn in _TURN_ID.findall(written))
+    return list(dict.fromkeys(found))
+
+
+def _ask(asked: Entry, number: int, base: Example, said: Mapping[str, Said]) -> Example:
+    """The example of one question; `base` knows what is read, `said` the turns whose ids are their own."""
+    category = asked.value("category", int)
+    raw = ""
+    if asked.has("evidence"):
+        told = asked.value("evidence", (str, list))
+        raw = told if isinstance(told, str) else " ".join(asked.texts("evidence"))
+    named = _turn_ids(raw)
+    meta = {"category": category, "conversation": base.id}
+    meta["dia_ids"] = [turn_id for turn_id in named if turn_id in said]
+    if missing := [turn_id for turn_id in named if turn_id not in said]:
+        meta["missing_evidence"] = missing
+    if category == 5 and asked.has("adversarial_answer"):
+        meta["adversarial_answer"] = asked.answers("adversarial_answer")[0]
+    return base.model_copy(
+        update={
+            "id": f"locomo-{base.id}-{number}",
+            "question": asked.text("question"),
+            "answers": NOT_MENTIONED if category == 5 else asked.answers("answer"),
+            "evidence": tuple(
                 Evidence(text=said[turn_id].text, observation=said[turn_id].observation)
                 for turn_id in meta["dia_ids"]
             ),
-            meta=meta,
-        )
+            "meta": meta,
+        }
+    )
 
 
 def _join(examples: list[Example], name: str) -> Example:

@@ -51,3 +51,11 @@ def test_factconsolidation_as_published(data):
 def test_a_broken_factconsolidation_record_is_named(record, message, tmp_path):
     with pytest.raises(ConfigError, match=r"broken\.json, .*" + message):
         FactConsolidation(path=write(tmp_path, "broken.json", [record])).examples(ALL, 0)
+
+
+def test_a_source_that_is_not_there_is_answered_with_those_that_are(tmp_path):
+    path = write(tmp_path, "a.json", [facts(), facts(metadata={"source": "x_mh_6k"})])
+    with pytest.raises(
+        ConfigError, match="like 'SH_6K'; there are x_sh_6k, x_mh_6k; did you mean 'x_sh_6k'"
+    ):
+        FactConsolidation(path=path, source="SH_6K").examples(ALL, 0)

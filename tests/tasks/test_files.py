@@ -171,8 +171,8 @@ def test_an_answer_that_is_missing_is_named(given, tmp_path):
         (
             "hotpotqa",
             hotpot(),
-            hotpot(supporting_facts={"title": ["Nobody"], "sent_id": [0]}),
-            "no document .* called 'Nobody'",
+            hotpot(supporting_facts={"title": ["Dune"], "sent_id": [0, 1]}),
+            "field 'supporting_facts': 1 titles but 2 sentence numbers",
         ),
     ],
 )

@@ -85,10 +85,6 @@ def test_hotpotqa_never_takes_a_distractor_with_a_title_of_the_examples_own(tmp_
             hotpot(supporting_facts=[["Dune", "0"]]),
             "field 'supporting_facts': expected pairs of str and int",
         ),
-        (
-            hotpot(supporting_facts=[["Nobody", 0]]),
-            "'supporting_facts': no document .* called 'Nobody'",
-        ),
         ({"question": "x"}, "record 2, field 'context': is missing; the fields here are question"),
         ("text", "record 2: expected a table of fields, got 'text'"),
     ],
@@ -109,3 +105,30 @@ def test_the_scripted_policy_keeps_more_evidence_than_chance_on_hotpotqa(data):
         kept[strategy] = summary["greedy"]["kept"]
     assert kept["clairvoyant"]["mean"] == 1.0, "the pipeline itself loses no evidence"
     assert kept["random"]["high"] < 0.3 < kept["overlap"]["low"]
+
+
+def test_a_supporting_fact_that_no_page_states_is_left_out_and_listed(tmp_path):
+    facts = [["Dune", 0], ["Nobody", 0], ["Sand", 7], ["Frank Herbert", -1]]
+    path = write(tmp_path, "a.json", [hotpot(supporting_facts=facts), hotpot()])
+    fullwiki, whole = HotpotQA(path=path, documents=3).examples(ALL, 0)
+    assert [item.text for item in fullwiki.evidence] == ["Dune is a novel by F. Herbert."]
+    assert fullwiki.meta["missing_evidence"] == [
+        "Nobody, sentence 0", "Sand, sentence 7", "Frank Herbert, sentence -1",
+    ]  # fmt: skip
+    assert len(whole.evidence) == 2 and "missing_evidence" not in whole.meta
+    check_evidence([fullwiki, whole])
+
+
+def test_two_pages_with_one_title_are_both_read_and_the_fact_is_of_the_one_that_has_it(tmp_path):
+    context = [
+        ["Rex", ["Rex is a name."]],
+        ["Rex", ["Rex is a dog.", "He barks."]],
+        ["Sand", ["It is small."]],
+    ]
+    record = hotpot(context=context, supporting_facts=[["Rex", 1], ["Rex", 0]])
+    [example] = HotpotQA(path=write(tmp_path, "a.json", [record]), documents=3).examples(ALL, 0)
+    assert sorted(example.observations) == [
+        "Rex: Rex is a dog. He barks.", "Rex: Rex is a name.", "Sand: It is small.",
+    ]  # fmt: skip
+    assert [item.text for item in example.evidence] == ["He barks.", "Rex is a name."]
+    assert check_evidence([example]) == 2

@@ -42,8 +42,7 @@ def test_locomo_turn_by_turn_with_traps_and_malformed_evidence(tmp_path):
     )
     assert example.meta["adversarial_answer"] == "Tom"
     assert [(item.text, item.observation) for item in example.evidence] == [("Ben: Nice!", 1)]
-    assert example.meta["missing_dia_ids"] == ["D7:7"]
-    assert LoCoMo(path=path, conversations=("conv-9",)).examples(ALL, 0) == []
+    assert example.meta["missing_evidence"] == ["D7:7"]
 
 
 @pytest.mark.parametrize("observation", ["session", "turn"])
@@ -140,3 +139,42 @@ def test_nobody_is_wrong_for_saying_unknown_where_nothing_was_mentioned(tmp_path
     path = write(tmp_path, "a.json", [locomo()])
     [example] = LoCoMo(path=path, categories=(5,)).examples(ALL, 0)
     assert "Unknown" in example.answers and "Tom" not in example.answers
+
+
+@pytest.mark.parametrize(
+    ("evidence", "found", "missing"),
+    [
+        (["D1:1; D10:1"], ["D1:1", "D10:1"], []), (["D1:1 D10:1"], ["D1:1", "D10:1"], []),
+        (["D1:1,D1:1"], ["D1:1"], []), (["D:1:2"], ["D1:2"], []), (["D1:02"], ["D1:2"], []),
+        ("D1:1", ["D1:1"], []), ("D1:1; D1:2", ["D1:1", "D1:2"], []), (["D"], [], []), ([], [], []),
+        (None, [], []), (["D1:1", "D9:9"], ["D1:1"], ["D9:9"]),
+    ],
+)  # fmt: skip
+def test_locomo_evidence_in_every_way_it_is_written(evidence, found, missing, tmp_path):
+    record = locomo()
+    record["qa"][0]["evidence"] = evidence
+    [example] = LoCoMo(path=write(tmp_path, "a.json", [record])).examples(ALL, 0)
+    assert example.meta["dia_ids"] == found and len(example.evidence) == len(found)
+    assert example.meta.get("missing_evidence", []) == missing
+
+
+def test_a_turn_id_that_two_turns_carry_loses_no_turn_and_names_none(tmp_path):
+    record = locomo()
+    record["conversation"]["session_10"] *= 2
+    [example] = LoCoMo(path=write(tmp_path, "a.json", [record])).examples(ALL, 0)
+    assert example.observations[1].count("He is called Rex.") == 2
+    assert example.meta["dia_ids"] == ["D1:1"]
+    assert example.meta["missing_evidence"] == ["D10:1"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "hint"), [("26", "conv-26"), ("CONV-30", "conv-30"), ("conf-26", "conv-26")]
+)
+def test_a_conversation_that_is_not_there_is_answered_with_those_that_are(wanted, hint, tmp_path):
+    names = ("conv-26", "conv-30")
+    path = write(tmp_path, "a.json", [locomo(sample_id=name) for name in names])
+    with pytest.raises(
+        ConfigError,
+        match=rf"a\.json: no conversation '{wanted}'; there are conv-26, conv-30; did you mean '{hint}'\?",
+    ):
+        LoCoMo(path=path, conversations=(wanted,)).examples(ALL, 0)

@@ -50,7 +50,7 @@ def test_memagent_documents_are_put_into_another_order_on_request(tmp_path):
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ({"context": "x", "input": "q"}, "field 'answers': is missing, and so is reward_model"),
+        ({"context": "x", "input": "q"}, "field 'answers': is missing, and so are outputs"),
         ({"context": "x", "answers": ["a"]}, "field 'input': is missing"),
         ({"context": 3, "input": "q", "answers": ["a"]}, "field 'context': expected text, got 3"),
         ({"context": "x", "input": "q", "answers": []}, "field 'answers': is empty"),
@@ -63,3 +63,32 @@ def test_memagent_documents_are_put_into_another_order_on_request(tmp_path):
 def test_a_broken_memagent_record_is_named(record, message, tmp_path):
     with pytest.raises(ConfigError, match=r"broken\.json, record 1, " + message):
         MemAgentFile(path=write(tmp_path, "broken.json", [record])).examples(ALL, 0)
+
+
+SEVERAL = {"context": "aa bb aa cc", "input": "Which?", "index": 0}
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "golds", "every"),
+    [
+        ("eval_fwe.json", "answers", "auto", True), ("eval_niah_multivalue_8k.json", "answers", "auto", True),
+        ("mine.json", "outputs", "auto", True), ("qa_1.json", "outputs", "auto", False),
+        ("eval_50.json", "answers", "auto", False), ("advt.json", "answers", "auto", False),
+        ("eval_50.json", "answers", "all", True), ("eval_fwe.json", "outputs", "any", False),
+    ],
+)  # fmt: skip
+def test_one_of_several_golds_is_right_only_where_they_are_wordings_of_one(
+    name, field, golds, every, tmp_path
+):
+    path = write(tmp_path, name, [SEVERAL | {field: ["aaxoo", "bbiru", "ccpel"]}])
+    [example] = MemAgentFile(path=path, golds=golds).examples(ALL, 0)
+    assert example.questions[0].all_of == (("aaxoo", "bbiru", "ccpel") if every else ())
+    assert example.answers[0] == ("aaxoo, bbiru, ccpel" if every else "aaxoo")
+
+
+def test_numbers_of_documents_in_place_of_their_text_are_explained(tmp_path):
+    path = write(tmp_path, "eval_12800.json", [SEVERAL | {"context": [5, 17, 3], "answers": ["a"]}])
+    with pytest.raises(
+        ConfigError, match="record 1, field 'context': holds the numbers of documents .*'hotpotqa'"
+    ):
+        MemAgentFile(path=path).examples(ALL, 0)
