@@ -144,6 +144,8 @@ def test_evidence_is_held_only_as_whole_words_in_order():
 
 
 def test_intervals_cover_the_mean():
-    assert interval([1.0] * 10) == {"mean": 1.0, "low": 1.0, "high": 1.0, "n": 10}
+    assert interval([1.0] * 10) == {
+        "mean": 1.0, "low": 1.0, "high": 1.0, "n": 10, "clusters": 10,
+    }  # fmt: skip
     some = interval([0.0, 1.0] * 50)
     assert some["low"] < 0.5 < some["high"] and some["high"] - some["low"] < 0.25

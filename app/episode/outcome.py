@@ -33,8 +33,7 @@ def show_outcome(same: Outcome, changed: Outcome) -> None:
     )
     st.caption(
         f"Means of {changed.samples} attempts at temperature 1, with 95% intervals: unchanged "
-        f"{same.low:+.2f} to {same.high:+.2f}, with the change {changed.low:+.2f} to "
-        f"{changed.high:+.2f}. {judgement}"
+        f"{_describe_bounds(same)}, with the change {_describe_bounds(changed)}. {judgement}"
     )
     episodes = changed.episodes
     answers: list[dict[str, Any]] = [
@@ -50,6 +49,12 @@ def show_outcome(same: Outcome, changed: Outcome) -> None:
     sections = story.sections(one.example, one.events)
     with st.container(height=420):
         st.html(section_cards(one.example, sections[:30]) + answer_cards(one))
+
+
+def _describe_bounds(outcome: Outcome) -> str:
+    if outcome.low is None or outcome.high is None:
+        return "none (a single attempt)"
+    return f"{outcome.low:+.2f} to {outcome.high:+.2f}"
 
 
 def judge_difference(same: Sequence[float], changed: Sequence[float]) -> str:

@@ -143,8 +143,8 @@ def before_after_figure(
             marker={"color": colour, "size": 11, "symbol": symbol, "line": {"width": 2}},
             error_x={
                 "type": "data", "symmetric": False, "color": colour, "thickness": 1.6,
-                "array": [side[name]["high"] - side[name]["mean"] for name in shown],
-                "arrayminus": [side[name]["mean"] - side[name]["low"] for name in shown],
+                "array": [_reach(side[name], "high") for name in shown],
+                "arrayminus": [_reach(side[name], "low") for name in shown],
             },
             customdata=[labels[name] for name in shown],
             hovertemplate="%{customdata}: %{x:.1%}<extra>" + label + "</extra>",
@@ -157,6 +157,11 @@ def before_after_figure(
     )  # fmt: skip
     figure.update_layout(hovermode="closest")
     return figure
+
+
+def _reach(value: dict[str, Any], end: str) -> float:
+    """How far an interval's end is from its mean; 0 where one text alone gives none."""
+    return 0.0 if value[end] is None else abs(value[end] - value["mean"])
 
 
 def layout(figure: go.Figure, height: int, legend: bool) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from app.markup.safe_text import escape_markdown
 from app.run import charts
 from app.shell.widgets import show_chart
-from memfactory_core.cli.report import by_category, judge_lines
+from memfactory_core.cli.report import by_category, judge_lines, measured_lines
 from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs.tables import ENDED, Run
 
@@ -50,8 +50,10 @@ def show_results(run: Run) -> None:
     _show_categories(run, before, after)
     for line in judge_lines(run):
         st.caption(escape_markdown(line, 600))
+    for line in measured_lines(run):
+        st.caption(escape_markdown(line, 600))
     st.caption(
-        "Means over held-out examples with their 95% intervals (bootstrap). *Read when kept* "
+        "Means over held-out examples with their 95% intervals. *Read when kept* "
         "counts only examples whose needed facts were kept."
     )
 
@@ -100,11 +102,13 @@ def _measured(
     return shares, others
 
 
-def describe_interval(value: dict[str, float] | None, share: bool = False) -> str:
-    """A mean with its interval in words."""
+def describe_interval(value: dict[str, Any] | None, share: bool = False) -> str:
+    """A mean with its interval in words; one text alone gives none."""
     if not value:
         return "–"
     mean, low, high = value["mean"], value["low"], value["high"]
+    if low is None:
+        return f"{mean:.0%} (no interval)" if share else f"{mean:.1f} (no interval)"
     if share:
         return f"{mean:.0%} ({low * 100:.0f} to {high * 100:.0f})"
     return f"{mean:.1f} ({low:.1f} to {high:.1f})"

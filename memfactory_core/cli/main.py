@@ -15,7 +15,14 @@ import typer
 from sqlalchemy import Engine
 
 from memfactory_core import component, config
-from memfactory_core.cli.report import print_decisions, print_table, report, sweep_line
+from memfactory_core.cli.report import (
+    about,
+    bounds,
+    print_decisions,
+    print_table,
+    report,
+    sweep_line,
+)
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.runs import database, jobs
 from memfactory_core.runs.tables import ACTIVE, Run
@@ -160,8 +167,9 @@ def compare(
     for name, row in result.items():
         print(
             f"{name:16}{row['first']:10.3f}{row['second']:10.3f}{row['difference']:+14.3f}  "
-            f"[{row['low']:+.3f}, {row['high']:+.3f}] n={row['n']}"
+            f"{bounds(row, '+.3f')} n={row['n']}{about(row)}"
         )
+    print("intervals: bootstrap over whole texts; n=N/T is N examples about T texts")
 
 
 @app.command(name="ls")

@@ -19,7 +19,7 @@ def report(run: Run) -> dict[str, Any]:
         "id": run.id, "name": run.name, "state": run.state, "reason": run.reason,
         "seconds": (run.ended or database.now()) - (run.started or run.created), "step": run.step,
         "scores": run.summary, "files": kept.get("files", {}), "versions": kept.get("versions", {}),
-        "judge": kept.get("judge"), "config": run.settings,
+        "judge": kept.get("judge"), "measured": kept.get("measured"), "config": run.settings,
     }  # fmt: skip
 
 
@@ -39,6 +39,30 @@ def judge_lines(run: Run) -> list[str]:
                 f"left out of its score ({reasons})"
             )
     return lines
+
+
+def measured_lines(run: Run) -> list[str]:
+    """What a run was measured on, and what its intervals are about; [] before its evaluation."""
+    kept = _record(run).get("measured")
+    if not kept:
+        return []
+    files = ", ".join(kept["files"]) or "generated"
+    asked = kept["questions"]
+    lines = [
+        f"measured on: {kept['task']}, {files} ({kept['split']}): {kept['examples']} examples, {asked} questions "
+        f"about {kept['texts']} texts"
+    ]
+    if missing := kept["missing_evidence"]:
+        lines.append(
+            f"evidence: {missing} needed facts are named in the file but stated nowhere in it; they are left out"
+        )
+    told = (
+        "intervals: 95%, bootstrap over whole texts, since questions about one text are not independent; "
+        "n=N/T is N values about T texts"
+    )
+    if kept["texts"] == 1:
+        told = "intervals: none, all questions are about one text, which tells nothing about others"
+    return [*lines, told]
 
 
 def print_decisions(phase: str, counts: dict[str, dict[str, int]]) -> None:
@@ -97,6 +121,7 @@ def print_table(run: Run) -> None:
     ]
     if not rows:
         _print_retrieval(summary)
+        _print_lines(measured_lines(run))
         return
     whens = [when for when in ("before", "after") if when in summary]
     print(f"{'':26}" + "".join(f"{when:>32}" for when in whens))
@@ -108,7 +133,11 @@ def print_table(run: Run) -> None:
     for name, category in by_category(summary):
         cells = [_cell(summary[when].get(f"greedy/{name}/{category}")) for when in whens]
         print(f"{f'{name} of {category}':26}" + "".join(f"{cell:>32}" for cell in cells))
-    for line in judge_lines(run):
+    _print_lines([*judge_lines(run), *measured_lines(run)])
+
+
+def _print_lines(lines: list[str]) -> None:
+    for line in lines:
         print(line)
 
 
@@ -135,4 +164,17 @@ def _print_retrieval(summary: dict[str, dict[str, dict[str, float]]]) -> None:
 def _cell(values: dict[str, float] | None) -> str:
     if not values:
         return "-"
-    return f"{values['mean']:.3f} [{values['low']:.3f}, {values['high']:.3f}] n={values['n']}"
+    return f"{values['mean']:.3f} {bounds(values)} n={values['n']}{about(values)}"
+
+
+def bounds(values: dict[str, Any], form: str = ".3f") -> str:
+    """An interval in brackets, or that there is none."""
+    if values["low"] is None:
+        return "[no interval]"
+    return f"[{values['low']:{form}}, {values['high']:{form}}]"
+
+
+def about(values: dict[str, Any]) -> str:
+    """`/T` where n values are about fewer texts T."""
+    texts = values.get("clusters", values["n"])
+    return f"/{texts}" if texts < values["n"] else ""

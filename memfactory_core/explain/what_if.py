@@ -31,12 +31,13 @@ class Change(Record):
 
 
 class Outcome(Record):
-    """The rewards of k replays beside the recorded one, with the 95% interval of their mean."""
+    """The rewards of k replays beside the recorded one, with the 95% interval of their mean; one replay has
+    none."""
 
     before: float
     after: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     samples: int
     exact_match_before: float
     exact_match_after: float

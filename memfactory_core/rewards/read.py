@@ -21,7 +21,7 @@ class Read(Reward, kind="read"):
     def measure(self, episode: Episode) -> float | None:
         """Exact match, mean over the questions whose needed facts are all in the final memory."""
         read = [
-            answers.exact_match(answer, question.answers)
+            answers.is_right(answer, question)
             for answer, question in answered(episode)
             if question.evidence and share_held(final_text(episode), question.evidence) == 1.0
         ]

@@ -29,7 +29,7 @@ def save_episodes(
     rows = [
         {
             **place, "id": e.id, "group_id": e.group_id,
-            "example_id": e.example.id, "question": e.example.question, "answer": e.answer,
+            "example_id": e.example.id, "text_id": e.example.text, "question": e.example.question, "answer": e.answer,
             "gold": e.example.answers[0] if e.example.answers else "",
             "reward": e.reward, "advantage": e.advantage,
             "exact_match": e.scores.get("exact_match", 0.0), "stored": e.scores.get("stored"),

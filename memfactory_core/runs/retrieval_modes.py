@@ -11,6 +11,7 @@ from memfactory_core.errors import ConfigError
 from memfactory_core.retrievers import Retriever
 from memfactory_core.scoring.evaluate import Summary
 from memfactory_core.scoring.retrieval import compare_retrievers
+from memfactory_core.scoring.split import training_examples
 from memfactory_core.types import Example
 
 OnStep = Callable[[int, dict[str, float]], None]
@@ -28,17 +29,15 @@ def rerank(
 ) -> tuple[Results, Results]:
     """Trains the paradigm's `rerank_linear` and saves it as `reranker.safetensors` in `folder`; the results
     before (with every untrained retriever beside it) and after. ConfigError where the retriever is
-    another one or nothing is held out."""
+    another one or nothing can be held out."""
     from memfactory_core.retrievers.rerank_linear import RerankLinear
     from memfactory_core.training.reranker import train_reranker
 
     retriever = config.paradigm.retriever
     if not isinstance(retriever, RerankLinear):
         raise ConfigError(f"mode 'rerank' trains rerank_linear, not {retriever.kind!r}")
-    if config.evaluation.task is None:
-        raise ConfigError("mode 'rerank' needs evaluation.task: the held-out conversations")
     before = compare(config, held_out) | _measure(retriever, config, held_out)
-    examples = config.task.examples(config.reranking.examples, config.seed, "train")
+    examples = training_examples(config)
     weights = train_reranker(retriever, examples, config.reranking, config.seed, on_step)
     path = folder / "reranker.safetensors"
     weights.save(path)

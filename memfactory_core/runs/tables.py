@@ -81,6 +81,8 @@ class EpisodeRow(Table, table=True):
     step: int
     group_id: str
     example_id: str
+    text_id: str | None = None
+    """Which text the example reads; None in rows of older versions."""
     question: str
     answer: str
     gold: str

@@ -59,6 +59,18 @@ def start_weights(engine: Engine, config: RunConfig) -> Path | None:
     return trained_policy(other, build(other.settings, f"run {other.id}"), config.weights_step)
 
 
+def ancestors(engine: Engine, config: RunConfig) -> list[RunConfig]:
+    """The configurations of the runs whose weights a run starts from, the nearest first. RunError where one is
+    gone."""
+    found, seen = [], set()
+    while config.weights and config.weights not in seen:
+        seen.add(config.weights)
+        other = database.get_run(engine, config.weights)
+        config = build(other.settings, f"run {other.id}")
+        found.append(config)
+    return found
+
+
 def _checkpoint(run_id: str, kept: dict[int, Path], step: int) -> Path:
     if step not in kept:
         known = ", ".join(map(str, sorted(kept))) or "none"

@@ -19,9 +19,9 @@ from memfactory_core.config import build
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.runs import database, jobs, recording
 from memfactory_core.runs.tables import Run
-from memfactory_core.runs.weights import last_checkpoint, start_weights
+from memfactory_core.runs.weights import ancestors, last_checkpoint, start_weights
 from memfactory_core.scoring.evaluate import evaluate, flat
-from memfactory_core.scoring.split import held_out_examples, training_examples
+from memfactory_core.scoring.split import describe_held_out, held_out_examples, training_examples
 from memfactory_core.tasks.data_file import sha256
 from memfactory_core.trace import Episode
 from memfactory_core.types import Example
@@ -83,6 +83,7 @@ class Work:
         if self.config.mode in ("retrieve", "rerank"):
             self._retrieve()
             return
+        held_out = self._held_out()  # before anything slow: an overlap ends the run here
         self._phase("loading the policy")
         transformers_logging.disable_progress_bar()
         checkpoint = last_checkpoint(self.folder)
@@ -91,7 +92,6 @@ class Work:
         sampler = self.config.policy.load(
             policy if trained else start_weights(self.engine, self.config)
         )
-        held_out = self._held_out()
         if self.config.mode == "evaluate":
             self._evaluate("after", sampler, held_out, 0)
             return
@@ -197,10 +197,13 @@ class Work:
         self.judge.begin()
 
     def _held_out(self) -> list[Example]:
-        weights = self.config.weights
-        other = database.get_run(self.engine, weights) if weights else None
-        trained = build(other.settings, f"run {other.id}") if other else None
-        return held_out_examples(self.config, trained)
+        trained = ancestors(self.engine, self.config)
+        held_out = held_out_examples(self.config, *trained)
+        path = self.folder / "run.json"
+        record = json.loads(path.read_text())
+        record["measured"] = describe_held_out(self.config, held_out, *trained)
+        path.write_text(json.dumps(record, indent=2))
+        return held_out
 
     def _keep_training_episodes(self, step: int, episodes: list[Episode]) -> None:
         self.check_stop()

@@ -1,4 +1,4 @@
-"""Evaluation: a task, a paradigm and a policy give scores with 95% intervals (bootstrap over examples)."""
+"""Evaluation: a task, a paradigm and a policy give scores with 95% intervals (bootstrap over whole texts)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from memfactory_core.episode import Sampler, run_episodes
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.rewards import Reward, Weights, measures, score_all
 from memfactory_core.rewards.judge import LiveJudge
-from memfactory_core.scoring.intervals import interval
+from memfactory_core.scoring.intervals import Interval, interval
 from memfactory_core.trace import Episode
 from memfactory_core.types import Example
 
-Summary = dict[str, dict[str, float]]
-"""{score: {"mean", "low", "high", "n"}}; n counts examples."""
+Summary = dict[str, Interval]
+"""{score: {"mean", "low", "high", "n", "clusters"}}; n counts examples, or questions where an example asks several;
+`clusters` counts the texts they are about."""
 BATCH = 256
+QUESTION = "\0"
+"""Stands between an example's id and a question's number; no id holds it."""
 
 
 def evaluate(
@@ -51,11 +54,13 @@ def evaluate(
 
 
 def summarize(episodes: Sequence[Episode], weights: Weights | None = None) -> Summary:
-    """Each score's mean over examples with its interval; episodes of one example are averaged first, and
+    """Each score's mean over examples with its interval, for which whole texts are drawn: the examples and
+    questions about one text are not independent. Episodes of one example are averaged first, and
     an example counts for a score only where the score applies. Measures of single answers (exact match, F1,
     the judge's verdict) count each question where an example asks several, and are there for each category
     of questions as well where the task knows such: `f1/CATEGORY`."""
     by_score: dict[str, dict[str, list[float]]] = {}
+    text = {episode.example.id: episode.example.text for episode in episodes}
     parts = measures(weights)
     by_question = [list(_by_question(episode, parts)) for episode in episodes]
     answers = [entry for entries in by_question for entry in entries]
@@ -73,8 +78,11 @@ def summarize(episodes: Sequence[Episode], weights: Weights | None = None) -> Su
         if category:
             by_score.setdefault(f"{name}/{category}", {}).setdefault(unit, []).append(value)
     return {
-        name: interval([sum(values) / len(values) for values in per_example.values()])
-        for name, per_example in by_score.items()
+        name: interval(
+            [sum(values) / len(values) for values in by_unit.values()],
+            [text[unit.partition(QUESTION)[0]] for unit in by_unit],
+        )
+        for name, by_unit in by_score.items()
     }
 
 
@@ -88,7 +96,7 @@ def _by_question(
     for name, part in parts.items():
         for number, value in enumerate(part.measure_each(episode)):
             if value is not None:
-                yield name, f"{episode.example.id}?{number}", value, categories[number]
+                yield name, f"{episode.example.id}{QUESTION}{number}", value, categories[number]
 
 
 def flat(summaries: Mapping[str, Summary]) -> dict[str, Any]:

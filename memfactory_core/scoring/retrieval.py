@@ -44,14 +44,16 @@ def evaluate_retriever(
     ks: Sequence[int] = (5, 10, 20),
     store: Store = LARGE,
 ) -> dict[str, Summary]:
-    """Recall and NDCG of the evidence at each k, per category and for `all`, with intervals over
-    questions. A question whose evidence names no observation is left out; `n` says how many
-    counted."""
+    """Recall and NDCG of the evidence at each k, per category and for `all`. A question whose evidence
+    names no observation is left out; `n` says how many counted. The questions about one text are not
+    independent: intervals draw whole texts, `clusters` says how many."""
     scores: dict[str, dict[str, list[float]]] = {ALL: {}}
+    texts: dict[str, list[str]] = {}
     for example, hits in retrieve_all(retriever, examples, max(ks), store):
         needed = needed_observations(example)
         for category in (ALL, str(example.meta.get("category", ""))):
             by_name = scores.setdefault(category, {})
+            texts.setdefault(category, []).append(example.text)
             for k in ks:
                 found = [hit.memory.source for hit in hits[:k]]
                 by_name.setdefault(f"recall@{k}", []).append(recall(found, needed))
@@ -59,7 +61,7 @@ def evaluate_retriever(
     if not scores[ALL]:
         raise ConfigError("no question has evidence that names an observation; nothing to retrieve")
     return {
-        category: {name: interval(values) for name, values in by_name.items()}
+        category: {name: interval(values, texts[category]) for name, values in by_name.items()}
         for category, by_name in sorted(scores.items())
         if category
     }

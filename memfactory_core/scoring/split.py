@@ -1,11 +1,16 @@
 """Which examples are learned from and which are held out. Generated tasks keep them apart by names and seeds;
-a file that serves both is split here, by what is read: all questions about one text are on one side. The
-split depends on the file's content and the share alone, so that it is the same before and after training
-and in every later evaluation of the trained weights."""
+a file that serves both is split here by its texts, so that all questions about one text are on one side. A
+text's rank is its identity in the data (`Example.text`), which no seed, shuffle or setting changes: the split
+is the same before and after training and in every later evaluation of the trained weights. What is measured
+is compared with what was learned from before anything runs."""
 
 from __future__ import annotations
 
-import hashlib
+import random
+from collections import deque
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
 
 from memfactory_core.config import RunConfig
 from memfactory_core.errors import ConfigError
@@ -14,60 +19,151 @@ from memfactory_core.types import Example
 
 ALL = 2**62
 """More examples than any file holds."""
+LEARNING = ("train", "rerank")
+"""The modes that learn from examples."""
 
 
 def training_examples(config: RunConfig) -> list[Example]:
-    """The examples that a run learns from, at most as many as its steps use. ConfigError where there
-    are none."""
-    count = config.training.steps * config.training.groups
-    if _shares_a_file(config, config):
-        learned, _ = split(config.task.examples(ALL, config.seed, "train"), config)
-        examples = take(learned, count, config.seed)
-    else:
-        examples = config.task.examples(count, config.seed, "train")
-    if not examples:
+    """The examples that a run learns from, in the order of their use: `groups` for each step (all in mode
+    `rerank`). A file is gone through in rounds, each shuffled anew by the seed. ConfigError where there are
+    none."""
+    learned = _learned(config)
+    if not learned:
         raise ConfigError("the training task has no examples")
-    return examples
+    if config.mode == "rerank" or not config.task.files():
+        return learned
+    return draw_rounds(learned, config.training.steps, config.training.groups, config.seed)
 
 
-def held_out_examples(config: RunConfig, trained: RunConfig | None = None) -> list[Example]:
-    """The examples that a run is measured on; `trained` is the configuration of the run whose weights are
-    evaluated, where there is one: what it learned from is left out. ConfigError where there are none."""
-    settings = config.evaluation
-    source = config if config.mode == "train" else trained
-    if source and _shares_a_file(config, source):
-        _, held = split(config.held_out.examples(ALL, settings.seed, "heldout"), source)
-        examples = take(held, settings.examples, settings.seed)
+def draw_rounds(examples: Sequence[Example], steps: int, groups: int, seed: int) -> list[Example]:
+    """`steps` times `groups` examples: all of them, shuffled, then all again in another order, and so on; a
+    step that ends one round begins the next. Where a step has one example twice (there are fewer than
+    `groups`), the later ones get an id of their own, since each id is a group."""
+    rng = random.Random(f"rounds {seed}")
+    left: deque[int] = deque()
+    drawn: list[Example] = []
+    for _ in range(steps):
+        times: dict[int, int] = {}
+        for _ in range(groups):
+            if not left:
+                order = rng.sample(range(len(examples)), len(examples))
+                # what the begun step has already comes last, so that it comes twice only where it must
+                left.extend(sorted(order, key=lambda place: times.get(place, 0)))
+            place = left.popleft()
+            times[place] = times.get(place, 0) + 1
+            example = examples[place]
+            if times[place] > 1:
+                example = example.model_copy(update={"id": f"{example.id}~{times[place]}"})
+            drawn.append(example)
+    return drawn
+
+
+def held_out_examples(config: RunConfig, *trained: RunConfig) -> list[Example]:
+    """The examples that a run is measured on; `trained` are the configurations of the runs whose weights it
+    starts from. Where no `evaluation.task` is named, what was learned from is left out; one that is named
+    must not overlap with it. ConfigError where it does, and where there are no examples."""
+    settings, task = config.evaluation, config.held_out
+    if settings.task or not task.files() or not (config.mode in LEARNING or trained):
+        examples = task.examples(settings.examples, settings.seed, "heldout")
+        for one in (config, *trained):
+            if one.mode in LEARNING and not unknown_files(one):
+                refuse_overlap(learned_texts(one), examples)
     else:
-        examples = config.held_out.examples(settings.examples, settings.seed, "heldout")
+        examples = task.examples(ALL, settings.seed, "heldout")
+        count = len(examples)
+        if config.mode in LEARNING:
+            _, examples = split(examples, config)
+        for one in trained:
+            if one.mode in LEARNING and not unknown_files(one):
+                learned = learned_texts(one)
+                examples = [example for example in examples if example.text not in learned]
+        if count and not examples:
+            raise ConfigError(
+                f"{', '.join(task.files())}: the weights have learned from all {count} examples; evaluate "
+                "them on a file of its own"
+            )
+        examples = take(examples, settings.examples, settings.seed)
     if not examples:
         raise ConfigError("the evaluation task has no examples")
     return examples
 
 
+def refuse_overlap(learned: Collection[str], held: Sequence[Example]) -> None:
+    """ConfigError where a held-out example reads one of the texts that are learned from."""
+    leaked = [example for example in held if example.text in learned]
+    if leaked:
+        raise ConfigError(
+            f"{len(leaked)} of {len(held)} held-out examples read a text that is also learned from (the first "
+            f"is {leaked[0].id}): leave evaluation.task out, so that a share of the file is held out, or let it "
+            "name other records"
+        )
+
+
+def learned_texts(config: RunConfig) -> set[str]:
+    """The identities of the texts that a run learns from."""
+    return {example.text for example in _learned(config)}
+
+
+def unknown_files(config: RunConfig) -> list[str]:
+    """Data files of a run that are no longer where they were: what it learned from them cannot be compared."""
+    return [file for file in config.task.files() if not Path(file).is_file()]
+
+
 def split(examples: list[Example], config: RunConfig) -> tuple[list[Example], list[Example]]:
     """Examples to learn from and held-out ones, `evaluation.share` of the texts that are read, at least one.
     ConfigError where all examples read the same text."""
-    texts = {example.observations: _rank(example) for example in examples}
+    texts = sorted({example.text for example in examples})
     if len(texts) < 2:
         raise ConfigError(
             f"{', '.join(config.task.files())}: all {len(examples)} examples read the same text, so none can "
             "be held out; set evaluation.task to a file of its own, or its conversations where it is LoCoMo"
         )
     count = min(len(texts) - 1, max(1, round(config.evaluation.share * len(texts))))
-    held = set(sorted(texts, key=texts.__getitem__)[:count])
+    held = set(texts[:count])
     return (
-        [example for example in examples if example.observations not in held],
-        [example for example in examples if example.observations in held],
+        [example for example in examples if example.text not in held],
+        [example for example in examples if example.text in held],
     )
 
 
-def _shares_a_file(config: RunConfig, trained: RunConfig) -> bool:
-    """Whether what is evaluated here is read from the file that was learned from."""
-    if trained.mode != "train" or config.evaluation.task or trained.evaluation.task:
-        return False
-    return bool(set(trained.task.files()) & set(config.held_out.files()))
+def describe_held_out(
+    config: RunConfig, examples: Sequence[Example], *trained: RunConfig
+) -> dict[str, Any]:
+    """What a run is measured on, as plain values: the task's kind, its files, which part of them, how many
+    examples, questions and texts, and how many needed facts the files name but do not state."""
+    task, settings = config.held_out, config.evaluation
+    part = f"held-out names, seed {settings.seed}"
+    if task.files():
+        part = "whole"
+        if settings.task is None and config.mode in LEARNING:
+            part = f"held-out {settings.share:.0%} of the texts"
+        elif settings.task is None and trained:
+            part = "what the weights did not learn from"
+    if settings.task is not None:
+        part += ", evaluation.task"
+    if gone := [file for one in trained for file in unknown_files(one)]:
+        part += f"; not compared with what the weights learned from, {', '.join(gone)} is gone"
+    return {
+        "task": task.kind, "files": task.files(), "split": part, "examples": len(examples),
+        "questions": sum(len(example.questions) for example in examples),
+        "texts": len({example.text for example in examples}),
+        "missing_evidence": sum(
+            len(about.get("missing_evidence", ()))
+            for example in examples
+            for about in example.meta.get("questions") or [example.meta]
+        ),
+    }  # fmt: skip
 
 
-def _rank(example: Example) -> str:
-    return hashlib.sha256("\n".join(example.observations).encode()).hexdigest()
+def _learned(config: RunConfig) -> list[Example]:
+    """The different examples that a run learns from, in its task's order."""
+    if config.mode not in LEARNING:
+        return []
+    settings = config.training
+    count = settings.steps * settings.groups
+    if config.mode == "rerank":
+        count = config.reranking.examples
+    if config.evaluation.task or not config.task.files():
+        return config.task.examples(count, config.seed, "train")
+    learned, _ = split(config.task.examples(ALL, config.seed, "train"), config)
+    return learned if config.mode == "train" else take(learned, count, config.seed)
