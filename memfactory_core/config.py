@@ -160,12 +160,10 @@ class RunConfig(Settings):
     def _same_file(cls, values: Any) -> Any:
         """An evaluation task of the training task's kind that names no file reads the training task's: one
         file often holds both, such as LoCoMo's conversations."""
-        if not isinstance(values, Mapping) or not isinstance(values.get("evaluation"), Mapping):
+        if not isinstance(values, Mapping):
             return values
-        task, held_out = values.get("task"), values["evaluation"].get("task")
-        if not isinstance(task, Mapping) or not isinstance(held_out, Mapping):
-            return values
-        if held_out.get("path") or "path" not in task or held_out.get("kind") != task.get("kind"):
+        task, held_out = _tasks(values)
+        if not _reads_the_same(task, held_out):
             return values
         evaluation = {**values["evaluation"], "task": {**held_out, "path": task["path"]}}
         return {**values, "evaluation": evaluation}
@@ -275,6 +273,44 @@ def set_value(values: dict[str, Any], assignment: str) -> None:
     place[keys[-1]] = value
 
 
+def set_values(values: dict[str, Any], assignments: Sequence[str]) -> None:
+    """Carries out assignments on plain values. Who sets the task and names no evaluation task wants to be
+    measured on it: an evaluation task that was there before then goes, unless it reads the same file (one of
+    the training task's kind, such as other conversations of LoCoMo's), which stays the same file."""
+    task, held_out = _tasks(values)
+    shared = None
+    if "path" in task and task.get("path") == held_out.get("path"):
+        shared = held_out.pop("path")  # `_same_file` fills in what the training task's is then
+    for assignment in assignments:
+        set_value(values, assignment)
+    task, after = _tasks(values)
+    if _reads_the_same(task, after):
+        return
+    names = [assignment.partition("=")[0].strip().split(".") for assignment in assignments]
+    chosen = any(name == ["evaluation"] or name[:2] == ["evaluation", "task"] for name in names)
+    if after and not chosen and any(name[0] == "task" for name in names):
+        values["evaluation"].pop("task")
+    elif after is held_out and shared is not None:
+        held_out.setdefault("path", shared)
+
+
+def _tasks(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The tables of the training task and of the evaluation task, {} where there is none."""
+    evaluation = values.get("evaluation")
+    found = values.get("task"), evaluation.get("task") if isinstance(evaluation, dict) else None
+    task, held_out = ({"kind": one} if isinstance(one, str) else one for one in found)
+    return (
+        task if isinstance(task, dict) else {},
+        held_out if isinstance(held_out, dict) else {},
+    )
+
+
+def _reads_the_same(task: Mapping[str, Any], held_out: Mapping[str, Any]) -> bool:
+    """Whether an evaluation task reads the training task's file, because it names none of its own."""
+    same_kind = "kind" in held_out and held_out["kind"] == task.get("kind")
+    return same_kind and "path" in task and not held_out.get("path")
+
+
 def build(values: Mapping[str, Any], origin: str = "the configuration") -> RunConfig:
     """The validated configuration. ConfigError carries one line per problem, with the setting's path."""
     try:
@@ -300,6 +336,5 @@ def explain(error: ValidationError) -> list[str]:
 def load(source: str, assignments: Sequence[str] = ()) -> RunConfig:
     """A recipe by name or path with overrides, validated."""
     values = read(source)
-    for assignment in assignments:
-        set_value(values, assignment)
+    set_values(values, assignments)
     return build(values, source)

@@ -94,8 +94,7 @@ def evaluate(recipe: str, set_: Set = None, json_: Json = False) -> None:
         trained = database.get_run(engine(), recipe)
         values = trained.settings | {"mode": "evaluate", "name": f"{trained.name} (evaluated)"}
         values["weights"] = trained.id
-        for assignment in set_ or ():
-            config.set_value(values, assignment)
+        config.set_values(values, set_ or ())
         settings = config.build(values, f"run {trained.id}")
     run = _begin(settings)
     _finish(_wait(run.id, quiet=json_), json_)

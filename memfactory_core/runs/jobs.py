@@ -69,11 +69,11 @@ def create(engine: Engine, config: RunConfig) -> Run:
 
 def start(engine: Engine, run: Run) -> Run:
     """Starts the run's worker in a session of its own, its output going to log.txt. ConfigError where a data
-    file is not there (relative paths begin beside the runs' folder); the run has then failed."""
+    file is not there; the run has then failed."""
     config = build(run.settings, f"run {run.id}")
     for name in dict.fromkeys([*config.task.files(), *config.held_out.files()]):
-        if not name or not (root().parent / name).is_file():
-            error = unreadable(name and str(root().parent / name))
+        if not name or not Path(name).is_file():
+            error = unreadable(name)
             database.update_run(
                 engine, run.id, state="failed", reason=str(error), ended=database.now()
             )

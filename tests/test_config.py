@@ -1,0 +1,69 @@
+"""What is measured: a task that is set is the task that is evaluated."""
+
+import os
+
+import pytest
+
+from memfactory_core.config import build, load, recipes, set_values
+from memfactory_core.scoring.split import held_out_examples
+from tests.tasks.records import PLAIN, locomo, write
+
+TWO_TASKS = [name for name, path in recipes().items() if "[evaluation.task]" in path.read_text()]
+
+
+@pytest.mark.parametrize("recipe", TWO_TASKS)
+def test_a_users_file_is_what_is_measured(recipe, tmp_path):
+    path = write(tmp_path, "mine.json", [PLAIN, PLAIN | {"context": "Ben has a cat."}])
+    for more in ([], ["mode=evaluate"]):
+        config = load(recipe, ["task.kind=jsonl", f"task.path={path}", *more])
+        assert config.held_out.kind == "jsonl" and config.held_out.files() == [path]
+    assert {e.question for e in held_out_examples(config)} == {"Who has a cat?"}
+
+
+@pytest.mark.parametrize("recipe", TWO_TASKS)
+def test_a_task_that_is_set_is_measured_unless_the_evaluation_task_is_set_too(recipe):
+    config = load(recipe, ["task.kind=needle", "task.chunks=7"])
+    assert config.held_out == config.task and config.task.chunks == 7
+    both = load(recipe, ["task.kind=needle", "evaluation.task.kind=ruler"])
+    assert (both.task.kind, both.held_out.kind) == ("needle", "ruler")
+    untouched = load(recipe, ["seed=3"])
+    assert untouched.held_out == load(recipe).held_out != untouched.task
+
+
+def test_other_conversations_of_the_same_file_stay_the_evaluation(tmp_path):
+    path = write(tmp_path, "mine.json", [locomo()])
+    config = load("rmm-linear-locomo", [f"task.path={path}"])
+    assert config.held_out.files() == [path] == config.task.files()
+    assert config.held_out.conversations == ("conv-43", "conv-44")
+
+
+def test_a_recorded_run_is_measured_on_the_file_that_is_set(tmp_path):
+    first, other = (write(tmp_path, name, [locomo()]) for name in ("a.json", "b.json"))
+    values = load("rmm-linear-locomo", [f"task.path={first}"]).dump()
+    set_values(values, [f"task.path={other}"])
+    config = build(values)
+    assert config.held_out.files() == [other]
+    assert config.held_out.conversations == ("conv-43", "conv-44")
+    values = load("rmm-linear-locomo", [f"task.path={first}"]).dump()
+    set_values(values, ["task.kind=needle", "evaluation.task.observation=session"])
+    assert build(values).held_out.files() == [first], "what is named keeps its file"
+    values = load("memagent-tiny").dump()
+    set_values(values, ["task.kind=locomo", f"task.path={other}"])
+    assert build(values).held_out.files() == [other]
+
+
+def test_a_data_path_means_the_file_that_it_names_where_it_is_typed(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for typed, meant in (
+        ("a.json", "here/a.json"), ("../b.json", "b.json"), ("~/c.json", "c.json"),
+        ("./x/../d.json", "here/d.json"),
+    ):  # fmt: skip
+        config = load("memagent-tiny", ["task.kind=jsonl", f"task.path={typed}"])
+        assert config.task.files() == [str(tmp_path / meant)]
+        assert config.dump()["task"]["path"] == str(tmp_path / meant)
+        monkeypatch.chdir(tmp_path)
+        again = build(config.dump())
+        assert again == config and os.path.isabs(again.task.files()[0])
+        monkeypatch.chdir(tmp_path / "here")
