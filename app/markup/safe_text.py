@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from memfactory_core.text import words
+from memfactory_core.text import has_unspaced, words
 from memfactory_core.types import Evidence
 
 SHOWN_CHARACTERS = 20_000
@@ -65,10 +65,10 @@ def _mark(value: str, needed: Sequence[Evidence]) -> str:
 def _find_needed(value: str, needed: Sequence[Evidence]) -> list[tuple[int, int]]:
     places: list[tuple[int, int]] = []
     for item in needed:
-        pattern = r"\W+".join(map(re.escape, words(item.text)))
-        found = (
-            re.search(rf"(?<!\w){pattern}(?!\w)[.!?]?", value, re.IGNORECASE) if pattern else None
-        )
+        unspaced = has_unspaced(item.text)  # there words stand side by side
+        pattern = (r"\W*" if unspaced else r"\W+").join(map(re.escape, words(item.text)))
+        whole = pattern if unspaced else rf"(?<!\w){pattern}(?!\w)[.!?]?"
+        found = re.search(whole, value, re.IGNORECASE) if pattern else None
         if found:
             places.append(found.span())
     places.sort()

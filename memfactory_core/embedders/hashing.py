@@ -2,7 +2,7 @@
 
 Each word adds its stem and its character n-grams at hashed places with hashed signs (feature
 hashing), so that `adopted` and `adoption` are near each other. There is no meaning in it: `dog` and
-`puppy` are strangers.
+`puppy` are strangers. In scripts without spaces the words are characters and pairs of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from memfactory_core.embedders import Embedder
-from memfactory_core.text import STOP_WORDS, stem, words
+from memfactory_core.text import STOP_WORDS, search_terms, stem
 
 
 class Hashing(Embedder, kind="hashing"):
@@ -38,7 +38,7 @@ class Hashing(Embedder, kind="hashing"):
         """Vectors of unit length, float32, shape (texts, dimensions)."""
         vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         for vector, text in zip(vectors, texts, strict=True):
-            for word, times in Counter(words(text)).items():
+            for word, times in Counter(search_terms(text)).items():
                 places, weights = _features(word, self)
                 weight = (self.common if word in STOP_WORDS else 1.0) * times**0.5
                 vector[places] += weight * weights

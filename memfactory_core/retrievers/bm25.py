@@ -12,7 +12,7 @@ from pydantic import Field
 
 from memfactory_core.episode import Context
 from memfactory_core.retrievers import Retriever
-from memfactory_core.text import STOP_WORDS, stem, words
+from memfactory_core.text import STOP_WORDS, has_unspaced, search_terms, stem
 from memfactory_core.types import Hit, Memory
 
 
@@ -28,7 +28,9 @@ class BM25(Retriever, kind="bm25"):
 
     def retrieve(self, query: str, context: Context) -> list[Hit]:
         """The `top_k` memories with the highest scores, those without a common word left out."""
-        found = context.bank.search("words", query, self.top_k)
+        # the banks' own indexes cut at spaces: they find nothing where there are none
+        own = not has_unspaced(query)
+        found = context.bank.search("words", query, self.top_k) if own else None
         if found is not None:
             return found
         memories = context.bank.all()
@@ -75,8 +77,9 @@ def index(texts: tuple[str, ...], k1: float, b: float) -> Index:
 
 @lru_cache(maxsize=50_000)
 def terms(text: str) -> Counter[str]:
-    """How often each telling word stands in a text, by its stem."""
-    return Counter(stem(word) for word in words(text) if word not in STOP_WORDS)
+    """How often each telling word stands in a text, by its stem; characters and pairs of them where there are
+    no spaces."""
+    return Counter(stem(word) for word in search_terms(text) if word not in STOP_WORDS)
 
 
 def top_hits(memories: list[Memory], scores: np.ndarray, top_k: int, name: str) -> list[Hit]:

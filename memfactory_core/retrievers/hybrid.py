@@ -13,6 +13,7 @@ from memfactory_core.episode import Context
 from memfactory_core.retrievers import Retriever
 from memfactory_core.retrievers.bm25 import BM25
 from memfactory_core.retrievers.dense import cosines
+from memfactory_core.text import has_unspaced
 from memfactory_core.types import Hit
 
 RANK = 60
@@ -33,7 +34,9 @@ class Hybrid(Retriever, kind="hybrid"):
         """The `top_k` memories with the highest sum of 1 / (60 + rank); scores `bm25`, `dense`,
         `rrf`."""
         pool = max(self.pool, self.top_k)
-        found = context.bank.search("both", (query, self.embedder), pool)
+        # the banks' own indexes of words cut at spaces
+        own = not has_unspaced(query)
+        found = context.bank.search("both", (query, self.embedder), pool) if own else None
         if found is not None:
             return found[: self.top_k]
         memories = context.bank.all()

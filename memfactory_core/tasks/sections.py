@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 _PARAGRAPH = re.compile(r"\n\s*\n")
+_STOP = re.compile("[\u3002\uff01\uff1f\uff61\u0964\u104b\u17d4]+")
 
 
 def pack(pieces: Iterable[str], size: int, joint: str = "\n") -> list[str]:
@@ -22,7 +23,7 @@ def pack(pieces: Iterable[str], size: int, joint: str = "\n") -> list[str]:
 
 def cut(text: str, size: int) -> list[str]:
     """The text in sections of at most `size` characters, cut between paragraphs where that is
-    possible, else between lines, else at white space."""
+    possible, else between lines, else at white space, else behind a full stop of a script without spaces."""
     text = text.strip()
     if len(text) <= size:
         return [text] if text else []
@@ -37,7 +38,9 @@ def cut(text: str, size: int) -> list[str]:
     sections = []
     while len(text) > size:
         at = text.rfind(" ", 0, size + 1)
-        at = at if at > 0 else size
+        if at <= 0:
+            ends = [end.end() for end in _STOP.finditer(text, 0, size)]
+            at = ends[-1] if ends else size
         sections.append(text[:at].rstrip())
         text = text[at:].lstrip()
     return [*sections, text] if text else sections

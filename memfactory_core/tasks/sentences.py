@@ -1,10 +1,14 @@
-"""Cuts English text into sentences by rule: abbreviations, initials and leading numbers end none."""
+"""Cuts text into sentences by rule: in English, abbreviations, initials and leading numbers end none; the full stops
+of Chinese, Japanese, Hindi, Burmese and Khmer always end one."""
 
 from __future__ import annotations
 
 import re
 
-_END = re.compile(r"""[.!?]+["')\]\u2019\u201d]*(?=\s|$)|\n""")
+_UNSPACED = (
+    r"""[\u3002\uff01\uff1f\uff61\u0964\u104b\u17d4]+["')\]\u2019\u201d\u300d\u300f\uff09]*"""
+)
+_END = re.compile(rf"""[.!?]+["')\]\u2019\u201d]*(?=\s|$)|{_UNSPACED}|\n""")
 _ABBREVIATIONS = frozenset(
     "approx apr aug ave bros ca capt cf col corp dec dept dr est etc ex feat feb fr ft gen gov inc "
     "jr lt ltd maj mr mrs ms mt mts nov oct prof pt rep rev sep sept sgt sr st ste univ vs".split()
