@@ -24,6 +24,8 @@ from memfactory_core.stores.ram import Ram
 from memfactory_core.tasks import Task
 
 RECIPES = Path(__file__).parent / "recipes"
+MOST_KEYS = 1000
+"""More keys than a setting's path has."""
 
 
 class Settings(BaseModel):
@@ -281,7 +283,8 @@ def set_values(values: dict[str, Any], assignments: Sequence[str]) -> None:
     shared = None
     if "path" in task and task.get("path") == held_out.get("path"):
         shared = held_out.pop("path")  # `_same_file` fills in what the training task's is then
-    for assignment in assignments:
+    # another kind drops the settings of the old one, so kinds come first, outer ones before inner ones
+    for assignment in sorted(assignments, key=_order):
         set_value(values, assignment)
     task, after = _tasks(values)
     if _reads_the_same(task, after):
@@ -292,6 +295,11 @@ def set_values(values: dict[str, Any], assignments: Sequence[str]) -> None:
         values["evaluation"].pop("task")
     elif after is held_out and shared is not None:
         held_out.setdefault("path", shared)
+
+
+def _order(assignment: str) -> int:
+    keys = assignment.partition("=")[0].strip().split(".")
+    return len(keys) if keys[-1] == "kind" else MOST_KEYS
 
 
 def _tasks(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
