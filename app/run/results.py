@@ -30,6 +30,7 @@ def show_results(run: Run) -> None:
         return
     if run.mode in ("retrieve", "rerank"):
         _show_retrievers(before, after)
+        _show_measured(run)
         return
     for mode, title in DECODING_LABELS.items():
         shares, figures = _measured(mode, Shown(run.settings.get("reward", {})), before | after)
@@ -50,12 +51,16 @@ def show_results(run: Run) -> None:
     _show_categories(run, before, after)
     for line in judge_lines(run):
         st.caption(escape_markdown(line, 600))
-    for line in measured_lines(run):
-        st.caption(escape_markdown(line, 600))
+    _show_measured(run)
     st.caption(
         "Means over held-out examples with their 95% intervals. *Read when kept* "
         "counts only examples whose needed facts were kept."
     )
+
+
+def _show_measured(run: Run) -> None:
+    for line in measured_lines(run):
+        st.caption(escape_markdown(line, 600))
 
 
 def _show_categories(run: Run, before: dict[str, Any], after: dict[str, Any]) -> None:

@@ -124,15 +124,15 @@ def print_table(run: Run) -> None:
         _print_lines(measured_lines(run))
         return
     whens = [when for when in ("before", "after") if when in summary]
-    print(f"{'':26}" + "".join(f"{when:>32}" for when in whens))
+    print(f"{'':26}" + "".join(f"{when:>34}" for when in whens))
     samples = run.settings["evaluation"]["samples"]
     for mode, name in rows:
         label = f"{name} " + ("greedy" if mode == "greedy" else f"avg@{samples}")
         cells = [_cell(summary[when].get(f"{mode}/{name}")) for when in whens]
-        print(f"{label:26}" + "".join(f"{cell:>32}" for cell in cells))
+        print(f"{label:26}" + "".join(f"{cell:>34}" for cell in cells))
     for name, category in by_category(summary):
         cells = [_cell(summary[when].get(f"greedy/{name}/{category}")) for when in whens]
-        print(f"{f'{name} of {category}':26}" + "".join(f"{cell:>32}" for cell in cells))
+        print(f"{f'{name} of {category}':26}" + "".join(f"{cell:>34}" for cell in cells))
     _print_lines([*judge_lines(run), *measured_lines(run)])
 
 
@@ -156,9 +156,9 @@ def _print_retrieval(summary: dict[str, dict[str, dict[str, float]]]) -> None:
             retriever, category, name = path.split("/")
             rows.setdefault((retriever, category), {})[name] = values
         names = [name for name in next(iter(rows.values())) if name.startswith("recall")]
-        print(f"{when:16}{'category':10}" + "".join(f"{name:>30}" for name in names))
+        print(f"{when:16}{'category':10}" + "".join(f"{name:>32}" for name in names))
         for (retriever, category), row in rows.items():
-            print(f"{retriever:16}{category:10}" + "".join(f"{_cell(row[n]):>30}" for n in names))
+            print(f"{retriever:16}{category:10}" + "".join(f"{_cell(row[n]):>32}" for n in names))
 
 
 def _cell(values: dict[str, float] | None) -> str:

@@ -15,7 +15,9 @@ class Task(Component, ABC, family="tasks"):
     @abstractmethod
     def examples(self, count: int, seed: int, split: Split = "train") -> list[Example]:
         """`count` examples, the same for the same seed. Tasks that read a file give what it holds, at most
-        `count`, and ignore `split`: keep held-out examples in a file of their own."""
+        `count`, and ignore `split`: the file is split by each example's `text_id`, which they take from the
+        record as it stands in the file, before anything is shuffled, cut or left out. Ids are unique, and the
+        same for every seed and setting."""
 
     def files(self) -> list[str]:
         """The data files that the task reads; their sha256 goes into the run's record."""

@@ -63,9 +63,9 @@ class LongMemEval(Task, kind="longmemeval"):
         needed = set(entry.texts("answer_session_ids"))
         observations: list[str] = []
         evidence: list[Evidence] = []
+        read = [_turns(entry, number) for number in range(len(sessions))]
         for number in _in_time(entry, dates):
-            session_id = ids[number]
-            turns = _turns(entry, number)
+            session_id, turns = ids[number], read[number]
             head = f"[{dates[number]}]" if self.dates else ""
             first = len(observations)
             texts = [text for text, _ in turns]
@@ -89,9 +89,7 @@ class LongMemEval(Task, kind="longmemeval"):
             answers=(*NOT_MENTIONED, *told) if unanswerable else told,
             evidence=tuple(evidence),
             meta={"category": entry.text("question_type"), "answer_sessions": sorted(needed)},
-            text_id=text_id(
-                text for number in range(len(sessions)) for text, _ in _turns(entry, number)
-            ),
+            text_id=text_id(text for turns in read for text, _ in turns),
         )
 
 

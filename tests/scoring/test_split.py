@@ -225,3 +225,13 @@ def test_a_run_says_what_it_was_measured_on(lab, tmp_path, capsys):
         f"measured on: jsonl, {path} (whole): 20 examples, 20 questions about 10 texts" in printed
     )
     assert "n=20/10" in printed and "bootstrap over whole texts" in printed
+
+
+def test_the_reranker_holds_out_conversations_of_its_file(tmp_path):
+    path = write(tmp_path, "a.json", [ONE_ID["locomo"](word) for word in WORDS])
+    config = load(
+        "rmm-linear-locomo", [f"task.path={path}", "task.conversations=[]", "evaluation.task=null"]
+    )
+    learned = {example.text for example in training_examples(config)}
+    held = {example.text for example in held_out_examples(config)}
+    assert (len(learned), len(held)) == (8, 2) and not learned & held

@@ -3,6 +3,10 @@ its form."""
 
 import csv
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from sqlmodel import Session, select
@@ -212,3 +216,21 @@ def test_a_cell_of_any_length_is_read(tmp_path):
         writer.writerows([["context"], ["word " * 100_000]])
     [entry] = read_entries(str(tmp_path / "a.csv"))
     assert len(entry.text("context")) == 499_999
+
+
+def test_a_relative_path_is_that_of_the_place_where_the_command_was_typed(tmp_path):
+    (tmp_path / "typed here").mkdir()
+    path = write(tmp_path / "typed here", "mine.jsonl", [PLAIN, PLAIN | {"context": "Ben sings."}])
+    settings = ["task.kind=jsonl", "task.path=mine.jsonl", "evaluation.samples=0"]
+    done = subprocess.run(
+        [sys.executable, "-m", "memfactory_core", "eval", "memagent-tiny", "--json",
+         *(part for setting in [*settings, "policy=scripted"] for part in ("--set", setting))],
+        capture_output=True, text=True, timeout=240, cwd=tmp_path / "typed here",
+        env=os.environ | {"MEMFACTORY_RUNS": str(tmp_path / "other" / "runs"),
+                          "PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["measured"]["task"] == "jsonl" and told["measured"]["files"] == [path]
+    assert told["config"]["task"]["path"] == path and list(told["files"]) == [path]
+    assert told["scores"]["after"]["greedy/exact_match"]["n"] == 2
