@@ -54,7 +54,7 @@ def measured_lines(run: Run) -> list[str]:
     ]
     if missing := kept["missing_evidence"]:
         lines.append(
-            f"evidence: {missing} needed facts are named in the file but stated nowhere in it; they are left out"
+            f"evidence: left out, since the file names them and states them nowhere: needed facts, {missing}"
         )
     told = (
         "intervals: 95%, bootstrap over whole texts, since questions about one text are not independent; "

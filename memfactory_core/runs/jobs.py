@@ -34,7 +34,7 @@ SAVING = "saving the last step"
 
 def root() -> Path:
     """Where runs and the database live: $MEMFACTORY_RUNS, else ./runs."""
-    return Path(os.environ.get("MEMFACTORY_RUNS", "runs")).resolve()
+    return Path(os.environ.get("MEMFACTORY_RUNS", "runs")).expanduser().resolve()
 
 
 def database_url() -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from memfactory_core.config import RunConfig
 from memfactory_core.errors import ConfigError
+from memfactory_core.tasks import Task
 from memfactory_core.tasks.data_file import take
 from memfactory_core.types import Example
 
@@ -28,6 +29,7 @@ def training_examples(config: RunConfig) -> list[Example]:
     `rerank`). A file is gone through in rounds, each shuffled anew by the seed. ConfigError where there are
     none."""
     learned = _learned(config)
+    refuse_same_ids(config.task, learned)
     if not learned:
         raise ConfigError("the training task has no examples")
     if config.mode == "rerank" or not config.task.files():
@@ -85,7 +87,21 @@ def held_out_examples(config: RunConfig, *trained: RunConfig) -> list[Example]:
         examples = take(examples, settings.examples, settings.seed)
     if not examples:
         raise ConfigError("the evaluation task has no examples")
+    refuse_same_ids(task, examples)
     return examples
+
+
+def refuse_same_ids(task: Task, examples: Sequence[Example]) -> None:
+    """ConfigError where two examples share an id: they would be counted as attempts at one. Readers tell theirs
+    apart; a task of one's own may not."""
+    places: dict[str, int] = {}
+    for place, example in enumerate(examples, 1):
+        first = places.setdefault(example.id, place)
+        if first != place:
+            raise ConfigError(
+                f"the task {task.kind!r} gives its examples {first} and {place} the same id {example.id!r}; "
+                "ids must differ"
+            )
 
 
 def refuse_overlap(learned: Collection[str], held: Sequence[Example]) -> None:
@@ -134,13 +150,13 @@ def describe_held_out(
     task, settings = config.held_out, config.evaluation
     part = f"held-out names, seed {settings.seed}"
     if task.files():
-        part = "whole"
-        if settings.task is None and config.mode in LEARNING:
+        part = "whole file"
+        if settings.task is not None:
+            part = "what evaluation.task names"
+        elif config.mode in LEARNING:
             part = f"held-out {settings.share:.0%} of the texts"
-        elif settings.task is None and trained:
+        elif trained:
             part = "what the weights did not learn from"
-    if settings.task is not None:
-        part += ", evaluation.task"
     if gone := [file for one in trained for file in unknown_files(one)]:
         part += f"; not compared with what the weights learned from, {', '.join(gone)} is gone"
     return {

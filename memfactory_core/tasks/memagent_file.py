@@ -1,6 +1,7 @@
 """MemAgent's own files (arXiv 2507.02259): eval_N.json and eval_fwe with {context, input, answers},
 and the training parquet with {context, prompt, reward_model}; RULER's (arXiv 2404.06654) in the same form
-call the answers `outputs`. They name no evidence. Their documents lie at the same places in every sample;
+call the answers `outputs`, and its own hold the text and, in its last line, the question in `input`. They name no
+evidence. Their documents lie at the same places in every sample;
 `shuffle` draws the order anew."""
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class MemAgentFile(Task, kind="memagent_file"):
             ),
             number,
         )
-        context = entry.text("context")
+        context, question = _text_and_question(entry)
         documents = _documents(context)
         if self.shuffle and len(documents) > 1:
             drawn = random.Random(f"memagent_file {seed} {number}").sample(
@@ -87,7 +88,7 @@ class MemAgentFile(Task, kind="memagent_file"):
         return Example(
             id=f"memagent-{name}-{number}",
             observations=tuple(cut(context, self.section)),
-            question=_question(entry),
+            question=question,
             answers=(", ".join(golds),) if every else golds,
             meta=meta,
             text_id=text_id(sorted(documents)),
@@ -100,6 +101,20 @@ class MemAgentFile(Task, kind="memagent_file"):
         if _ALTERNATIVES.search(name):
             return False
         return field == "outputs" or bool(_ALL_NEEDED.search(name))
+
+
+def _text_and_question(entry: Entry) -> tuple[str, str]:
+    if entry.has("context") or not (entry.has("input") and entry.has("outputs")):
+        return entry.text("context"), _question(entry)
+    told = entry.text("input")
+    if entry.has("answer_prefix"):
+        told = told.removesuffix(entry.text("answer_prefix")).rstrip()
+    context, _, question = told.rpartition("\n")
+    if not context.strip():
+        entry.fail(
+            "input", "holds one line; the text and, in the last line, the question are needed"
+        )
+    return context.strip(), question.strip()
 
 
 def _question(entry: Entry) -> str:

@@ -9,8 +9,9 @@ from sqlmodel import Session, select
 
 from memfactory_core.cli.report import print_table, report
 from memfactory_core.config import load
-from memfactory_core.errors import ConfigError
+from memfactory_core.errors import ConfigError, RunError
 from memfactory_core.runs import jobs
+from memfactory_core.runs.comparison import compare_runs
 from memfactory_core.runs.tables import EpisodeRow
 from memfactory_core.runs.worker import work
 from memfactory_core.scoring.split import (
@@ -19,11 +20,12 @@ from memfactory_core.scoring.split import (
     held_out_examples,
     learned_texts,
     refuse_overlap,
+    refuse_same_ids,
     split,
     training_examples,
 )  # fmt: skip
 from memfactory_core.types import Example
-from tests.tasks.records import write
+from tests.tasks.records import hotpot, write
 from tests.tasks.test_identity import BASE, ONE_ID, SETTINGS
 
 FILE = ["training.steps=2", "training.groups=4", "evaluation.samples=0", "task.kind=jsonl"]
@@ -216,13 +218,14 @@ def test_a_run_says_what_it_was_measured_on(lab, tmp_path, capsys):
     config = on_file(path, "mode=evaluate", "policy=scripted")
     run = work(lab, jobs.create(lab, config).id)
     assert report(run)["measured"] == {
-        "task": "jsonl", "files": [path], "split": "whole", "examples": 20, "questions": 20,
+        "task": "jsonl", "files": [path], "split": "whole file", "examples": 20, "questions": 20,
         "texts": 10, "missing_evidence": 0,
     }  # fmt: skip
     print_table(run)
     printed = capsys.readouterr().out
     assert (
-        f"measured on: jsonl, {path} (whole): 20 examples, 20 questions about 10 texts" in printed
+        f"measured on: jsonl, {path} (whole file): 20 examples, 20 questions about 10 texts"
+        in printed
     )
     assert "n=20/10" in printed and "bootstrap over whole texts" in printed
 
@@ -235,3 +238,38 @@ def test_the_reranker_holds_out_conversations_of_its_file(tmp_path):
     learned = {example.text for example in training_examples(config)}
     held = {example.text for example in held_out_examples(config)}
     assert (len(learned), len(held)) == (8, 2) and not learned & held
+
+
+def test_two_runs_are_compared_on_the_same_texts_and_whole_ones_are_drawn(lab, tmp_path):
+    one = write(tmp_path, "a.jsonl", rows(6, questions=3))
+    other = write(tmp_path, "b.jsonl", rows(6, questions=3, of="Other"))
+    runs = [
+        work(lab, jobs.create(lab, on_file(path, "mode=evaluate", "policy=scripted")).id)
+        for path in (one, one, other)
+    ]
+    row = compare_runs(lab, *runs[:2])["exact_match"]
+    assert (row["n"], row["clusters"], row["difference"]) == (18, 6, 0.0)
+    with pytest.raises(RunError, match="share no examples"):  # though both have a line 1
+        compare_runs(lab, runs[0], runs[2])
+
+
+def test_facts_that_a_file_names_and_states_nowhere_are_counted_in_the_table(lab, tmp_path, capsys):
+    lost = {"title": ["Dune", "Nobody", "Nobody"], "sent_id": [0, 0, 1]}
+    path = write(tmp_path, "a.json", [hotpot(), hotpot(supporting_facts=lost)])
+    settings = [f"task.path={path}", "task.documents=3"]
+    run = work(lab, jobs.create(lab, load("hotpotqa-scripted", settings)).id)
+    assert report(run)["measured"]["missing_evidence"] == 2
+    print_table(run)
+    printed = capsys.readouterr().out
+    assert "states them nowhere: needed facts, 2" in printed
+    assert (
+        "intervals: none, all questions are about one text" in printed
+        and "[no interval]" in printed
+    )
+
+
+def test_a_task_that_gives_two_examples_one_id_is_refused():
+    examples = [Example(id=n, observations=(n,), question="q", answers=("a",)) for n in "aba"]
+    refuse_same_ids(load("memagent-tiny").task, examples[:2])
+    with pytest.raises(ConfigError, match="'needle' gives its examples 1 and 3 the same id 'a'"):
+        refuse_same_ids(load("memagent-tiny").task, examples)

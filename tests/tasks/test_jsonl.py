@@ -5,12 +5,9 @@ from __future__ import annotations
 import pytest
 
 from memfactory_core.errors import ConfigError
+from memfactory_core.rewards.answers import is_right
 from memfactory_core.tasks.jsonl import AnyFile
-from tests.tasks.records import (
-    ALL,
-    check_evidence,
-    write,
-)
+from tests.tasks.records import ALL, PLAIN, check_evidence, write
 
 ROWS = [
     {
@@ -92,3 +89,20 @@ def test_evidence_that_no_section_states_is_an_error(tmp_path):
         ConfigError, match="record 1, field 'why': no section states 'Ben has a bird.'"
     ):
         task.examples(ALL, 0)
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_all_answers_of_a_list_or_one_of_them(every, tmp_path):
+    path = write(tmp_path, "a.jsonl", [PLAIN | {"answer": ["Ann", "Ben"]}])
+    [example] = AnyFile(path=path, all_of=every).examples(1, 0)
+    rights = [is_right(answer, example.questions[0]) for answer in ("Ben", "Ben and Ann")]
+    assert rights == ([0.0, 1.0] if every else [1.0, 0.0])
+
+
+def test_evidence_that_the_sections_cut_apart_is_explained(tmp_path):
+    record = PLAIN | {"context": "Ann has a dog and Ben has a cat.", "why": "a dog and Ben has"}
+    task = AnyFile(path=write(tmp_path, "a.jsonl", [record]), evidence="why", section=20)
+    with pytest.raises(
+        ConfigError, match="'a dog and Ben has' lies across two sections; set section"
+    ):
+        task.examples(1, 0)

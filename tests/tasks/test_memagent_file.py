@@ -92,3 +92,21 @@ def test_numbers_of_documents_in_place_of_their_text_are_explained(tmp_path):
         ConfigError, match="record 1, field 'context': holds the numbers of documents .*'hotpotqa'"
     ):
         MemAgentFile(path=path).examples(ALL, 0)
+
+
+@pytest.mark.parametrize("prefix", ["", " Answer: The special magic numbers are"])
+def test_rulers_own_files_hold_text_and_question_in_one_field(prefix, tmp_path):
+    text = "Some numbers are hidden here.\nOne number for kite is: 12.\nOne number for kite is: 34."
+    record = {
+        "index": 3,
+        "input": f"{text}\nWhat are all the numbers for kite?{prefix}",
+        "outputs": ["12", "34"],
+    }
+    more = {"answer_prefix": prefix} if prefix else {}
+    [example] = MemAgentFile(path=write(tmp_path, "niah.jsonl", [record | more])).examples(ALL, 0)
+    assert example.observations == (text,)
+    assert example.question == "What are all the numbers for kite?"
+    assert example.questions[0].all_of == ("12", "34")
+    path = write(tmp_path, "one.jsonl", [record | {"input": "What?"}])
+    with pytest.raises(ConfigError, match="line 1, field 'input': holds one line"):
+        MemAgentFile(path=path).examples(ALL, 0)
