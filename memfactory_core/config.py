@@ -24,8 +24,6 @@ from memfactory_core.stores.ram import Ram
 from memfactory_core.tasks import Task
 
 RECIPES = Path(__file__).parent / "recipes"
-MOST_KEYS = 1000
-"""More keys than a setting's path has."""
 
 
 class Settings(BaseModel):
@@ -283,13 +281,12 @@ def set_values(values: dict[str, Any], assignments: Sequence[str]) -> None:
     shared = None
     if "path" in task and task.get("path") == held_out.get("path"):
         shared = held_out.pop("path")  # `_same_file` fills in what the training task's is then
-    # another kind drops the settings of the old one, so kinds come first, outer ones before inner ones
-    for assignment in sorted(assignments, key=_order):
+    for assignment in _kinds_first(assignments):
         set_value(values, assignment)
     task, after = _tasks(values)
     if _reads_the_same(task, after):
         return
-    names = [assignment.partition("=")[0].strip().split(".") for assignment in assignments]
+    names = [_name(assignment).split(".") for assignment in assignments]
     chosen = any(name == ["evaluation"] or name[:2] == ["evaluation", "task"] for name in names)
     if after and not chosen and any(name[0] == "task" for name in names):
         values["evaluation"].pop("task")
@@ -297,9 +294,24 @@ def set_values(values: dict[str, Any], assignments: Sequence[str]) -> None:
         held_out.setdefault("path", shared)
 
 
-def _order(assignment: str) -> int:
-    keys = assignment.partition("=")[0].strip().split(".")
-    return len(keys) if keys[-1] == "kind" else MOST_KEYS
+def _kinds_first(assignments: Sequence[str]) -> list[str]:
+    """The assignments, each kind before what was set of its part: another kind drops the settings of the old
+    one, and those that are named beside it are meant for the new."""
+    ordered: list[str] = []
+    for assignment in assignments:
+        name, place = _name(assignment), len(ordered)
+        if name.endswith(".kind"):
+            for earlier in range(len(ordered) - 1, -1, -1):
+                if name.startswith(_name(ordered[earlier]) + "."):
+                    break  # the whole part was set there
+                if _name(ordered[earlier]).startswith(name.removesuffix("kind")):
+                    place = earlier
+        ordered.insert(place, assignment)
+    return ordered
+
+
+def _name(assignment: str) -> str:
+    return assignment.partition("=")[0].strip()
 
 
 def _tasks(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -73,9 +73,9 @@ def test_settings_of_another_kind_hold_in_whatever_order_they_are_given(tmp_path
     path = write(tmp_path, "mine.json", [PLAIN])
     settings = [
         f"task.path={path}", "task.section=50", "paradigm.retriever.top_k=7", "task.kind=jsonl",
-        "paradigm.retriever.kind=bm25", "paradigm.kind=memory_r1", "evaluation.task.chunks=9",
-        "evaluation.task=needle",
+        "paradigm.retriever.kind=bm25", "paradigm.kind=memory_r1", "evaluation.task=null",
+        "evaluation.task.kind=needle", "evaluation.task.chunks=9",
     ]  # fmt: skip
-    config = load("memagent-tiny", [*settings[:6], *reversed(settings[6:])])
+    config = load("memagent-tiny", settings)
     assert (config.task.path, config.task.section) == (path, 50)
     assert config.paradigm.retriever.top_k == 7 and config.held_out.chunks == 9
