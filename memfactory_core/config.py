@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from memfactory_core.component import Part
+from memfactory_core.component import Part, kinds_first, setting_name
 from memfactory_core.errors import ConfigError
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies import Policy
@@ -281,37 +281,17 @@ def set_values(values: dict[str, Any], assignments: Sequence[str]) -> None:
     shared = None
     if "path" in task and task.get("path") == held_out.get("path"):
         shared = held_out.pop("path")  # `_same_file` fills in what the training task's is then
-    for assignment in _kinds_first(assignments):
+    for assignment in kinds_first(assignments):
         set_value(values, assignment)
     task, after = _tasks(values)
     if _reads_the_same(task, after):
         return
-    names = [_name(assignment).split(".") for assignment in assignments]
+    names = [setting_name(assignment).split(".") for assignment in assignments]
     chosen = any(name == ["evaluation"] or name[:2] == ["evaluation", "task"] for name in names)
     if after and not chosen and any(name[0] == "task" for name in names):
         values["evaluation"].pop("task")
     elif after is held_out and shared is not None:
         held_out.setdefault("path", shared)
-
-
-def _kinds_first(assignments: Sequence[str]) -> list[str]:
-    """The assignments, each kind before what was set of its part: another kind drops the settings of the old
-    one, and those that are named beside it are meant for the new."""
-    ordered: list[str] = []
-    for assignment in assignments:
-        name, place = _name(assignment), len(ordered)
-        if name.endswith(".kind"):
-            for earlier in range(len(ordered) - 1, -1, -1):
-                if name.startswith(_name(ordered[earlier]) + "."):
-                    break  # the whole part was set there
-                if _name(ordered[earlier]).startswith(name.removesuffix("kind")):
-                    place = earlier
-        ordered.insert(place, assignment)
-    return ordered
-
-
-def _name(assignment: str) -> str:
-    return assignment.partition("=")[0].strip()
 
 
 def _tasks(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
