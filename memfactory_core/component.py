@@ -197,9 +197,10 @@ def kinds_first(assignments: Sequence[str]) -> list[str]:
         name, place = setting_name(assignment), len(ordered)
         if name.endswith(".kind"):
             for earlier in range(len(ordered) - 1, -1, -1):
-                if name.startswith(setting_name(ordered[earlier]) + "."):
-                    break  # the whole part was set there
-                if setting_name(ordered[earlier]).startswith(name.removesuffix("kind")):
+                before = setting_name(ordered[earlier])
+                if before == name or name.startswith(f"{before}."):
+                    break  # the kind or the whole part was set there; the later one holds
+                if before.startswith(name.removesuffix("kind")):
                     place = earlier
         ordered.insert(place, assignment)
     return ordered

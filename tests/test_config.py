@@ -76,6 +76,7 @@ def test_settings_of_another_kind_hold_in_whatever_order_they_are_given(tmp_path
         "paradigm.retriever.kind=bm25", "paradigm.kind=memory_r1", "evaluation.task=null",
         "evaluation.task.kind=needle", "evaluation.task.chunks=9",
     ]  # fmt: skip
+    assert load("memagent-tiny", ["task.kind=locomo", *settings]) == load("memagent-tiny", settings)
     config = load("memagent-tiny", settings)
     assert (config.task.path, config.task.section) == (path, 50)
     assert config.paradigm.retriever.top_k == 7 and config.held_out.chunks == 9
