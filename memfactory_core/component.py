@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 FAMILIES = (
-    "tasks", "paradigms", "extractors", "updaters", "retrievers", "stores", "embedders", "policies",
+    "tasks", "paradigms", "extractors", "updaters", "retrievers", "stores", "embedders", "policies", "dialects",
 )  # fmt: skip
 _REGISTRY: dict[str, dict[str, type[Component]]] = {family: {} for family in FAMILIES}
 

@@ -76,12 +76,8 @@ def measure(episode: Episode) -> dict[str, float]:
         scores["contained"] = contained(episode.answer, golds)
     scores |= _memory_scores(episode, matches) | _recall_scores(episode)
     scores |= operations(episode)
-    lengths = [
-        len(turn.completion.completion_ids)
-        for turn in episode.turns
-        if turn.completion.completion_ids is not None
-    ]
-    if lengths:
+    written = [turn.completion.length for turn in episode.turns]
+    if lengths := [length for length in written if length is not None]:
         scores["length"] = fmean(lengths)
     return scores
 
