@@ -26,8 +26,8 @@ class Length(Reward, kind="length"):
     def measure(self, episode: Episode) -> float | None:
         """Mean over the turns whose tokens are known."""
         beyond = [
-            max(0, len(turn.completion.completion_ids) - self.most)
+            max(0, written - self.most)
             for turn in episode.turns
-            if turn.completion.completion_ids is not None
+            if (written := turn.completion.length) is not None
         ]
         return fmean(beyond) if beyond else None
