@@ -13,6 +13,9 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from memfactory_core.dialects import Dialect
+from memfactory_core.dialects.quoted import Quoted
+from memfactory_core.dialects.thinking import set_apart
 from memfactory_core.errors import RunError
 from memfactory_core.stores import Bank, Memories, Refused
 from memfactory_core.trace import Asked, Episode, Event, Failed, Recalled, Wrote
@@ -80,6 +83,13 @@ class Context:
     at: int | None = None
     undone: int | None = None
     """The number of a write that is not carried out (what if); None carries all out."""
+    dialect: Dialect = field(default_factory=Quoted)
+    """How the policy that is asked is spoken to and read."""
+
+    def speak_to(self, sampler: Sampler) -> Context:
+        """The context itself, in the dialect of this sampler; one that names none speaks the quoted one."""
+        self.dialect = getattr(sampler, "dialect", self.dialect)
+        return self
 
     @property
     def bank(self) -> Memories:
@@ -106,7 +116,7 @@ class Context:
             Ask(role, tuple(messages), max_tokens, trainable, facts, self.example)
             for messages, facts in many
         ]
-        completions = yield asks
+        completions = [set_apart(completion) for completion in (yield asks)]
         for ask, completion in zip(asks, completions, strict=True):
             turn = Turn(
                 role=role, messages=ask.messages, completion=completion, observation=self.at,
@@ -181,7 +191,7 @@ def run_episodes(
     ask. A part that raises ends its own episode as failed; an error of the sampler itself is raised, for
     it concerns all, and so is RunError where every episode failed. Equal `group_ids` mark the
     attempts at one example."""
-    contexts = [paradigm.start(example) for example in examples]
+    contexts = [paradigm.start(example).speak_to(sampler) for example in examples]
     plays: list[Steps | None] = [paradigm.play(context) for context in contexts]
     inbox: list[list[Completion] | None] = [None] * len(examples)
     answers: list[list[str]] = [[] for _ in examples]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from memfactory_core.dialects.quoted import Quoted
 from memfactory_core.episode import Ask, Context, Sampler, Steps, run_episodes
 from memfactory_core.errors import RunError
 from memfactory_core.paradigms import Paradigm
@@ -51,6 +52,7 @@ class Replaying:
         self.episode = episode
         self.change = change
         self.policy = policy
+        self.dialect = getattr(policy, "dialect", Quoted())
         self.given: dict[str, int] = {}
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:

@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
 
-from memfactory_core.component import Component
+from memfactory_core.component import Component, Part
+from memfactory_core.dialects import Dialect
+from memfactory_core.dialects.quoted import Quoted
 from memfactory_core.episode import Sampler
 
 
@@ -14,6 +16,8 @@ class Policy(Component, ABC, family="policies"):
     """Who decides what to remember and answers."""
 
     trainable: ClassVar[bool] = False
+    dialect: Part[Dialect] = Quoted()
+    """How it is spoken to and read; its sampler names it too."""
 
     @abstractmethod
     def load(self, weights: Path | None = None) -> Sampler:

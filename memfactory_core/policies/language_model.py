@@ -7,13 +7,22 @@ added that was not sampled. The trainer replaces `generate` where it has its own
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from memfactory_core.dialects import Dialect
+from memfactory_core.dialects.quoted import Quoted
+from memfactory_core.dialects.thinking import OPENED
 from memfactory_core.episode import Ask
+from memfactory_core.errors import PolicyError
 from memfactory_core.types import Completion
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+PROBE = "Xq7system"
+"""What a chat template is tried with as a system message."""
 
 
 class Generated(NamedTuple):
@@ -33,15 +42,42 @@ class LanguageModelSampler:
         self.tokenizer = tokenizer
         self.batch_size = batch_size
         self.template_options: dict[str, Any] = {}
+        self.dialect: Dialect = Quoted()
         ends = model.generation_config.eos_token_id
         ends = ends if isinstance(ends, list) else [ends]
         self.end_ids = {end for end in [*ends, tokenizer.eos_token_id] if end is not None}
 
     def encode(self, messages: Sequence[dict[str, str]]) -> list[int]:
-        """The prompt's ids through the chat template."""
-        return self.tokenizer.apply_chat_template(
-            list(messages), add_generation_prompt=True, return_dict=True, **self.template_options
-        )["input_ids"]
+        """The prompt's ids through the chat template; where it knows no system role, the system's text begins the
+        first turn of the user. PolicyError where the template refuses the messages."""
+        folded = fold_system(messages) if self.folds_system else list(messages)
+        return self._apply_template(folded, return_dict=True)["input_ids"]
+
+    @cached_property
+    def folds_system(self) -> bool:
+        """Whether the chat template refuses system messages (Gemma's raises) or leaves them out."""
+        user = {"role": "user", "content": "u"}
+        try:
+            shown = self._apply_template(
+                [{"role": "system", "content": PROBE}, user], tokenize=False
+            )
+        except PolicyError:
+            return True
+        return PROBE not in shown
+
+    def _apply_template(self, messages: list[dict[str, str]], **options: Any) -> Any:
+        from jinja2.exceptions import TemplateError
+
+        try:
+            return self.tokenizer.apply_chat_template(
+                messages, add_generation_prompt=True, **options, **self.template_options
+            )
+        except (TemplateError, TypeError, ValueError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            roles = ", ".join(message["role"] for message in messages)
+            raise PolicyError(
+                f"the chat template of {self.tokenizer.name_or_path!r} refuses the messages ({roles}): {reason}"
+            ) from error
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
         """One completion for each ask; asks with one length limit share batches, each cut at its own."""
@@ -61,8 +97,11 @@ class LanguageModelSampler:
     def _completion(self, prompt: list[int], sequence: Generated) -> Completion:
         ended = bool(sequence.ids) and sequence.ids[-1] in self.end_ids
         shown = sequence.ids[:-1] if ended else sequence.ids
+        text = self.tokenizer.decode(shown, clean_up_tokenization_spaces=False).strip()
+        # a template may open the thinking; cut off before its end, the output would not tell
+        opened = OPENED.search(self.tokenizer.decode(prompt[-16:]))
         return Completion(
-            text=self.tokenizer.decode(shown, clean_up_tokenization_spaces=False).strip(),
+            text=f"{opened[0].strip()}{text}" if opened else text,
             prompt_ids=tuple(prompt),
             completion_ids=tuple(sequence.ids),
             logprobs=None if sequence.logprobs is None else tuple(sequence.logprobs),
@@ -106,3 +145,14 @@ class LanguageModelSampler:
     def _cut(self, ids: list[int], logprobs: list[float]) -> Generated:
         end = next((i + 1 for i, token in enumerate(ids) if token in self.end_ids), len(ids))
         return Generated(ids[:end], logprobs[:end])
+
+
+def fold_system(messages: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """The messages without a system role: its text begins the first turn of the user."""
+    system = [message["content"] for message in messages if message["role"] == "system"]
+    rest = [dict(message) for message in messages if message["role"] != "system"]
+    if system and rest and rest[0]["role"] == "user":
+        rest[0]["content"] = "\n\n".join([*system, rest[0]["content"]])
+    elif system:
+        rest.insert(0, {"role": "user", "content": "\n\n".join(system)})
+    return rest

@@ -17,6 +17,8 @@ from memfactory_core.tiny import WEIGHTS
 class TinySampler(LanguageModelSampler):
     """The tiny model with its own fast sampler in place of `model.generate`."""
 
+    folds_system = False  # its template leaves system messages out on purpose
+
     def __init__(
         self, *parts: object, seed: int | None, batch_size: int, min_p: float = 0.0
     ) -> None:
@@ -72,6 +74,8 @@ class Tiny(Policy, kind="tiny"):
             )
         model = AutoModelForCausalLM.from_pretrained(folder)
         tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
-        return TinySampler(
+        sampler = TinySampler(
             model, tokenizer, seed=self.seed, batch_size=self.batch_size, min_p=self.min_p
         )
+        sampler.dialect = self.dialect
+        return sampler

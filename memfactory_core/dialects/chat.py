@@ -1,0 +1,215 @@
+"""The dialect of chat models: asked as the quoted one is, but read tolerantly, for they put markdown, JSON, numbers
+and explanations around what is meant. What is not clear is rejected, never guessed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from memfactory_core.dialects import Dialect
+from memfactory_core.dialects.listing import is_refusal, read_list
+from memfactory_core.dialects.markdown import unwrapped, without_fences, without_marks
+from memfactory_core.dialects.objects import find_json
+from memfactory_core.dialects.operations import (
+    ADD,
+    DELETE,
+    HELD,
+    MERGE,
+    NOOP,
+    UNKNOWN,
+    UNKNOWN_MERGE,
+    UPDATE,
+    holds_operation,
+)
+from memfactory_core.dialects.requests import Request, read_fields, read_lines
+from memfactory_core.text import contains_words, words
+from memfactory_core.types import Memory, Op
+
+MOST = 64
+"""Operations in one output, at most."""
+_ADD_WHOLE = re.compile(r"\W{0,6}ADD\W{1,6}")
+_HASH = re.compile(r"#\s?(\w+)")
+_NUMBERED = re.compile(
+    r"\b(?:memory|memories|id|number|no\.?|item)s?\s{0,3}[:=#]?\s{0,3}(\w+)", re.I
+)
+_FILLERS = frozenset(
+    "memory memories id ids and number numbers no select selected choose chosen item items the".split()
+)
+_NOTHING = re.compile(
+    r"\W*(?:none|nothing|no[_ ]cite|n/a|no memor(?:y|ies)\b[^#]{0,80}|none of (?:the|these|them)\b[^#]{0,80})\W*$",
+    re.IGNORECASE,
+)
+_NOT = re.compile(
+    r"\b(?:not|n't|irrelevant|unrelated|unnecessary|excluded?|ignored?|skip(?:ped)?)\b|n't\b|n’t\b",
+    re.I,
+)
+_MEMORY_LABEL = re.compile(
+    r"(?:here is (?:the|my) |the )?(?:new|updated|revised|current)? ?memory(?: is)?\s?:\s*|remember:\s*",
+    re.IGNORECASE,
+)
+
+
+class Chat(Dialect, kind="chat"):
+    """Understands chat models: operations as lines or JSON, whatever decorates them."""
+
+    def read_operations(
+        self, text: str, related: Sequence[Memory], fact: str = "", merging: bool = False
+    ) -> list[Op]:
+        """One operation, or all of a list; explanations around them are left out."""
+        unknown = UNKNOWN_MERGE if merging else UNKNOWN
+
+        def refuse(reason: str) -> list[Op]:
+            return [Op(action="reject", text=text, reason=reason)]
+
+        if not text.strip():
+            return refuse(f"{unknown}: nothing was said")
+        requests, wrong = _read_requests(text, related, fact)
+        if wrong:
+            return refuse(wrong)
+        if not requests:
+            return refuse(f"{unknown}: a refusal" if is_refusal(text) else unknown)
+        if len(requests) > MOST:
+            return refuse(f"{len(requests)} operations, {MOST} are allowed")
+        shown = "\n".join([fact, *(memory.text for memory in related)])
+        ops = [_settle(request, related, shown, merging) for request in requests]
+        wrongs = [op.reason for op in ops if op.action == "reject"]
+        if wrongs:
+            return refuse(wrongs[0])
+        return [op for op in ops if op.action != "noop"] or ops[:1]
+
+    def read_choice(self, text: str, shown: Sequence[Memory]) -> tuple[list[Memory], str]:
+        """Ids or quotes in any form, or a word for none of them."""
+        by_id = {memory.id: memory for memory in shown}
+        bare = without_fences(text).strip()
+        value = find_json(bare)
+        if value == [] or _NOTHING.match(bare):
+            return [], ""
+        if value is not None:
+            ids = _ids_in(value)
+        else:
+            ids, wrong = _ids_in_lines(bare, shown)
+            if wrong:
+                return [by_id[name] for name in dict.fromkeys(ids) if name in by_id], wrong
+        unknown = next((name for name in ids if name not in by_id), None)
+        chosen = [by_id[name] for name in dict.fromkeys(ids) if name in by_id]
+        if unknown is not None:
+            return chosen, f"no memory #{unknown[:40]} was shown"
+        return chosen, "" if chosen else "no memory was chosen"
+
+    def read_memory(self, text: str, shown: str = "") -> tuple[str, str]:
+        """The output without fences, labels and quotation marks; a refusal or an operation is no memory."""
+        if is_refusal(text) and text.strip() not in shown:
+            return text, "a refusal, no memory"
+        bare = without_fences(text).strip()
+        label = _MEMORY_LABEL.match(bare.lstrip("*# "))
+        if label:
+            bare = bare.lstrip("*# ")[label.end() :].lstrip("* \n")
+        memory = unwrapped(bare)
+        return memory, HELD if holds_operation(memory, shown) else ""
+
+    def read_facts(self, text: str, shown: str = "", cut_off: bool = False) -> list[str]:
+        """One fact a line or a JSON list; greetings, headings and words for none are no facts."""
+        return read_list(text, shown, cut_off)
+
+
+def _read_requests(text: str, related: Sequence[Memory], fact: str) -> tuple[list[Request], str]:
+    bare = without_fences(text)
+    whole = _ADD_WHOLE.match(bare)
+    # a fact of several lines would else be cut at the first
+    if whole and "\n" in fact.strip() and bare[whole.end() :].startswith(fact.strip()):
+        return [Request(ADD, text=fact.strip())], ""
+    value = find_json(bare)
+    found = read_fields(value, related, fact) if value is not None else []
+    return (found, "") if found else read_lines(bare, related, fact)
+
+
+def _settle(request: Request, related: Sequence[Memory], shown: str, merging: bool) -> Op:
+    """The operation of a request, once the memory that it names is found and its text may be stored."""
+
+    def refuse(reason: str) -> Op:
+        return Op(action="reject", reason=reason)
+
+    verb = UPDATE if request.verb == MERGE else request.verb
+    if merging and verb not in (ADD, UPDATE):
+        return refuse(UNKNOWN_MERGE)
+    if verb == NOOP:
+        return Op(action="noop", text=NOOP)
+    if verb != DELETE and not (request.text or "").strip():
+        return refuse("no text was given")
+    if request.text and holds_operation(request.text, shown):
+        return refuse(HELD)
+    if verb == ADD:
+        return Op(action="add", text=request.text)
+    known, wrong = _find(request, related)
+    if known is None:
+        return refuse(wrong)
+    if verb == DELETE:
+        return Op(action="delete", memory_id=known.id)
+    reason = "merged" if merging else ""
+    return Op(action="update", memory_id=known.id, text=request.text, reason=reason)
+
+
+def _find(request: Request, related: Sequence[Memory]) -> tuple[Memory | None, str]:
+    """The memory that a request names by id, by quote or by both; or None and the reason."""
+    if request.target is not None:
+        name = request.target.strip().strip("#[]()<>\"'").strip()
+        name = name.split()[-1].lstrip("#") if name and ", " not in name else name
+        known = next((memory for memory in related if memory.id == name), None)
+        if known is None:
+            several = ", " in name
+            return None, "more than one memory" if several else f"no memory #{name[:40]} was shown"
+        if request.old and not _same(request.old, known.text):
+            return None, f"the quote is not memory #{known.id}"
+        return known, ""
+    quoted = [memory for memory in related if request.old and _same(request.old, memory.text)]
+    if len(quoted) == 1:
+        return quoted[0], ""
+    return None, "no memory was named"
+
+
+def _same(quote: str, text: str) -> bool:
+    """Whether a quote is a memory's text, or a part of it of at least three words."""
+    return words(quote) == words(text) or (len(words(quote)) > 2 and contains_words(text, quote))
+
+
+def _ids_in(value: object) -> list[str]:
+    """The ids in a JSON value: a list of numbers or names, of objects with an id, or an object with such a list."""
+    if isinstance(value, dict):
+        if "id" in value or "memory_id" in value:
+            return _ids_in(value.get("id", value.get("memory_id")))
+        return [name for v in value.values() if isinstance(v, (list, int)) for name in _ids_in(v)]
+    if isinstance(value, list):
+        flat = [v for v in value if isinstance(v, (int, str, dict))]
+        return [name for v in flat for name in _ids_in(v)]
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        return []
+    text = str(value).strip()
+    hashed = [found[1] for found in _HASH.finditer(text)]
+    return hashed or [text.split()[-1]] if text else []
+
+
+def _ids_in_lines(text: str, shown: Sequence[Memory]) -> tuple[list[str], str]:
+    """The ids that lines of text choose, and the first quote that stands beside another memory's id."""
+    by_words = {" ".join(words(memory.text)): memory.id for memory in shown}
+    known = {memory.id for memory in shown}
+    ids: list[str] = []
+    wrong = ""
+    for raw in text.splitlines():
+        line = without_marks(raw)
+        start, refused = 0, _NOT.search(line) is not None
+        for found in _HASH.finditer(line):
+            quote, start = line[start : found.start()], found.end()
+            quoted = by_words.get(" ".join(words(quote)))
+            if quoted is not None and quoted != found[1]:
+                wrong = wrong or f"the quote is not memory #{found[1][:40]}"
+            elif quoted is not None or not refused:
+                ids.append(found[1])
+        if not start and (quoted := by_words.get(" ".join(words(line)))):
+            ids.append(quoted)
+    if ids or wrong:
+        return ids, wrong
+    bare = [word for word in re.split(r"[^\w]+", text) if word and word.lower() not in _FILLERS]
+    if bare and all(word in known or word.isdigit() for word in bare):
+        return bare, ""
+    named = (found[1] for found in _NUMBERED.finditer(text))
+    return [name for name in named if name in known or name.isdigit()], ""
