@@ -21,12 +21,10 @@ from memfactory_core.dialects.operations import (
     UPDATE,
     holds_operation,
 )
-from memfactory_core.dialects.requests import Request, read_fields, read_lines
+from memfactory_core.dialects.requests import MOST, Request, read_fields, read_lines
 from memfactory_core.text import contains_words, words
 from memfactory_core.types import Memory, Op
 
-MOST = 64
-"""Operations in one output, at most."""
 _ADD_WHOLE = re.compile(r"\W{0,6}ADD\W{1,6}")
 _HASH = re.compile(r"#\s?(\w+)")
 _NUMBERED = re.compile(
@@ -69,7 +67,7 @@ class Chat(Dialect, kind="chat"):
         if not requests:
             return refuse(f"{unknown}: a refusal" if is_refusal(text) else unknown)
         if len(requests) > MOST:
-            return refuse(f"{len(requests)} operations, {MOST} are allowed")
+            return refuse(f"more than {MOST} operations")
         shown = "\n".join([fact, *(memory.text for memory in related)])
         ops = [_settle(request, related, shown, merging) for request in requests]
         wrongs = [op.reason for op in ops if op.action == "reject"]
@@ -136,7 +134,7 @@ def _settle(request: Request, related: Sequence[Memory], shown: str, merging: bo
         return Op(action="noop", text=NOOP)
     if verb != DELETE and not (request.text or "").strip():
         return refuse("no text was given")
-    if request.text and holds_operation(request.text, shown):
+    if verb != DELETE and holds_operation(request.text or "", shown):
         return refuse(HELD)
     if verb == ADD:
         return Op(action="add", text=request.text)
@@ -158,10 +156,14 @@ def _find(request: Request, related: Sequence[Memory]) -> tuple[Memory | None, s
         if known is None:
             several = ", " in name
             return None, "more than one memory" if several else f"no memory #{name[:40]} was shown"
-        if request.old and not _same(request.old, known.text):
+        # the text beside a deletion may be the fact; another memory's text says that the id is wrong
+        others = [memory for memory in related if memory.id != known.id]
+        mistaken = request.verb == DELETE and any(m.text == request.text for m in others)
+        if mistaken or (request.old and not _same(request.old, known.text)):
             return None, f"the quote is not memory #{known.id}"
         return known, ""
-    quoted = [memory for memory in related if request.old and _same(request.old, memory.text)]
+    quote = request.old or (request.text if request.verb == DELETE else None)
+    quoted = [memory for memory in related if quote and _same(quote, memory.text)]
     if len(quoted) == 1:
         return quoted[0], ""
     return None, "no memory was named"
@@ -195,7 +197,7 @@ def _ids_in_lines(text: str, shown: Sequence[Memory]) -> tuple[list[str], str]:
     ids: list[str] = []
     wrong = ""
     for raw in text.splitlines():
-        line = without_marks(raw)
+        line = without_marks(raw) if raw and not raw.isspace() else ""
         start, refused = 0, _NOT.search(line) is not None
         for found in _HASH.finditer(line):
             quote, start = line[start : found.start()], found.end()

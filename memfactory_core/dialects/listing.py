@@ -16,7 +16,7 @@ from memfactory_core.dialects.operations import holds_operation
 
 _NOUNS = r"(?:facts?|topics?|traits?|information|memories|memory|preferences?|statements?|details?|items?)"
 _NONE = re.compile(
-    r"(?:none|n/?a|nil|null|nothing|empty|no[_ ]traits?)\W*$|(?:none|n/a)\s*[-–—:,;(.]|"
+    r"\W{0,2}(?:none|n/?a|nil|null|nothing|empty|no[_ ]traits?)\W*$|(?:none|n/a)\s*[-–—:,;(.]|"
     rf"(?:there (?:are|is|were|was) )?(?:no|not any) (?:[\w-]+ ){{0,4}}{_NOUNS}\b|"
     r"(?:there is |i (?:see|find|found) )?nothing (?:\w+ ){0,3}(?:worth|to (?:remember|extract|list|note))|"
     rf"the (?:text|session|conversation) (?:contains|has|holds|states|does not (?:\w+ )?(?:contain|have|hold)) "
@@ -69,8 +69,8 @@ def read_list(text: str, shown: str = "", cut_off: bool = False) -> list[str]:
         items = list(_from_json(value))
         cut_off = False
     else:
-        items = [_read_line(line) for line in bare.splitlines()]
-    items = [item for item in items if item]
+        items = [_read_line(line) for line in bare.splitlines() if line.strip()]
+    items = [item.strip() for item in items if item.strip()]
     kept = items[:-1] if cut_off else items
     return [item for item in kept if not _NONE.match(item) and not holds_operation(item, shown)]
 

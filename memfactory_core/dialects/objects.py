@@ -12,6 +12,8 @@ TRIED = 8
 LONGEST_LITERAL = 20_000
 """Characters up to which Python's notation is tried."""
 _START = re.compile(r"[{\[]")
+_ODD_ESCAPE = re.compile(r"\\[^\\'\"nrtux]")
+"""What Python's notation does not know; it would warn of it."""
 _TAG = re.compile(r"</?(?:tool_call|function_call|answer|output|json)>")
 _QUOTE = re.compile(r'\\.|"', re.DOTALL)
 _DECODER = json.JSONDecoder(strict=False)
@@ -45,7 +47,7 @@ def _python_literal(text: str) -> Any:
     close = max(text.rfind("}"), text.rfind("]"))
     if start is None or not start.start() < close < start.start() + LONGEST_LITERAL:
         return None
-    if not _stands_alone(text, start.start(), close + 1):
+    if not _stands_alone(text, start.start(), close + 1) or _ODD_ESCAPE.search(text):
         return None
     try:
         value = ast.literal_eval(text[start.start() : close + 1])

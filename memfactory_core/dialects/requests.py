@@ -17,6 +17,8 @@ from memfactory_core.types import Memory
 SEVERAL = "more than one operation"
 TRIED = 8
 """Ids in a line that are tried as the one that it means; an old text may hold ids of its own."""
+MOST = 64
+"""Operations in one output, at most."""
 DEEPEST = 4
 """How deep lists and objects of operations may lie in each other."""
 
@@ -97,7 +99,10 @@ def read_lines(text: str, related: Sequence[Memory], fact: str = "") -> tuple[li
     """The requests among the lines of an output, and what forbids to carry them out ("" where nothing does). What
     stands around one operation is an explanation; several are a list only where they follow each other."""
     lines = text.splitlines()
-    found = [(i, *line) for i, raw in enumerate(lines) if (line := _read_line(raw))]
+    starts = ((i, _read_line(raw)) for i, raw in enumerate(lines) if raw and not raw.isspace())
+    found = list(islice(((i, *line) for i, line in starts if line), MOST + 1))
+    if len(found) > MOST:
+        return [], f"more than {MOST} operations"
     if any(strong for *_, strong in found):
         found = [one for one in found if one[3]]
     requests: list[Request] = []
@@ -297,8 +302,6 @@ def _from_fields(verb: str, fields: dict[str, Any]) -> Request:
     ids = (fields.get(name) for name in _TARGET)
     numbers = (v for v in ids if isinstance(v, (int, str)) and not isinstance(v, bool))
     target = next((str(v) for v in numbers if str(v).strip() and v != text), None)
-    if verb == DELETE:
-        return Request(DELETE, target, old=old or text)
     return Request(verb, None if verb == ADD else target, text and text.strip(), old)
 
 

@@ -91,8 +91,10 @@ def test_servers_return_thinking_in_fields_and_parts(message):
 def test_other_replies():
     assert read_reply(reply(content=None, reasoning_content="a")).text == ""
     assert read_reply(reply(content=None, refusal="I will not.")).text == "I will not."
-    assert read_reply({"choices": [{"message": {"content": "x"}, "finish_reason": "max_tokens"}]}).finish_reason == "length"  # fmt: skip
-    for odd in ({}, {"choices": []}, reply(), reply(content=3), reply(content=[3]), reply(content=[{"type": "thinking"}])):  # fmt: skip
+    cut = {"choices": [{"message": {"content": "x"}, "finish_reason": "max_tokens"}]}
+    assert read_reply(cut).finish_reason == "length"
+    odd_parts = reply(content=[{"type": "thinking"}])
+    for odd in ({}, {"choices": []}, reply(), reply(content=3), reply(content=[3]), odd_parts):
         with pytest.raises((KeyError, IndexError, TypeError, AttributeError, StopIteration)):
             read_reply(odd)
 
