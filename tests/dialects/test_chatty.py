@@ -61,9 +61,47 @@ def test_refusals_are_rejected_and_nothing_of_them_is_kept(recipe):
 
 
 BANK = [Memory(id=str(i), text=f"The pet of Bako{i} is Zimo.") for i in range(1, 6)]
-PIECES = ["```", "```json", "**", "\n", "\n\n", "#3", "#", "<think>", "</think>", "{", "}", "[", "]", '"', "'", ":",
-          ",", "ADD ", "UPDATE ", "DELETE ", "NOOP", "MERGE ", " to ", "operation", "\\", "\x00", "\ud800", "\u200b", "北京",
-          "1. ", "- ", "(", ")", "\\boxed{", "because", "None", "|", "\t", "\r"]  # fmt: skip
+PIECES = [
+    "```",
+    "```json",
+    "**",
+    "\n",
+    "\n\n",
+    "#3",
+    "#",
+    "<think>",
+    "</think>",
+    "{",
+    "}",
+    "[",
+    "]",
+    '"',
+    "'",
+    ":",
+    ",",
+    "ADD ",
+    "UPDATE ",
+    "DELETE ",
+    "NOOP",
+    "MERGE ",
+    " to ",
+    "operation",
+    "\\",
+    "\x00",
+    "\ud800",
+    "\u200b",
+    "北京",
+    "1. ",
+    "- ",
+    "(",
+    ")",
+    "\\boxed{",
+    "because",
+    "None",
+    "|",
+    "\t",
+    "\r",
+]
 
 
 def mutate(text, rng):
@@ -107,9 +145,46 @@ def test_mutated_outputs_raise_nothing_and_no_memory_holds_an_operation(dialect)
         assert 0.0 <= exact_match(said, ["Paris"]) <= f1(said, ["Paris"]) <= 1.0
 
 
-HARD = ["UPDATE ", "UPDATE #1 ", "ADD ", "#", "#1 to ", " ", "\n", "\t \n", "{", "[", '{"a":', '"', '\\"', "'", "*", "`", 
-        "```\n", "- ", "1. ", "a: ", "ADD x\n", "NOOP\n", "none ", "no a ", "Here are the facts ", "Sure ", "<", "(", "memory ",
-        "DELETE #1 ", '{"operation": "ADD"}', "[1],", "op:", "- op", "x", "…", "->", "text "]  # fmt: skip
+HARD = [
+    "UPDATE ",
+    "UPDATE #1 ",
+    "ADD ",
+    "#",
+    "#1 to ",
+    " ",
+    "\n",
+    "\t \n",
+    "{",
+    "[",
+    '{"a":',
+    '"',
+    '\\"',
+    "'",
+    "*",
+    "`",
+    "```\n",
+    "- ",
+    "1. ",
+    "a: ",
+    "ADD x\n",
+    "NOOP\n",
+    "none ",
+    "no a ",
+    "Here are the facts ",
+    "Sure ",
+    "<",
+    "(",
+    "memory ",
+    "DELETE #1 ",
+    '{"operation": "ADD"}',
+    "[1],",
+    "op:",
+    "- op",
+    "x",
+    "…",
+    "->",
+    "text ",
+]
 
 
 def cost(dialect, piece, size):
