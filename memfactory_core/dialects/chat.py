@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from memfactory_core.dialects import Dialect
 from memfactory_core.dialects.listing import is_refusal, read_list
 from memfactory_core.dialects.markdown import unwrapped, without_fences, without_marks
-from memfactory_core.dialects.objects import find_json
+from memfactory_core.dialects.objects import find_json, find_values
 from memfactory_core.dialects.operations import (
     ADD,
     DELETE,
@@ -21,7 +21,7 @@ from memfactory_core.dialects.operations import (
     UPDATE,
     holds_operation,
 )
-from memfactory_core.dialects.requests import MOST, Request, read_fields, read_lines
+from memfactory_core.dialects.requests import MOST, SEVERAL, Request, read_fields, read_lines
 from memfactory_core.text import contains_words, words
 from memfactory_core.types import Memory, Op
 
@@ -116,9 +116,11 @@ def _read_requests(text: str, related: Sequence[Memory], fact: str) -> tuple[lis
     # a fact of several lines would else be cut at the first
     if whole and "\n" in fact.strip() and bare[whole.end() :].startswith(fact.strip()):
         return [Request(ADD, text=fact.strip())], ""
-    value = find_json(bare)
-    found = read_fields(value, related, fact) if value is not None else []
-    return (found, "") if found else read_lines(bare, related, fact)
+    values, between = find_values(bare, MOST + 1)
+    found = read_fields(values[0] if len(values) == 1 else values, related, fact) if values else []
+    if not found:
+        return read_lines(bare, related, fact)
+    return found, SEVERAL if between and len(found) > 1 else ""
 
 
 def _settle(request: Request, related: Sequence[Memory], shown: str, merging: bool) -> Op:

@@ -6,6 +6,10 @@ import re
 
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]*[ \t]*$", re.MULTILINE)
 _INLINE_FENCE = re.compile(r"```(?:json|text|plaintext|markdown)?[ \t]*|~~~")
+_TAG = re.compile(
+    r"</?(?:answer|output|operation|action|response|result|text|tool_call|function_call|json)>",
+    re.IGNORECASE,
+)
 _ITEM = re.compile(
     r"(?:[-*+•–—▪‣◦·●]+\s+|[•▪‣◦●]|-(?=[^\W\d])|\(?\d{1,3}[.)]\s+|\(\d{1,3}\)|\[\d{1,3}\]\s+|"
     r"\(?[a-z][.)]\s+|\d️⃣\s*|>\s*|\[[ xX]\]\s+)"
@@ -18,8 +22,8 @@ PAIRS = (
 
 
 def without_fences(text: str) -> str:
-    """The text without the fences of code blocks; their content stays."""
-    return _INLINE_FENCE.sub("", _FENCE.sub("", text))
+    """The text without the fences of code blocks and the tags of answers; their content stays."""
+    return _TAG.sub("\n", _INLINE_FENCE.sub("", _FENCE.sub("", text)))
 
 
 def without_marks(line: str) -> str:

@@ -14,24 +14,39 @@ LONGEST_LITERAL = 20_000
 _START = re.compile(r"[{\[]")
 _ODD_ESCAPE = re.compile(r"\\[^\\'\"nrtux]")
 """What Python's notation does not know; it would warn of it."""
-_TAG = re.compile(r"</?(?:tool_call|function_call|answer|output|json)>")
 _QUOTE = re.compile(r'\\.|"', re.DOTALL)
 _DECODER = json.JSONDecoder(strict=False)
 
 
 def find_json(text: str) -> Any:
-    """The first object or list in a text that is more than a mark such as [3], or None."""
-    text = _TAG.sub("", text)
-    for place, start in enumerate(_START.finditer(text)):
-        if place == TRIED:
-            break
+    """The first object or list in a text that stands on lines of its own, or None."""
+    values, _ = find_values(text, most=1)
+    return values[0] if values else None
+
+
+def find_values(text: str, most: int) -> tuple[list[Any], bool]:
+    """The objects and lists in a text that stand on lines of their own, at most so many, and whether other words
+    stand between them."""
+    values: list[Any] = []
+    place = end = failed = 0
+    between = False
+    while len(values) < most and failed < TRIED and (start := _START.search(text, place)):
+        place = start.start() + 1
         try:
-            value, end = _DECODER.raw_decode(text, start.start())
+            value, stop = _DECODER.raw_decode(text, start.start())
         except (ValueError, RecursionError):
+            failed += 1
             continue
-        if isinstance(value, (dict, list)) and _stands_alone(text, start.start(), end):
-            return value
-    return _python_literal(text)
+        if not isinstance(value, (dict, list)) or not _stands_alone(text, start.start(), stop):
+            failed += 1
+            continue
+        between = between or bool(values and text[end : start.start()].strip(" \n\r\t,;`"))
+        values.append(value)
+        place = end = stop
+    if values:
+        return values, between
+    literal = _python_literal(text)
+    return ([] if literal is None else [literal]), False
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
@@ -39,7 +54,9 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
     before = text[text.rfind("\n", 0, start) + 1 : start].strip()
     line_end = text.find("\n", end)
     after = text[end : len(text) if line_end < 0 else line_end].strip()
-    return (not before or before.endswith((":", "```", "json"))) and len(after.strip("`.;,")) == 0
+    return (not before or before[-1] in ":}],`" or before.endswith("json")) and (
+        not after.strip("`.;,") or after.lstrip(", ;")[:1] == "{"
+    )
 
 
 def _python_literal(text: str) -> Any:

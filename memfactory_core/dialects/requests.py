@@ -35,28 +35,37 @@ class Request(NamedTuple):
 
 _WORDS = {"add": ADD, "update": UPDATE, "delete": DELETE, "merge": MERGE, "none": NOOP}
 _VERB = re.compile(
-    r"[\[<(*_`\"']{0,3}(ADD|UPDATE|DELETE|MERGE|NONE|NO[-_ ]?OP(?:ERATION)?)(?!\w)[\]>)*_`\"']{0,3}",
+    r"[\[<(*_`\"']{0,3}(ADD|UPDATE|DELETE|MERGE|NONE|NO[-_ ]?(?:OP(?:ERATION)?|ACTION|CHANGE)S?)(?!\w)"
+    r"[\]>)*_`\"']{0,3}",
     re.IGNORECASE,
 )
-_LABEL = re.compile(r"[\w' ]{1,80}:[\s*_`]{0,4}")
+_LABEL = re.compile(
+    r"[\w' ]{1,80}[:：][\s*_`]{0,4}|(?:so,? |thus,? |therefore,? )?(?:the (?:correct |right |best |final )?"
+    r"(?:operation|action|decision|answer) (?:is|should be|would be) |"
+    r"i(?:'d|'ll| would| will)? (?:choose |select |pick |go with )?)(?=[*`\"']{0,2}[A-Z])",
+    re.IGNORECASE,
+)
 _CAPITALS = re.compile(r"ADD|UPDATE|DELETE|MERGE|NO[-_]?OP")
-_SEPARATOR = re.compile(r"\s*([:=→]|[-–—=]{1,2}>|[-–—]+\s)?\s*")
+_SEPARATOR = re.compile(r"\s*([:：=→]|[-–—=]{1,2}>|[-–—]+\s)?\s*")
 _EXPLAINS = re.compile(
     r"(?:is|was|because|since|would|should|seems|means|operation|makes sense|here)\b"
 )
 _FIELD = re.compile(r"[*_`\"'\-\s]{0,6}([A-Za-z][A-Za-z _]{0,20}?)[*_`\"']{0,3}\s?[:=]\s?(.+)")
 _ID = re.compile(r"#\s?\[?(\w+)")
 _BARE_ID = re.compile(
-    r"\W{0,3}(?:(?:the )?(?:memory|entry|id|number|no\.?|item)\W{0,3}){0,2}(\w+)\b", re.IGNORECASE
+    r"\W{0,3}(?:(?:the )?(?:memory|entry|id|number|no\.?|item)[\W_]{0,3}){0,2}(\w+)\b",
+    re.IGNORECASE,
 )
 _CONNECTIVE = re.compile(
-    r"[\s)\].,;*`\"']*?(?:(?:to|with|as|into|by|becomes|text)\b\s*:?|[-–—=]{0,2}>|[→:=,]|[-–—]\s)\s*",
+    r"[\s)\].,;*`\"']*?(?:(?:to|with|as|into|by|becomes|(?:new )?text)\b\s*[:=]?|[-–—=]{0,2}>|[→:：=,|]|[-–—]\s)\s*",
     re.IGNORECASE,
 )
 _TEXT_LABEL = re.compile(
-    r"(?:(?:the |new |updated )*(?:text|fact|memory|content|value|topic))\s?[:=]\s?", re.IGNORECASE
+    r"(?:(?:the |new |updated |following |this )*(?:text|fact|memory|content|value|topic))\s?[:=]\s?",
+    re.IGNORECASE,
 )
 _REASON = re.compile(r"\s(?://|\(?(?:Reason|Explanation|Rationale|Justification|Note|Because)\s?:)")
+_POINTED = re.compile(r"(?<=\S) #\w{1,20}\Z")
 _AFTER_FACT = re.compile(
     r"[\s.,;:*\"')\]]*(?:[-–—(]+\s*)?(?:because|since|as|this|it is|it's|the fact|reason|new)\b",
     re.IGNORECASE,
@@ -156,6 +165,9 @@ def _read_body(
     """The request that begins with `rest`, and how many of the following lines belong to it."""
     if verb == NOOP:
         return Request(NOOP), 0
+    inner = find_json(rest) if rest.lstrip().startswith("{") else None
+    if isinstance(inner, dict):
+        return _from_fields(verb, {_key(name): value for name, value in inner.items()}), 0
     if rest.startswith("(") and rest.rstrip().endswith(")"):
         rest = rest.strip()[1:-1]
     if any(character.isalnum() for character in rest):
@@ -169,7 +181,7 @@ def _read_body(
         name = _key(field[1]) if field else ""
         if field and name in (*_NEW, *_OLD, *_TARGET):
             fields[name] = unwrapped(field[2])
-        elif line.strip():
+        elif line.strip() and without_marks(line).lower() not in _PLACEHOLDERS:
             if fields:
                 return _from_fields(verb, fields), number
             return read_body(verb, without_marks(line), related, fact), number + 1
@@ -195,8 +207,9 @@ def read_body(verb: str, rest: str, related: Sequence[Memory], fact: str = "") -
     if chosen is None:
         return _by_quote(verb, rest, related, fact)
     known, after = by_id.get(chosen[1]), rest[chosen.end() :].lstrip("])* `\"'")
-    if known and after.lower().startswith(known.text.lower()):
-        old, after = known.text, after[len(known.text) :]
+    quoted = after.lstrip(":= \"'“`<")
+    if known and quoted.lower().startswith(known.text.lower()):
+        old, after = known.text, quoted[len(known.text) :].lstrip("\"'”`>")
     if known and re.fullmatch(r"\W*(?:(?:the )?(?:memory|entry|id|number|old|item|with)\W*)*", old):
         old = ""
     if verb == DELETE:
@@ -233,6 +246,9 @@ def _clean(text: str, fact: str) -> str | None:
     reason = _REASON.search(text)
     if reason and reason[0].strip() not in fact:
         text = text[: reason.start()]
+    pointed = _POINTED.search(text[-40:])
+    if pointed and pointed[0].strip() not in fact:
+        text = text[: len(text) - len(pointed[0])]
     whole = fact.strip().rstrip(".")
     if whole and text.startswith(whole) and _AFTER_FACT.match(text, len(whole)):
         text = fact.strip()
