@@ -39,9 +39,10 @@ def play_exchange(
     """Reads section by section and answers, giving the exchange back after each step. A new
     question about a memory that was kept is answered without reading again. A stop takes effect
     before the policy is asked again, also within a section."""
-    if exchange.context is None:
+    paradigm, context = agent.config.paradigm, exchange.context
+    if context is None:
         raise ValueError("an exchange needs a context: start one, or go on with the last one's")
-    paradigm, context = agent.config.paradigm, exchange.context.speak_to(sampler)
+    context.speak_to(sampler)
     try:
         if exchange.reread:
             for index in range(len(context.example.observations)):

@@ -4,7 +4,7 @@ and explanations around what is meant. What is not clear is rejected, never gues
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from memfactory_core.dialects import Dialect
 from memfactory_core.dialects.listing import is_refusal, read_list
@@ -31,12 +31,19 @@ _NUMBERED = re.compile(
     r"\b(?:memory|memories|id|number|no\.?|item)s?\s{0,3}[:=#]?\s{0,3}(\w+)", re.I
 )
 _FILLERS = frozenset(
-    "memory memories id ids and number numbers no select selected choose chosen item items the".split()
+    "memory memories id ids and number numbers no select selected choose chosen item items the are is "
+    "relevant needed useful i in to for this question answer answers".split()
 )
 _NOTHING = re.compile(
-    r"\W*(?:none|nothing|no[_ ]cite|n/a|no memor(?:y|ies)\b[^#]{0,80}|none of (?:the|these|them)\b[^#]{0,80})\W*$",
+    r"\W*(?:none|nothing|no[_ ]cite|n/a|(?:there (?:is|are) )?no (?:\w+ ){0,3}memor(?:y|ies)\b[^#]{0,80}|"
+    r"none of (?:the|these|them)\b[^#]{0,80})\W*$",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"\w+")
+_CLAUSE = re.compile(r"[.;\n]\s|,\s(?=but|while)")
+NEAR = 200
+"""Characters around an id in which a word such as "not" belongs to it."""
+MOST_IDS = 1000
 _NOT = re.compile(
     r"\b(?:not|n't|irrelevant|unrelated|unnecessary|excluded?|ignored?|skip(?:ped)?)\b|n't\b|n’t\b",
     re.I,
@@ -78,14 +85,15 @@ class Chat(Dialect, kind="chat"):
     def read_choice(self, text: str, shown: Sequence[Memory]) -> tuple[list[Memory], str]:
         """Ids or quotes in any form, or a word for none of them."""
         by_id = {memory.id: memory for memory in shown}
+        by_words = {" ".join(words(memory.text)): memory.id for memory in shown}
         bare = without_fences(text).strip()
         value = find_json(bare)
         if value == [] or _NOTHING.match(bare):
             return [], ""
         if value is not None:
-            ids = _ids_in(value)
+            ids = _ids_in(value, by_words)
         else:
-            ids, wrong = _ids_in_lines(bare, shown)
+            ids, wrong = _ids_in_lines(bare, by_words)
             if wrong:
                 return [by_id[name] for name in dict.fromkeys(ids) if name in by_id], wrong
         unknown = next((name for name in ids if name not in by_id), None)
@@ -176,44 +184,53 @@ def _same(quote: str, text: str) -> bool:
     return words(quote) == words(text) or (len(words(quote)) > 2 and contains_words(text, quote))
 
 
-def _ids_in(value: object) -> list[str]:
-    """The ids in a JSON value: a list of numbers or names, of objects with an id, or an object with such a list."""
+def _ids_in(value: object, by_words: Mapping[str, str]) -> list[str]:
+    """The ids in a JSON value: a list of numbers, names or quotes, of objects with an id, or an object with such a
+    list."""
     if isinstance(value, dict):
         if "id" in value or "memory_id" in value:
-            return _ids_in(value.get("id", value.get("memory_id")))
-        return [name for v in value.values() if isinstance(v, (list, int)) for name in _ids_in(v)]
+            return _ids_in(value.get("id", value.get("memory_id")), by_words)
+        value = [inner for inner in value.values() if isinstance(inner, (list, int))]
     if isinstance(value, list):
-        flat = [v for v in value if isinstance(v, (int, str, dict))]
-        return [name for v in flat for name in _ids_in(v)]
+        flat = [inner for inner in value if isinstance(inner, (int, str, dict, list))]
+        return [name for inner in flat[:MOST_IDS] for name in _ids_in(inner, by_words)]
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         return []
     text = str(value).strip()
     hashed = [found[1] for found in _HASH.finditer(text)]
-    return hashed or [text.split()[-1]] if text else []
+    quoted = by_words.get(" ".join(words(text)))
+    return hashed or ([quoted] if quoted else [text.split()[-1]] if text else [])
 
 
-def _ids_in_lines(text: str, shown: Sequence[Memory]) -> tuple[list[str], str]:
+def _ids_in_lines(text: str, by_words: Mapping[str, str]) -> tuple[list[str], str]:
     """The ids that lines of text choose, and the first quote that stands beside another memory's id."""
-    by_words = {" ".join(words(memory.text)): memory.id for memory in shown}
-    known = {memory.id for memory in shown}
+    known = set(by_words.values())
     ids: list[str] = []
     wrong = ""
-    for raw in text.splitlines():
-        line = without_marks(raw) if raw and not raw.isspace() else ""
-        start, refused = 0, _NOT.search(line) is not None
+    lines = [without_marks(line) for line in text.splitlines() if line and not line.isspace()]
+    for line in lines:
+        start = 0
         for found in _HASH.finditer(line):
-            quote, start = line[start : found.start()], found.end()
-            quoted = by_words.get(" ".join(words(quote)))
+            quoted = by_words.get(" ".join(words(line[start : found.start()])))
+            start = found.end()
             if quoted is not None and quoted != found[1]:
                 wrong = wrong or f"the quote is not memory #{found[1][:40]}"
-            elif quoted is not None or not refused:
+            elif quoted is not None or not _is_refused(line, found.start()):
                 ids.append(found[1])
         if not start and (quoted := by_words.get(" ".join(words(line)))):
             ids.append(quoted)
     if ids or wrong:
         return ids, wrong
-    bare = [word for word in re.split(r"[^\w]+", text) if word and word.lower() not in _FILLERS]
-    if bare and all(word in known or word.isdigit() for word in bare):
-        return bare, ""
-    named = (found[1] for found in _NUMBERED.finditer(text))
-    return [name for name in named if name in known or name.isdigit()], ""
+    for bare in (" ".join(lines), text):
+        left = [word for word in _WORD.findall(bare) if word.lower() not in _FILLERS]
+        if left and all(word in known or word.isdigit() for word in left):
+            return left, ""
+    named = (found for found in _NUMBERED.finditer(text) if not _is_refused(text, found.start()))
+    return [found[1] for found in named if found[1] in known or found[1].isdigit()], ""
+
+
+def _is_refused(line: str, place: int) -> bool:
+    """Whether the clause around a place says that something is not needed."""
+    before = _CLAUSE.split(line[max(0, place - NEAR) : place])[-1]
+    after = _CLAUSE.split(line[place : place + NEAR])[0]
+    return _NOT.search(before + after) is not None

@@ -16,17 +16,19 @@ from memfactory_core.dialects.operations import holds_operation
 
 _NOUNS = r"(?:facts?|topics?|traits?|information|memories|memory|preferences?|statements?|details?|items?)"
 _NONE = re.compile(
-    r"\W{0,2}(?:none|n/?a|nil|null|nothing|empty|no[_ ]traits?)\W*$|(?:none|n/a)\s*[-–—:,;(.]|"
-    rf"(?:there (?:are|is|were|was) )?(?:no|not any) (?:[\w-]+ ){{0,4}}{_NOUNS}\b|"
-    r"(?:there is |i (?:see|find|found) )?nothing (?:\w+ ){0,3}(?:worth|to (?:remember|extract|list|note))|"
+    r"\W{0,2}(?:"
+    r"(?:none|n/?a|nil|null|nothing|empty|no[_ ]traits?)\W*$|(?:none|n/a)\s*[-–—:,;(.]|"
+    rf"(?:there (?:are|is|were|was) |i (?:see|find|found|could find) )?(?:no|not any) (?:[\w-]+ ){{0,4}}{_NOUNS}\b|"
+    r"(?:there is |there['’]s |i (?:see|find|found) )?nothing (?:\w+ ){0,3}(?:worth|to (?:remember|extract|list|note))|"
     rf"the (?:text|session|conversation) (?:contains|has|holds|states|does not (?:\w+ )?(?:contain|have|hold)) "
-    rf"(?:no|any) (?:[\w-]+ ){{0,4}}{_NOUNS}\b",
+    rf"(?:no|any) (?:[\w-]+ ){{0,4}}{_NOUNS}\b)",
     re.IGNORECASE,
 )
 _GREETING = re.compile(
     r"(?:sure|certainly|of course|okay|ok|absolutely|understood|got it|great)\W*(?:\bhere\b.*)?$|"
     rf"here (?:are|is|'s) (?:[\w-]+ ){{0,6}}{_NOUNS}\b[^.]{{0,80}}[:.!]?$|"
     rf"(?:the )?(?:following|extracted) (?:[\w-]+ ){{0,4}}{_NOUNS}[^.]{{0,80}}$|"
+    rf"these (?:facts|topics|statements) |these are (?:all )?(?:the )?{_NOUNS}|"
     rf"{_NOUNS}\W*$|(?:facts|topics) (?:about|from|in|worth)\b[^.]{{0,60}}$|"
     r"(?:let me know|i hope (?:this|that|it)|that(?:'s| is) all|feel free to|would you like me|"
     r"is there anything else|please let me know|end of (?:list|facts))\b",
@@ -41,7 +43,10 @@ _REFUSAL = re.compile(
     r"i need more (?:information|context)|could you (?:please )?(?:provide|clarify|share)|please provide",
     re.IGNORECASE,
 )
+_TAG = re.compile(r"</?[\w-]{1,30}>")
 _LABEL = re.compile(rf"{_NOUNS}\s?\d{{0,3}}\s?[:\-–]\s+", re.IGNORECASE)
+_BROKEN = re.compile(r"""[\[{]\s*["'{\[]|"[^"\n]{1,2000}",[ \t]*\"""")
+"""The start of JSON that is no whole value: cut off, or strings without their brackets."""
 _FIELDS = ("fact", "text", "memory", "content", "summary", "topic", "statement", "value")
 _QUOTES = ("reference", "quote", "quotes", "evidence", "said", "words")
 SHORT = 400
@@ -59,14 +64,11 @@ def read_list(text: str, shown: str = "", cut_off: bool = False) -> list[str]:
     that were not shown are no items. With `cut_off` the last item is unfinished and left out."""
     bare = without_fences(text).strip()
     value = find_json(bare)
-    if value is not None and (isinstance(value, dict) or bare.startswith("[") or "```" in text):
-        items = list(_from_json(value))
-        cut_off = False
-    elif bare.startswith(("[", "{")):
-        items = find_strings(bare) if "[" in bare[:40] else []
-        cut_off = False
-    elif value:
-        items = list(_from_json(value))
+    items = _from_json(value)
+    if items or (value is not None and bare[0] in "[{"):
+        cut_off = False  # a list that is closed is finished
+    elif _BROKEN.match(bare):
+        items = find_strings(bare) if "[" in bare[:40] or bare[0] == '"' else []
         cut_off = False
     else:
         items = [_read_line(line) for line in bare.splitlines() if line.strip()]
@@ -87,8 +89,8 @@ def _read_line(line: str) -> str:
 
 
 def _is_rule(line: str) -> bool:
-    """Whether a line has no letter or digit: a rule, a bracket, dots."""
-    return not any(character.isalnum() for character in line)
+    """Whether a line has no letter or digit (a rule, a bracket, dots) or is a tag."""
+    return not any(character.isalnum() for character in line) or _TAG.fullmatch(line) is not None
 
 
 def _from_json(value: Any, depth: int = 0) -> list[str]:

@@ -52,6 +52,13 @@ SHOWN = [
         f'Here are the facts: ["{A}", "{B}"]',
         f'[{{"fact": "{A}"}}, {{"text": "{B}"}}]',
         f'{{"facts": [{{"id": 1, "content": "{A}"}}, {{"id": 2, "content": "{B}"}}]}}',
+        f"1.{A}\n2.{B}",
+        f"1: {A}\n2: {B}",
+        f"①{A}\n②{B}",
+        f"[1] {A}\n[2] {B}",
+        f"<facts>\n{A}\n{B}\n</facts>",
+        f'"{A}", "{B}"',
+        f"{A}\n{B}\n\nThese facts are worth remembering because they tell about Ann.",
         f"{A}\n{B}\nNONE",
         f"{A}\nNo other facts.\n{B}",
     ],
@@ -69,7 +76,8 @@ def test_facts_are_unwrapped_and_what_stands_around_them_is_no_fact(said):
         "No relevant personal information is given.", "Nothing.", "Nothing worth remembering.", "",
         "None - the text is small talk.", "The text contains no personal facts.", "Facts:", "# Facts", "NO_TRAIT",
         "I'm sorry, but I can't help with that.", "I cannot extract facts from this.", "As an AI, I have none.",
-        "Here are the facts:\nNONE", "NOOP", "ADD x", "...", "null", '["NONE"]',
+        "Here are the facts:\nNONE", "NOOP", "(No facts)",
+        "I found no facts in this text.", "There's nothing to remember here.", "ADD x", "...", "null", '["NONE"]',
     ],
 )  # fmt: skip
 def test_words_for_none_and_refusals_are_no_facts(said):
@@ -114,6 +122,9 @@ def test_an_unfinished_last_fact_is_dropped():
         ("The pet of Bako is Zimo.", "3"), ("- The pet of Bako is Zimo.\n- The car of Gose is Nari.", "35"),
         ("The needed memory is #3 because it names the pet.", "3"), ("#3\n\n#5 is not needed.", "3"),
         ("Bob does not eat meat. #7", "7"), ("#3, #3", "3"), ("None.", ""), ("[]", ""), ("NONE", ""),
+        ("The relevant memories are 3 and 5.", "35"), ('["The pet of Bako is Zimo."]', "3"), ("(3)", "3"), ("3.", "3"),
+        ("1. 3\n2. 5", "35"), ("It is in memory 3; memory 5 is not needed.", "3"), ("No relevant memories.", ""),
+        ("#3. #5 is not needed.", "3"), ("There is no memory about that.", ""),
         ("None of the memories is relevant.", ""), ("No memory is needed.", ""), ("Here: [5]", "5"),
     ],
 )  # fmt: skip
