@@ -107,12 +107,16 @@ class Op(Record):
 
 class Completion(Record):
     """What a sampler returned. The ids are exactly those sampled (end token included if it was sampled);
-    they are None where the policy is not trainable."""
+    they are None where the policy is not trainable. `logprobs` are of the distribution that was drawn from:
+    where the sampling cut it (min-p), `kept` holds the ids that were left to each token. `policy` names who
+    answered where it was not the run's own policy."""
 
     text: str
     prompt_ids: tuple[int, ...] | None = None
     completion_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
+    kept: tuple[tuple[int, ...], ...] | None = None
+    policy: str | None = None
     finish_reason: Literal["stop", "length"] = "stop"
 
 

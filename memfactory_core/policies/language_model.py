@@ -1,12 +1,12 @@
 """A causal language model as a sampler: chat template, generation, exact ids and log-probabilities.
 
 The ids that were sampled are kept as they are: nothing is decoded and encoded again, and no end token is
-added that was not sampled. The trainer replaces `generate` where it has its own way (vLLM through TRL).
+added that was not sampled. Who has another way to generate (the trainer: TRL, vLLM) gives it to `complete_by`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from memfactory_core.episode import Ask
@@ -17,10 +17,16 @@ if TYPE_CHECKING:
 
 
 class Generated(NamedTuple):
-    """One sampled sequence: its ids (an end token only if sampled) and, where known, their log-probs."""
+    """One sampled sequence: its ids (an end token only if sampled) and, where known, their log-probs under the
+    distribution they were drawn from, and the ids which that distribution was cut to (None: all)."""
 
     ids: list[int]
     logprobs: list[float] | None
+    kept: list[list[int]] | None = None
+
+
+Generate = Callable[[list[list[int]], int, float], list[Generated]]
+"""One sequence for each prompt (token ids), of at most so many new tokens, at a temperature."""
 
 
 class LanguageModelSampler:
@@ -45,6 +51,12 @@ class LanguageModelSampler:
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
         """One completion for each ask; asks with one length limit share batches, each cut at its own."""
+        return self.complete_by(self.generate, asks, temperature)
+
+    def complete_by(
+        self, generate: Generate, asks: Sequence[Ask], temperature: float
+    ) -> list[Completion]:
+        """As `complete`, with sequences from `generate`."""
         results: list[Completion | None] = [None] * len(asks)
         for limit in sorted({ask.max_tokens for ask in asks}):
             chosen = [i for i, ask in enumerate(asks) if ask.max_tokens == limit]
@@ -53,7 +65,7 @@ class LanguageModelSampler:
             order = sorted(range(len(chosen)), key=lambda j: len(prompts[j]))
             for start in range(0, len(order), self.batch_size):
                 batch = order[start : start + self.batch_size]
-                sampled = self.generate([prompts[j] for j in batch], limit, temperature)
+                sampled = generate([prompts[j] for j in batch], limit, temperature)
                 for j, sequence in zip(batch, sampled, strict=True):
                     results[chosen[j]] = self._completion(prompts[j], sequence)
         return [result for result in results if result is not None]
@@ -66,6 +78,7 @@ class LanguageModelSampler:
             prompt_ids=tuple(prompt),
             completion_ids=tuple(sequence.ids),
             logprobs=None if sequence.logprobs is None else tuple(sequence.logprobs),
+            kept=None if sequence.kept is None else tuple(map(tuple, sequence.kept)),
             finish_reason="stop" if ended else "length",
         )
 

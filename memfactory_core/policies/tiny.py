@@ -45,7 +45,7 @@ class TinySampler(LanguageModelSampler):
             eos_id=self.tokenizer.eos_token_id,
             generator=self.random,
         )
-        return [Generated(list(one.ids), list(one.logprobs)) for one in sampled]
+        return [Generated(one.ids, one.logprobs, one.kept) for one in sampled]
 
 
 class Tiny(Policy, kind="tiny"):

@@ -160,8 +160,8 @@ class MemoryRow(Table, table=True):
 
 
 def pack(episode: Episode) -> bytes:
-    """An episode as compressed JSON, without log-probs."""
-    lean = {"turns": {"__all__": {"completion": {"logprobs"}}}}
+    """An episode as compressed JSON, without log-probs and what belongs to them."""
+    lean = {"turns": {"__all__": {"completion": {"logprobs", "kept"}}}}
     return zlib.compress(episode.model_dump_json(exclude=lean).encode(), 3)
 
 
