@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -16,6 +16,7 @@ from memfactory_core.component import Part
 from memfactory_core.errors import ConfigError
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies import Policy
+from memfactory_core.policies.roles import Role, RoleSampler, load_roles
 from memfactory_core.retrievers import Retriever
 from memfactory_core.rewards import Reward, weighed
 from memfactory_core.rewards.judge import Judge
@@ -139,6 +140,10 @@ class RunConfig(Settings):
     """Who decides."""
     weights: str | None = None
     """The run whose trained weights the policy starts from; none means its own starting weights."""
+    roles: dict[Role, Literal["start"] | Part[Policy]] = {}
+    """Roles that have a policy of their own and are not trained: "start" is a frozen copy of the weights that the
+    run starts from, anything else a policy such as an endpoint. Roles: extract, update, manage, merge, rerank,
+    answer."""
     weights_step: int | None = Field(None, ge=1)
     """Of that run, the checkpoint of this step; none means the weights that it ended with."""
     reward: dict[str, float | Part[Reward]] = {"exact_match": 1.0, "rejected": -0.2}
@@ -192,6 +197,8 @@ class RunConfig(Settings):
                 f"the policy {self.policy.kind!r} cannot be trained; set mode to 'evaluate' "
                 "or choose a trainable policy"
             )
+        if self.mode == "train":
+            self._check_roles()
         if self.mode == "retrieve" and not self.retrieval.retrievers:
             raise ValueError("mode 'retrieve' needs retrieval.retrievers, a list of kinds")
         if self.evaluation.judge and self.mode in ("retrieve", "rerank"):
@@ -203,6 +210,26 @@ class RunConfig(Settings):
                 "evaluation.seed equals seed: choose another, examples must be held out"
             )
         return self
+
+    def _check_roles(self) -> None:
+        """ValueError where the paradigm trains turns that another policy says."""
+        trains, given = self.paradigm.trains, set(self.roles)
+        if "answer" in given and trains != "memory":
+            raise ValueError(
+                f"paradigm.trains is {trains!r}, but roles.answer has a policy of its own, which is not trained: "
+                "set paradigm.trains to 'memory', or leave roles.answer out"
+            )
+        if trains == "memory" and given >= set(get_args(Role)) - {"answer"}:
+            raise ValueError(
+                "paradigm.trains is 'memory', but every role that manages it has a policy of its own: "
+                "nothing is left to train"
+            )
+
+    def load_policies(self, weights: Path | None, start: Path | None) -> RoleSampler:
+        """The live policy with the weights in a folder (None: its own), and for the roles that have one of their
+        own that one; `start` is what "start" stands for. PolicyError where one cannot be loaded."""
+        others = load_roles(self.roles, self.policy, start)
+        return RoleSampler(self.policy.load(weights), others)
 
     @property
     def held_out(self) -> Task:

@@ -9,7 +9,7 @@ memory, only its `ask` reaches the policy, only its `recall` reads through a ret
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -34,11 +34,27 @@ class Ask:
     example: Example
 
 
-class Sampler(Protocol):
-    """A live policy."""
+class Answering(Protocol):
+    """What `run_episodes` needs of a policy."""
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
         """One completion for each ask, in order. Temperature 0 is greedy."""
+
+
+class Sampler(Answering, Protocol):
+    """A live policy. One that subclasses this and draws nothing by chance needs `complete` alone; so does an
+    endpoint, whose draws nobody here can seed."""
+
+    def seed(self, seed: int) -> None:
+        """Starts its random draws anew: the same asks then get the same completions, bit by bit."""
+
+    def state(self) -> dict[str, Any]:
+        """Where its own random draws stand, as plain values and tensors; {} where it has no generator of its
+        own. What the process shares (torch's global generator) is not in it."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on drawing from where `state` stood."""
 
 
 class Recaller(Protocol):
@@ -110,7 +126,8 @@ class Context:
         for ask, completion in zip(asks, completions, strict=True):
             turn = Turn(
                 role=role, messages=ask.messages, completion=completion, observation=self.at,
-                trainable=trainable,
+                # what another policy said is nothing that the trained one could learn from
+                trainable=trainable and completion.policy is None,
             )  # fmt: skip
             self._log(Asked, role=role, index=len(self.turns))
             self.turns.append(turn)
@@ -171,7 +188,7 @@ class Runnable(Protocol):
 
 def run_episodes(
     paradigm: Runnable,
-    sampler: Sampler,
+    sampler: Answering,
     examples: Sequence[Example],
     temperature: float = 1.0,
     group_ids: Sequence[str] | None = None,

@@ -9,13 +9,14 @@ from pathlib import Path
 from pydantic import Field
 
 from memfactory_core.endpoint import ChatEndpoint
-from memfactory_core.episode import Ask
+from memfactory_core.episode import Ask, Sampler
 from memfactory_core.policies import Policy
 from memfactory_core.types import Completion
 
 
-class ApiSampler:
-    """Sends each ask as one chat completion, `parallel` at a time."""
+class ApiSampler(Sampler):
+    """Sends each ask as one chat completion, `parallel` at a time. It cannot be seeded: two evaluations at a
+    temperature differ."""
 
     def __init__(self, endpoint: ChatEndpoint, parallel: int) -> None:
         self.endpoint = endpoint

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from memfactory_core.episode import Ask
+from memfactory_core.episode import Ask, Sampler
 from memfactory_core.types import Completion
 
 if TYPE_CHECKING:
@@ -25,11 +25,17 @@ class Generated(NamedTuple):
     kept: list[list[int]] | None = None
 
 
+UNCUT = {
+    "top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0,
+}  # fmt: skip
+"""Many models' own generation settings cut the distribution or punish repetition (Qwen does both). What is recorded
+and trained is the plain softmax at the temperature, so that is what must be drawn from."""
+
 Generate = Callable[[list[list[int]], int, float], list[Generated]]
 """One sequence for each prompt (token ids), of at most so many new tokens, at a temperature."""
 
 
-class LanguageModelSampler:
+class LanguageModelSampler(Sampler):
     """A transformers model and its tokenizer behind the `Sampler` contract."""
 
     def __init__(
@@ -48,6 +54,12 @@ class LanguageModelSampler:
         return self.tokenizer.apply_chat_template(
             list(messages), add_generation_prompt=True, return_dict=True, **self.template_options
         )["input_ids"]
+
+    def seed(self, seed: int) -> None:
+        """`model.generate` draws from torch's global generators, so these are seeded."""
+        import torch
+
+        torch.manual_seed(seed)
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
         """One completion for each ask; asks with one length limit share batches, each cut at its own."""
@@ -94,7 +106,7 @@ class LanguageModelSampler:
         width = max(map(len, prompts))
         ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts])
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
-        sampling = {"temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature else {}
+        sampling = {"temperature": temperature, **UNCUT} if temperature else {}
         training = self.model.training
         self.model.eval()
         with torch.no_grad():
@@ -106,6 +118,8 @@ class LanguageModelSampler:
                 pad_token_id=pad,
                 return_dict_in_generate=True,
                 output_logits=True,
+                repetition_penalty=1.0,
+                no_repeat_ngram_size=0,
                 **sampling,
             )
         self.model.train(training)

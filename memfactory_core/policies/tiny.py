@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -30,6 +31,18 @@ class TinySampler(LanguageModelSampler):
         else:
             self.random.manual_seed(seed)
 
+    def seed(self, seed: int) -> None:
+        """Its draws come from a generator of its own, which is seeded."""
+        self.random.manual_seed(seed)
+
+    def state(self) -> dict[str, Any]:
+        """The state of its generator (uint8)."""
+        return {"random": self.random.get_state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Sets the generator to a state that `state` returned."""
+        self.random.set_state(state["random"])
+
     def generate(
         self, prompts: list[list[int]], max_tokens: int, temperature: float
     ) -> list[Generated]:
@@ -53,7 +66,8 @@ class Tiny(Policy, kind="tiny"):
 
     trainable: ClassVar[bool] = True
     seed: int | None = None
-    """Seed of the sampling; none means a different one each time."""
+    """Seed of the sampling where one talks to it; none means a different one each time. Runs draw by their own
+    seed."""
     min_p: float = Field(0.1, ge=0, le=1)
     """Tokens less likely than this share of the likeliest one are never sampled: a model this small blends the
     names that it chooses among, and slips of that kind drown what reinforcement learning has to hear."""

@@ -9,6 +9,7 @@ the policy.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
@@ -27,6 +28,38 @@ def kept_log_probs(
     finite_BCK = logps_BCK.masked_fill(absent_BCK, 0.0)
     entropies_BC = -(logps_BCK.exp() * finite_BCK).sum(-1)
     return logps_BC, entropies_BC
+
+
+def score_kept(
+    model: Any,
+    ids_BT: torch.Tensor,
+    mask_BT: torch.Tensor,
+    kept_BCK: torch.Tensor,
+    temperature: float,
+    size: int,
+    with_aux: bool = False,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """The last C tokens of each row under a model: `kept_log_probs`, `size` rows at once, and the load-balancing
+    loss of a mixture of experts where it is asked for."""
+    width = kept_BCK.size(1)
+    options = {"output_router_logits": True} if with_aux else {}
+    logps, entropies, aux = [], [], []
+    for start in range(0, len(ids_BT), size):
+        part = slice(start, start + size)
+        output = model(
+            input_ids=ids_BT[part],
+            attention_mask=mask_BT[part],
+            logits_to_keep=width + 1,
+            **options,
+        )
+        # the logits before a token are those that it was drawn from
+        logits_BCV = output.logits[:, -width - 1 : -1] / temperature
+        scored = kept_log_probs(logits_BCV, ids_BT[part, -width:], kept_BCK[part])
+        logps.append(scored[0])
+        entropies.append(scored[1])
+        if with_aux:
+            aux.append(output.aux_loss)
+    return torch.cat(logps), torch.cat(entropies), torch.stack(aux).mean() if aux else None
 
 
 def importance_ratio(

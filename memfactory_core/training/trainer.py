@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,17 @@ from memfactory_core.config import Training
 from memfactory_core.episode import Ask, run_episodes
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies.language_model import Generated, LanguageModelSampler
+from memfactory_core.policies.roles import RoleSampler
 from memfactory_core.rewards import Weights, score_all
 from memfactory_core.trace import Episode
+from memfactory_core.training import generators
 from memfactory_core.training.advantages import Row, equal_groups, to_rows, with_advantages
-from memfactory_core.training.log_probs import importance_ratio, kept_log_probs
+from memfactory_core.training.log_probs import importance_ratio, score_kept
 from memfactory_core.training.rows import by_length, to_tensors
 from memfactory_core.types import Completion, Example
 
-SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
+DRAWS = "draws-{}.pt"
+"""The file of a checkpoint that says how the samplers of a process go on."""
 OnEpisodes = Callable[[int, list[Episode]], None]
 """Called with the step (counted from 1) and the scored episodes that it learns from."""
 
@@ -48,7 +52,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
 
     def __init__(
         self,
-        sampler: LanguageModelSampler,
+        sampler: LanguageModelSampler | RoleSampler,
         paradigm: Paradigm,
         examples: Sequence[Example],
         weights: Weights,
@@ -64,23 +68,58 @@ class MemoryGRPOTrainer(GRPOTrainer):
         self.weights = weights
         self.settings = settings
         self.on_episodes = on_episodes
-        self.sampler = sampler
+        self.players = sampler if isinstance(sampler, RoleSampler) else RoleSampler(sampler, {})
+        self.sampler = self.players.own
+        self._boundary: tuple[int, dict[str, Any], dict[str, Any]] | None = None
         self._piece: dict[str, Any] = {}
         rows = [{"prompt": example.question, "index": i} for i, example in enumerate(examples)]
         super().__init__(
-            model=sampler.model,
+            model=self.sampler.model,
             reward_funcs=_no_reward,
             args=args,
             train_dataset=Dataset.from_list(rows),
-            processing_class=sampler.tokenizer,
+            processing_class=self.sampler.tokenizer,
             **options,
         )
 
     def keep_checkpoint(self) -> None:
-        """Saves the last finished step, from which a run that is stopped now can be resumed."""
-        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-        if self.state.global_step and not (folder / "trainer_state.json").exists():
-            self._save_checkpoint(self.model, trial=None)
+        """Saves the last finished step, from which a run that is stopped now can be resumed: its generators go back
+        to where that step ended, for the next one has drawn already."""
+        if not self.state.global_step or (self._checkpoint / "trainer_state.json").exists():
+            return
+        if self._boundary and self._boundary[0] == self.state.global_step:
+            generators.restore(self._boundary[1])
+            self.players.restore(self._boundary[2])
+        self._save_checkpoint(self.model, trial=None)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """TRL saves the process's generators; beside them belong the samplers' own, and a batch of episodes that
+        serves further steps. They are written first: a checkpoint is whole once the trainer's state is there."""
+        again = self._step % (self.args.steps_per_generation * self.num_iterations)
+        self._checkpoint.mkdir(parents=True, exist_ok=True)
+        torch.save(
+            {
+                "players": self.players.state(), "piece": self._step,
+                "batch": self._buffered_inputs if again else None,
+            },
+            self._checkpoint / DRAWS.format(self.accelerator.process_index),
+        )  # fmt: skip
+        super()._save_checkpoint(model, trial)
+
+    def restore_draws(self, checkpoint: Path) -> bool:
+        """Lets the samplers go on from a checkpoint; False where it holds nothing about them (it was written by
+        version 0.1)."""
+        path = checkpoint / DRAWS.format(self.accelerator.process_index)
+        if not path.exists():
+            return False
+        kept = torch.load(path, map_location=self.accelerator.device, weights_only=True)
+        self.players.restore(kept["players"])
+        self._step, self._buffered_inputs = kept["piece"], kept["batch"]
+        return True
 
     def _generate_by_trl(
         self, prompts: list[list[int]], max_tokens: int, temperature: float
@@ -106,6 +145,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
         mode = "train" if self.model.training else "eval"
         examples = [self.examples[row["index"]] for row in inputs]
         step = self.state.global_step + 1
+        self._boundary = step - 1, generators.capture(), self.players.state()
         groups = [f"{step}-{example.id}" for example in examples]
         played = run_episodes(self.paradigm, self, examples, self.settings.temperature, groups)
         self.model.train(mode == "train")
@@ -121,11 +161,13 @@ class MemoryGRPOTrainer(GRPOTrainer):
         return self._batch(rows)
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
-        """The asks of training episodes, answered by the policy as it stands. A sampler without a way of its own
-        generates through TRL, and only here: evaluations are greedy too, which TRL's sampling is not."""
+        """The asks of training episodes, answered by the policy as it stands and by those of other roles. A sampler
+        without a way of its own generates through TRL, and only here: evaluations are greedy too, which TRL's
+        sampling is not."""
+        own = self.sampler.complete
         if type(self.sampler) is LanguageModelSampler:
-            return self.sampler.complete_by(self._generate_by_trl, asks, temperature)
-        return self.sampler.complete(asks, temperature)
+            own = partial(self.sampler.complete_by, self._generate_by_trl)
+        return self.players.complete_by(own, asks, temperature)
 
     def _batch(self, rows: list[Row]) -> dict[str, Any]:
         device = self.accelerator.device
@@ -152,7 +194,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
         ids_BT = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
         mask_BT = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
         width, sampled = batch["completion_ids"].size(1), batch.pop("sampled_logps", None)
-        self._piece = batch
+        self._piece = {"kept_ids": batch.get("kept_ids")}
         reused = self.settings.reuse > 1 or (
             self.args.gradient_accumulation_steps % self.args.steps_per_generation
         )
@@ -211,23 +253,11 @@ class MemoryGRPOTrainer(GRPOTrainer):
                 compute_aux_loss, **inputs,
             )  # fmt: skip
         else:
-            found = []
-            router = {"output_router_logits": True} if compute_aux_loss else {}
-            size = batch_size or len(input_ids)
-            for start in range(0, len(input_ids), size):
-                part = slice(start, start + size)
-                with self.accelerator.autocast():
-                    output = model(
-                        input_ids=input_ids[part], attention_mask=attention_mask[part],
-                        logits_to_keep=logits_to_keep + 1, **router,
-                    )  # fmt: skip
-                logits_BCV = output.logits[:, -logits_to_keep - 1 : -1] / self.temperature
-                ids_BC = input_ids[part, -logits_to_keep:]
-                scored = kept_log_probs(logits_BCV, ids_BC, kept_BCK[part])
-                found.append((*scored, *([output.aux_loss] if compute_aux_loss else [])))
-            logps, entropies, *extra = (list(parts) for parts in zip(*found, strict=True))
-            logps, entropies = torch.cat(logps), torch.cat(entropies)
-            aux = torch.stack(extra[0]).mean() if extra else None
+            with self.accelerator.autocast():
+                logps, entropies, aux = score_kept(
+                    model, input_ids, attention_mask, kept_BCK, self.temperature,
+                    batch_size or len(input_ids), compute_aux_loss,
+                )  # fmt: skip
         self._piece["entropies"] = entropies
         return logps, entropies, aux
 
@@ -276,44 +306,3 @@ class MemoryGRPOTrainer(GRPOTrainer):
 def _no_reward(**_: Any) -> list[float]:
     """TRL insists on a reward function; episodes are scored before it would be asked."""
     raise RuntimeError("episodes are scored by memfactory_core.rewards, never by TRL")
-
-
-def grpo_config(settings: Training, folder: str, seed: int, **more: Any) -> GRPOConfig:
-    """TRL's configuration for these settings: one generation of `groups` x `group_size` episodes per
-    optimizer step, in `micro_batches` pieces."""
-    episodes = settings.groups * settings.group_size
-    if episodes % settings.micro_batches:
-        raise ValueError(
-            f"training.micro_batches ({settings.micro_batches}) must divide groups x group_size ({episodes})"
-        )
-    options: dict[str, Any] = {
-        "output_dir": folder,
-        "seed": seed,
-        "per_device_train_batch_size": episodes // settings.micro_batches,
-        "gradient_accumulation_steps": settings.micro_batches,
-        "steps_per_generation": settings.micro_batches,
-        "num_generations": settings.group_size,
-        "num_iterations": settings.reuse,
-        "max_steps": settings.steps,
-        "learning_rate": settings.learning_rate,
-        "lr_scheduler_type": SCHEDULES[settings.schedule],
-        "warmup_steps": settings.warmup_steps,
-        "temperature": settings.temperature,
-        "beta": settings.beta,
-        "loss_type": settings.loss,
-        "epsilon": settings.clip,
-        "save_steps": settings.save_every,
-        "save_total_limit": 2,
-        "logging_steps": 1,
-        "report_to": [],
-        "bf16": False,
-        "gradient_checkpointing": False,
-        "shuffle_dataset": False,
-        "disable_tqdm": True,
-        "max_grad_norm": 1.0,
-        "adam_beta2": 0.98,
-        "weight_decay": 0.0,
-        "save_only_model": False,
-        "dataloader_pin_memory": False,
-    }
-    return GRPOConfig(**(options | more))

@@ -16,7 +16,8 @@ from memfactory_core.policies.api import Api
 from memfactory_core.policies.hf import HF
 from memfactory_core.policies.tiny import Tiny
 from memfactory_core.tiny.tokenizer import make_tokenizer
-from memfactory_core.training.trainer import MemoryGRPOTrainer, grpo_config
+from memfactory_core.training.arguments import grpo_config
+from memfactory_core.training.trainer import MemoryGRPOTrainer
 from memfactory_core.types import Example
 from tests.endpoint import says, serving
 

@@ -23,8 +23,9 @@ from transformers.modeling_outputs import BaseModelOutput, CausalLMOutput
 from memfactory_core.config import Training, load
 from memfactory_core.policies.language_model import LanguageModelSampler
 from memfactory_core.tiny.tokenizer import make_tokenizer
+from memfactory_core.training.arguments import grpo_config
 from memfactory_core.training.log_probs import importance_ratio, kept_log_probs
-from memfactory_core.training.trainer import MemoryGRPOTrainer, grpo_config
+from memfactory_core.training.trainer import MemoryGRPOTrainer
 from memfactory_core.types import Completion, Turn
 
 VOCABULARY, RANK, TEMPERATURE, MIN_P, ENTROPY = 6, 2, 0.8, 0.55, 0.3
