@@ -176,6 +176,10 @@ class Scripted(Policy, kind="scripted"):
     seed: int = 0
     """Seed of the random strategy."""
 
+    def sampling(self, temperature: float) -> dict[str, float]:
+        """Nothing: a program draws from no distribution over tokens."""
+        return {}
+
     def load(self, weights: Path | None = None) -> ScriptedSampler:
         """The strategy, ready to answer; there are no weights."""
         return ScriptedSampler(self.strategy, self.seed)

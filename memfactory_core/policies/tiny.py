@@ -74,6 +74,10 @@ class Tiny(Policy, kind="tiny"):
     batch_size: int = Field(256, ge=1, le=4096)
     """How many prompts are sampled together."""
 
+    def sampling(self, temperature: float) -> dict[str, float]:
+        """The temperature, and the cut that applies with it."""
+        return {"temperature": temperature, "min_p": self.min_p}
+
     def load(self, weights: Path | None = None) -> TinySampler:
         """The model with the shipped weights, or with those that a run saved."""
         from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -16,6 +16,8 @@ from memfactory_core.types import Example
 Summary = dict[str, dict[str, float]]
 """{score: {"mean", "low", "high", "n"}}; n counts examples."""
 BATCH = 256
+SAMPLED_AT = 1.0
+"""The temperature of avg@k."""
 
 
 def evaluate(
@@ -33,7 +35,7 @@ def evaluate(
     `seed` on, so that two evaluations are equal bit by bit (an endpoint's draws excepted). A judge adds the
     score `judge`; its account says how many answers it left out."""
     summaries = {}
-    for name, temperature, attempts in (("greedy", 0.0, 1), ("sampled", 1.0, samples)):
+    for name, temperature, attempts in (("greedy", 0.0, 1), ("sampled", SAMPLED_AT, samples)):
         if not attempts:
             continue
         sampler.seed(seed)
