@@ -53,7 +53,9 @@ class Training(Settings):
     beta: float = Field(0.0, ge=0, le=10)
     """Weight of the KL penalty to the starting policy; 0 saves the reference model."""
     loss: Literal["dapo", "grpo", "dr_grpo", "bnpo"] = "dapo"
-    """How token losses are averaged (TRL's loss_type); dapo is the mean over all tokens of the step."""
+    """How token losses are averaged over a step, however many pieces it has: dapo over all tokens, bnpo over the
+    tokens of each process, grpo over turns after each turn's own mean, dr_grpo over turns as sums divided by 256
+    tokens (TRL's max_completion_length)."""
     scale_rewards: Literal["group", "batch", "none"] = "group"
     """Divide advantages by the standard deviation of the group (Memory-R1), the batch, or not (MemAgent)."""
     negative: float = Field(1.0, ge=0, le=1)
@@ -66,10 +68,11 @@ class Training(Settings):
     micro_batches: int = Field(1, ge=1, le=1024)
     """Pieces in which a step's turns pass through the model; more pieces need less memory."""
     entropy: float = Field(0.0, ge=0, le=1)
-    """Weight of the entropy bonus; it keeps a policy from settling too early."""
+    """Weight of the entropy bonus, the mean over the step's tokens of what was left to sample from; it keeps a
+    policy from settling too early."""
     drop_silent: bool = True
     """Leave turns without advantage out of the loss; they carry no gradient (unless beta or entropy is set).
-    With dapo the mean is then taken over the other turns' tokens."""
+    The mean is then taken over the others alone."""
     save_every: int = Field(50, ge=1, le=1_000_000)
     """Steps between checkpoints, from which a run can be resumed."""
 

@@ -63,6 +63,22 @@ def test_any_causal_model_answers_with_its_own_ids(tmp_path, kind):
         torch.testing.assert_close(logps[:, 0], torch.tensor(done.logprobs), atol=1e-4, rtol=1e-4)
 
 
+def test_a_models_own_generation_settings_do_not_cut_what_is_recorded(tmp_path):
+    """Qwen's cut the distribution (top-k, top-p) and punish repetition; recorded log-probs are of the plain
+    softmax, so that is what must be drawn from."""
+    sampler = HF(model=save_model(tmp_path, "qwen3"), dtype="float32").load()
+    asks = [ask("Memory: a", 12)] * 40
+    sampler.seed(0)
+    plain = sampler.complete(asks, 1.0), sampler.complete(asks[:1], 0.0)
+    own = sampler.model.generation_config
+    own.top_k, own.top_p, own.min_p, own.typical_p = 1, 0.1, 0.9, 0.1
+    own.epsilon_cutoff, own.eta_cutoff = 0.5, 0.5
+    own.repetition_penalty, own.no_repeat_ngram_size = 9.0, 1
+    sampler.seed(0)
+    assert (sampler.complete(asks, 1.0), sampler.complete(asks[:1], 0.0)) == plain
+    assert len({done.completion_ids[0] for done in plain[0]}) > 10, "top-k 1 would leave one"
+
+
 class Rewarded(MemoryGRPOTrainer):
     """Fixed rewards, so that an untrained model has a gradient."""
 
