@@ -9,7 +9,7 @@ memory, only its `ask` reaches the policy, only its `recall` reads through a ret
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,11 +37,32 @@ class Ask:
     example: Example
 
 
-class Sampler(Protocol):
-    """A live policy."""
+class Answering(Protocol):
+    """What `run_episodes` needs of a policy."""
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
         """One completion for each ask, in order. Temperature 0 is greedy."""
+
+    def dialect_of(self, role: str) -> Dialect:
+        """How the policy that answers for a role is spoken to and read; the quoted dialect where a class that
+        subclasses this says nothing else."""
+        return Quoted()
+
+
+class Sampler(Answering, Protocol):
+    """A live policy. One that subclasses this and draws nothing by chance needs `complete` alone; so does an
+    endpoint, whose draws nobody here can seed."""
+
+    def seed(self, seed: int) -> None:
+        """Starts its random draws anew: the same asks then get the same completions, bit by bit."""
+
+    def state(self) -> dict[str, Any]:
+        """Where its own random draws stand, as plain values and tensors; {} where it has no generator of its
+        own. What the process shares (torch's global generator) is not in it."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on drawing from where `state` stood."""
 
 
 class Recaller(Protocol):
@@ -83,12 +104,12 @@ class Context:
     at: int | None = None
     undone: int | None = None
     """The number of a write that is not carried out (what if); None carries all out."""
-    dialect: Dialect = field(default_factory=Quoted)
-    """How the policy that is asked is spoken to and read."""
+    dialect_of: Callable[[str], Dialect] = lambda role: Quoted()
+    """How the policy that answers for a role is spoken to and read."""
 
-    def speak_to(self, sampler: Sampler) -> Context:
-        """The context itself, in the dialect of this sampler; one that names none speaks the quoted one."""
-        self.dialect = getattr(sampler, "dialect", self.dialect)
+    def speak_to(self, sampler: Answering) -> Context:
+        """The context itself, in the dialects of this sampler."""
+        self.dialect_of = sampler.dialect_of
         return self
 
     @property
@@ -120,7 +141,8 @@ class Context:
         for ask, completion in zip(asks, completions, strict=True):
             turn = Turn(
                 role=role, messages=ask.messages, completion=completion, observation=self.at,
-                trainable=trainable,
+                # what another policy said is nothing that the trained one could learn from
+                trainable=trainable and completion.policy is None,
             )  # fmt: skip
             self._log(Asked, role=role, index=len(self.turns))
             self.turns.append(turn)
@@ -181,7 +203,7 @@ class Runnable(Protocol):
 
 def run_episodes(
     paradigm: Runnable,
-    sampler: Sampler,
+    sampler: Answering,
     examples: Sequence[Example],
     temperature: float = 1.0,
     group_ids: Sequence[str] | None = None,

@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 
 from memfactory_core.dialects.chat import Chat
-from memfactory_core.episode import Ask
+from memfactory_core.episode import Ask, Sampler
 from memfactory_core.types import Completion
 
 THOUGHTS = (
@@ -28,10 +28,12 @@ REFUSALS = (
 )
 
 
-class ChattySampler:
+class ChattySampler(Sampler):
     """Says what is right in a form drawn at random; refuses a share of the asks and counts how often."""
 
-    dialect = Chat()
+    def dialect_of(self, role: str) -> Chat:
+        """A chat model's."""
+        return Chat()
 
     def __init__(self, seed: int, refuses: float = 0.0) -> None:
         self.random = random.Random(seed)

@@ -35,4 +35,4 @@ class Facts(Extractor, kind="facts"):
         text = yield from context.ask(
             "extract", extract_messages(observation), self.max_tokens, observation=observation
         )
-        return context.dialect.read_facts(text, observation, context.cut_off)
+        return context.dialect_of("extract").read_facts(text, observation, context.cut_off)

@@ -33,4 +33,4 @@ class Topics(Extractor, kind="topics"):
             self.max_tokens,
             observation=observation,
         )
-        return context.dialect.read_facts(text, observation, context.cut_off)
+        return context.dialect_of("extract").read_facts(text, observation, context.cut_off)

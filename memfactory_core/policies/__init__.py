@@ -24,6 +24,10 @@ class Policy(Component, ABC, family="policies"):
         """The live policy; `weights` is a folder that training wrote, None means the starting weights.
         Raises PolicyError where it cannot be loaded."""
 
+    def sampling(self, temperature: float) -> dict[str, float]:
+        """How it draws at a temperature, for the tables: {"temperature", ...}; {} where it draws nothing."""
+        return {"temperature": temperature}
+
     def trainer_options(self, model: Any) -> dict[str, Any]:
         """What the trainer needs beside the loaded model, such as adapters to add."""
         return {}

@@ -12,18 +12,23 @@ from memfactory_core.component import Part
 from memfactory_core.dialects import Dialect
 from memfactory_core.dialects.chat import Chat
 from memfactory_core.endpoint import ChatEndpoint
-from memfactory_core.episode import Ask
+from memfactory_core.episode import Ask, Sampler
 from memfactory_core.policies import Policy
 from memfactory_core.types import Completion
 
 
-class ApiSampler:
-    """Sends each ask as one chat completion, `parallel` at a time."""
+class ApiSampler(Sampler):
+    """Sends each ask as one chat completion, `parallel` at a time. It cannot be seeded: two evaluations at a
+    temperature differ."""
 
     def __init__(self, endpoint: ChatEndpoint, parallel: int, dialect: Dialect) -> None:
         self.endpoint = endpoint
         self.dialect = dialect
         self.parallel = parallel
+
+    def dialect_of(self, role: str) -> Dialect:
+        """The policy's dialect, whatever the role."""
+        return self.dialect
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
         """One completion for each ask. PolicyError where the endpoint does not answer as it should."""

@@ -55,7 +55,9 @@ class RerankLLM(Retriever, kind="rerank_llm"):
             candidates=[hit.memory for hit in candidates],
         )
         hits = {hit.memory.id: hit for hit in candidates}
-        memories, wrong = context.dialect.read_choice(text, [hit.memory for hit in candidates])
+        memories, wrong = context.dialect_of("rerank").read_choice(
+            text, [hit.memory for hit in candidates]
+        )
         chosen = [hits[memory.id] for memory in memories]
         if context.cut_off:
             wrong = wrong or "cut off at the length limit"

@@ -7,10 +7,12 @@ import json
 import zlib
 from typing import Any
 
-from sqlalchemy import Index, LargeBinary
+from sqlalchemy import Index, LargeBinary, event
 from sqlalchemy.orm import registry
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Field, SQLModel
 
+from memfactory_core.runs.place import folder_of
 from memfactory_core.trace import Episode
 
 ACTIVE = ("queued", "starting", "running", "stopping")
@@ -54,6 +56,12 @@ class Run(Table, table=True):
     def summary(self) -> dict[str, Any]:
         """{"before": {...}, "after": {...}}: the scores of the evaluations done so far."""
         return json.loads(self.results)
+
+
+@event.listens_for(Run, "load")
+def _find_folder(run: Run, _: Any) -> None:
+    """A lab that was moved works from its new place; the record stays as it was written."""
+    set_committed_value(run, "folder", folder_of(run.id, run.folder))
 
 
 class Metric(Table, table=True):
@@ -160,8 +168,8 @@ class MemoryRow(Table, table=True):
 
 
 def pack(episode: Episode) -> bytes:
-    """An episode as compressed JSON, without log-probs."""
-    lean = {"turns": {"__all__": {"completion": {"logprobs"}}}}
+    """An episode as compressed JSON, without log-probs and what belongs to them."""
+    lean = {"turns": {"__all__": {"completion": {"logprobs", "kept"}}}}
     return zlib.compress(episode.model_dump_json(exclude=lean).encode(), 3)
 
 

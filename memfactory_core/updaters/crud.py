@@ -52,7 +52,7 @@ def decide_each(
         related = [hit.memory for hit in hits]
         asked = messages(related, fact)
         text = yield from context.ask(role, asked, max_tokens, fact=fact, related=related)
-        ops = context.dialect.read_operations(text, related, fact, merging)
+        ops = context.dialect_of(role).read_operations(text, related, fact, merging)
         if context.cut_off:
             ops = [Op(action="reject", text=text, reason="cut off at the length limit")]
         context.apply(ops)

@@ -53,7 +53,7 @@ class Overwrite(Updater, kind="overwrite"):
                 section=section,
                 question=question,
             )
-            written, wrong = context.dialect.read_memory(
+            written, wrong = context.dialect_of("update").read_memory(
                 text, "\n".join([*texts, section, question])
             )
             wrong = "cut off at the length limit" if context.cut_off else wrong

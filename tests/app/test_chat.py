@@ -13,7 +13,7 @@ from app.chat.transcript import render
 from app.reads.chats import list_chats
 from memfactory_core import config
 from memfactory_core.dialects.chat import Chat
-from memfactory_core.episode import Ask
+from memfactory_core.episode import Ask, Sampler
 from memfactory_core.types import Completion, Example
 from tests.app.test_pages import HOSTILE, NEEDED, filled, open_page, words
 
@@ -77,10 +77,11 @@ def test_a_chat_stops_between_the_turns_of_a_section(filled: dict[str, str]) -> 
     assert asked == [0, 1] and exchange.error == "Stopped." and exchange.answer is None
 
 
-class Thinking:
+class Thinking(Sampler):
     """A chat model that thinks aloud and writes markdown."""
 
-    dialect = Chat()
+    def dialect_of(self, role: str) -> Chat:
+        return Chat()
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
         said = {"manage": "<think>NOOP?</think>**ADD:** Ann likes tea.", "answer": "Tea"}

@@ -7,7 +7,7 @@ import pytest
 from memfactory_core.config import load
 from memfactory_core.dialects.thinking import set_apart, split_thinking
 from memfactory_core.endpoint import read_reply
-from memfactory_core.episode import run_episodes
+from memfactory_core.episode import Sampler, run_episodes
 from memfactory_core.policies.api import Api
 from memfactory_core.rewards import measure
 from memfactory_core.trace import Wrote, replay
@@ -104,7 +104,7 @@ RIGHT = {"update": "kept", "manage": "ADD kept", "merge": "ADD kept", "extract":
 WRONG = {"answer": "\\boxed{London}"}
 
 
-class Thinking:
+class Thinking(Sampler):
     """Thinks of something wrong in a form that the output shows, then says what is right."""
 
     def __init__(self, form):
@@ -141,7 +141,7 @@ def test_no_role_of_any_paradigm_takes_thinking_for_words(recipe, form):
 
 
 def test_thinking_that_never_ends_is_no_answer_and_no_memory():
-    class Lost:
+    class Lost(Sampler):
         def complete(self, asks, temperature):
             return [
                 Completion(text="<think>ADD x \\boxed{Paris}", finish_reason="length") for _ in asks

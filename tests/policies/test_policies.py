@@ -20,7 +20,8 @@ from memfactory_core.policies.hf import HF
 from memfactory_core.policies.scripted import Scripted
 from memfactory_core.policies.tiny import Tiny
 from memfactory_core.tiny.tokenizer import make_tokenizer
-from memfactory_core.training.trainer import MemoryGRPOTrainer, grpo_config
+from memfactory_core.training.arguments import grpo_config
+from memfactory_core.training.trainer import MemoryGRPOTrainer
 from memfactory_core.types import Example
 from tests.endpoint import says, serving
 
@@ -124,6 +125,22 @@ def test_each_policy_names_the_dialect_it_is_read_in(tmp_path):
     assert isinstance(Api(dialect="quoted").load().dialect, Quoted)
     assert isinstance(Tiny().load().dialect, Quoted)
     assert isinstance(Scripted().dialect, Quoted)
+
+
+def test_a_models_own_generation_settings_do_not_cut_what_is_recorded(tmp_path):
+    """Qwen's cut the distribution (top-k, top-p) and punish repetition; recorded log-probs are of the plain
+    softmax, so that is what must be drawn from."""
+    sampler = HF(model=save_model(tmp_path, "qwen3"), dtype="float32").load()
+    asks = [ask("Memory: a", 12)] * 40
+    sampler.seed(0)
+    plain = sampler.complete(asks, 1.0), sampler.complete(asks[:1], 0.0)
+    own = sampler.model.generation_config
+    own.top_k, own.top_p, own.min_p, own.typical_p = 1, 0.1, 0.9, 0.1
+    own.epsilon_cutoff, own.eta_cutoff = 0.5, 0.5
+    own.repetition_penalty, own.no_repeat_ngram_size = 9.0, 1
+    sampler.seed(0)
+    assert (sampler.complete(asks, 1.0), sampler.complete(asks[:1], 0.0)) == plain
+    assert len({done.completion_ids[0] for done in plain[0]}) > 10, "top-k 1 would leave one"
 
 
 class Rewarded(MemoryGRPOTrainer):

@@ -5,7 +5,7 @@ import pytest
 
 from memfactory_core.config import load
 from memfactory_core.dialects.quoted import Quoted
-from memfactory_core.episode import run_episodes
+from memfactory_core.episode import Sampler, run_episodes
 from memfactory_core.paradigms.memory_r1 import MemoryR1
 from memfactory_core.rewards import score
 from memfactory_core.scoring.evaluate import evaluate
@@ -27,7 +27,7 @@ def parse_merge(text, related):
     return parse_operation(text, related, merging=True)
 
 
-class Saying:
+class Saying(Sampler):
     """A policy that says given things in order."""
 
     def __init__(self, *texts):
