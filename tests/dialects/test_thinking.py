@@ -169,6 +169,6 @@ def test_tokens_that_a_server_counted_are_the_length():
 
 @pytest.mark.parametrize("piece", ["<think>", "</think>", "<", "<|channel|>final", "analysis", " "])
 def test_a_million_characters_are_split_in_time(piece):
-    start = time.perf_counter()
+    start = time.process_time()
     split_thinking(piece * (1_000_000 // len(piece)))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

@@ -111,6 +111,6 @@ def test_what_is_left_of_nothing_is_what_was_there():
 
 @pytest.mark.parametrize("piece", ["\\boxed{", "{", "\\", " ", "北", "\\text{", "x ", "$"])
 def test_a_million_characters_cost_no_more_than_a_look_at_each(piece):
-    start = time.perf_counter()
+    start = time.process_time()
     exact_match(piece * (1_000_000 // len(piece)), ["x"])
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
