@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from memfactory_core.text import words
+from memfactory_core.trace import holds
 from memfactory_core.types import Evidence
 
 SHOWN_CHARACTERS = 20_000
@@ -65,6 +66,10 @@ def _mark(value: str, needed: Sequence[Evidence]) -> str:
 def _find_needed(value: str, needed: Sequence[Evidence]) -> list[tuple[int, int]]:
     places: list[tuple[int, int]] = []
     for item in needed:
+        if not holds(
+            value, item
+        ):  # a search of cached words; the place is looked for where there is one
+            continue
         pattern = r"\W+".join(map(re.escape, words(item.text)))
         found = (
             re.search(rf"(?<!\w){pattern}(?!\w)[.!?]?", value, re.IGNORECASE) if pattern else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.markup.differences import show_write
-from app.markup.labels import ACTIONS, tag
+from app.markup.labels import ACTIONS, invention_tags, tag
 from app.markup.safe_text import mark_needed
 from memfactory_core.explain.story import Section
 from memfactory_core.types import Evidence, Example
@@ -25,17 +25,20 @@ def section_card(section: Section, total: int, example: Example, budget: int | N
     """One section: what was read beside what was done to the memory."""
     tags = []
     for event in section.writes:
-        label = tag(event.action, *ACTIONS[event.action])
-        if label not in tags:
-            tags.append(label)
-    several = len(section.fates) > 1
-    for i, fate in enumerate(section.fates):
-        sign, label, name = FACT_LABELS[fate]
+        invented = invention_tags(section.inventions.get(event.seq))
+        tags += [tag(event.action, *ACTIONS[event.action]), *invented]
+    tags = list(dict.fromkeys(tags))
+    several = len(section.standings) > 1
+    for i, standing in enumerate(section.standings):
+        sign, label, name = FACT_LABELS[standing]
         which = f"needed fact {i + 1}" if several else "needed fact"
-        if not (several and fate == "unread"):
+        if not (several and standing == "unread"):
             tags.append(tag(name, sign, f"{which} {label}"))
     room = _describe_size(section, budget)
-    writes = "".join(show_write(event, example.needed) for event in section.writes)
+    writes = "".join(
+        show_write(event, example.needed, section.inventions.get(event.seq))
+        for event in section.writes
+    )
     quiet = '<span class="mf-muted">Nothing was written.</span>'
     return (
         f'<section class="mf-card" aria-label="Section {section.index + 1}">'

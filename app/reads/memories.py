@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlmodel import Session
 
 from app.reads.engine import database_engine
-from memfactory_core.explain.needs import NeedFate
+from memfactory_core.explain.needs import Need
 from memfactory_core.runs.tables import MemoryRow, NeedRow
 
 SHOWN_MEMORY = 400
@@ -19,16 +19,16 @@ LOST_CAUSES = ("overwritten", "deleted", "merged_away")
 """Causes by which a fact that was in memory is gone when it is needed."""
 
 
-def list_needs(run_id: str, phase: str) -> list[NeedFate]:
+def list_needs(run_id: str, phase: str) -> list[Need]:
     """What became of the needed facts of a phase, of the first NEEDS of them."""
-    names = list(NeedFate.model_fields)
+    names = list(Need.model_fields)
     with Session(database_engine()) as session:
         chosen = (
             select(*(getattr(NeedRow, name) for name in names))
             .where(NeedRow.run_id == run_id, NeedRow.phase == phase)
             .limit(MOST_NEEDS)
         )
-        return [NeedFate(**row) for row in session.execute(chosen).mappings()]
+        return [Need(**row) for row in session.execute(chosen).mappings()]
 
 
 def list_unread_memories(

@@ -51,7 +51,8 @@ def fill(events: int) -> tuple[str, int, int]:
 
     from memfactory_core import config
     from memfactory_core.explain.causes import explain, primary
-    from memfactory_core.explain.needs import memory_fates, need_fates
+    from memfactory_core.explain.memories import memory_lives
+    from memfactory_core.explain.needs import find_needs
     from memfactory_core.runs import database, jobs, recording
 
     engine = database.connect(jobs.database_url())
@@ -62,8 +63,8 @@ def fill(events: int) -> tuple[str, int, int]:
         made.append(
             (
                 one, pack(one), primary(findings), list(recording._event_rows(run.id, one)),
-                [fate.model_dump() for fate in memory_fates(one)],
-                [need.model_dump() for need in need_fates(one, findings)],
+                [life.model_dump() for life in memory_lives(one)],
+                [need.model_dump() for need in find_needs(one, findings)],
             )
         )  # fmt: skip
     rng, written, step = random.Random(0), 0, 0
