@@ -126,7 +126,8 @@ def snapshots(episode: Episode) -> list[str]:
 
 def holds(text: str, evidence: Evidence) -> bool:
     """Whether a text states the evidence: its words stand in it, in order and without a gap."""
-    return _stands_in(words_line(evidence.text), words_line(text))
+    fact = words_line(evidence.text)
+    return bool(fact) and fact in words_line(text)
 
 
 @lru_cache(maxsize=8192)
@@ -135,10 +136,6 @@ def words_line(text: str) -> str:
     of many parts and texts, each cut into words once. "" where there is no word."""
     found = words(text)
     return f" {' '.join(found)} " if found else ""
-
-
-def _stands_in(part: str, line: str) -> bool:
-    return bool(part) and part in line
 
 
 class Stay(Record):
@@ -186,36 +183,38 @@ def follow_facts(example: Example, events: Iterable[Event]) -> dict[Evidence, Ho
 
     A fact is held where the bank, read as one text in its order, states it: a fact of two sentences may be kept as
     two memories that stand side by side."""
-    facts = {item: words_line(item.text) for item in example.needed}
-    bank = _Lines(reach=max(map(len, facts.values()), default=0))
-    stays: dict[Evidence, list[Stay]] = {item: [] for item in facts}
-    open_since: dict[Evidence, int] = {}
-    recalls: dict[Evidence, list[int]] = {item: [] for item in facts}
+    items = example.needed
+    # By place and not by fact from here on: these loops run once for each write and fact.
+    lines = [(place, line) for place, item in enumerate(items) if (line := words_line(item.text))]
+    bank = _Lines(reach=max((len(line) for _, line in lines), default=0))
+    stays: list[list[Stay]] = [[] for _ in items]
+    recalls: list[list[int]] = [[] for _ in items]
+    held_since: dict[int, int] = {}
     for event in events:
         if isinstance(event, Recalled) and event.at is None:
             read = _join(words_line(hit.memory.text) for hit in event.hits)
-            for item, fact in facts.items():
-                if _stands_in(fact, read):
-                    recalls[item].append(event.seq)
+            for place, line in lines:
+                if line in read:
+                    recalls[place].append(event.seq)
         elif isinstance(event, Wrote) and event.memory_id is not None:
             if event.action not in ("add", "update", "delete"):
                 continue
             before, after = bank.write(event)
-            for item, fact in facts.items():
-                if _stands_in(fact, after):
-                    open_since.setdefault(item, event.seq)
+            for place, line in lines:
+                if line in after:
+                    held_since.setdefault(place, event.seq)
                 # Only what stood at the changed place can have gone; it may still stand at another.
-                elif item in open_since and _stands_in(fact, before) and fact not in bank.line:
-                    stay = Stay(since=open_since.pop(item), until=event.seq, how=_how(event))
-                    stays[item].append(stay)
-    for item, since in open_since.items():
-        stays[item].append(Stay(since=since))
+                elif place in held_since and line in before and line not in bank.line:
+                    since = held_since.pop(place)
+                    stays[place].append(Stay(since=since, until=event.seq, how=_how(event)))
+    for place, since in held_since.items():
+        stays[place].append(Stay(since=since))
     return {
         item: Holding(
-            evidence=item, told=told_at(example, item), stays=tuple(stays[item]),
-            recalls=tuple(recalls[item]),
+            evidence=item, told=told_at(example, item), stays=tuple(stays[place]),
+            recalls=tuple(recalls[place]),
         )
-        for item in facts
+        for place, item in enumerate(items)
     }  # fmt: skip
 
 
