@@ -114,16 +114,6 @@ def replay(
     return bank
 
 
-def snapshots(episode: Episode) -> list[str]:
-    """The whole memory as one text after each observation of the example."""
-    texts, bank = [], {}
-    writes = [event for event in episode.events if isinstance(event, Wrote)]
-    for index in range(len(episode.example.observations)):
-        bank = replay([event for event in writes if event.at == index], bank=bank)
-        texts.append("\n".join(memory.text for memory in bank.values()))
-    return texts
-
-
 def holds(text: str, evidence: Evidence) -> bool:
     """Whether a text states the evidence: its words stand in it, in order and without a gap."""
     fact = words_line(evidence.text)
