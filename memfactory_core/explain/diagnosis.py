@@ -4,7 +4,7 @@ read from counts alone. `tally` adds the counts up from episodes; `diagnose` jud
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from statistics import fmean
 from typing import Any
 
@@ -176,8 +176,3 @@ def _value(settings: Mapping[str, Any], path: str) -> Any:
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
-
-
-def in_words(diagnoses: Sequence[Diagnosis]) -> list[str]:
-    """The sentences, each closed with a point."""
-    return [f"{one.sentence}." for one in diagnoses]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, case, func, select
 from sqlmodel import Session
 
 from memfactory_core.explain.diagnosis import Counts, Diagnosis, diagnose
@@ -11,6 +11,8 @@ from memfactory_core.runs.tables import EpisodeRow, Metric, NeedRow, Run, TallyR
 PHASES = ("after/greedy", "after/sampled", "train", "before/greedy", "before/sampled")
 """Which phase is diagnosed: the first of these that has episodes, what the policy does now before what it did."""
 LAST_FIFTH = 5
+UNBOUNDED = 2**62
+"""More characters than any text has, for stores without a budget."""
 
 
 def diagnose_run(engine: Engine, run: Run) -> tuple[str, list[Diagnosis]]:
@@ -51,7 +53,8 @@ def count_run(engine: Engine, run: Run, phase: str) -> Counts:
         by_cause = dict(session.execute(causes).all())
         episodes = sum(by_cause.values())
         by_cause.pop(None, None)
-        long = func.sum(func.length(NeedRow.text) > budget) if budget is not None else 0
+        is_long = func.length(NeedRow.text) > (UNBOUNDED if budget is None else budget)
+        long = func.sum(case((is_long, 1), else_=0))
         facts = session.execute(select(func.count(), long).where(*here(NeedRow))).one()
         counts = {name: int(count) for name, count in session.execute(tallies)}
         curves = {
