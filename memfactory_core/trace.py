@@ -7,7 +7,7 @@ index of the observation being read (None once the question is being answered).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Literal
 
@@ -213,8 +213,13 @@ def told_at(example: Example, item: Evidence) -> int | None:
     None where none does."""
     if item.observation is not None:
         return item.observation
-    stated = (i for i, text in enumerate(example.observations) if holds(text, item))
-    return next(stated, None)
+    return told_in(example.observations, item.text)
+
+
+def told_in(observations: Sequence[str], text: str) -> int | None:
+    """The first observation that holds a text's words; None where none does."""
+    item = Evidence(text=text)
+    return next((i for i, told in enumerate(observations) if holds(told, item)), None)
 
 
 class _Lines:

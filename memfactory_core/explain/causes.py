@@ -4,10 +4,10 @@ For each question that was answered wrongly, each needed fact is followed throug
 The rules, in the order in which they are asked; the first that holds decides:
 
 1.  A part raised: `failed`, at that event.
-2.  The question needs no fact because it was taken back. The old value is still in memory and was answered: `stale`, at
-    the decision about the retraction. The memory is right and the answer names another fact's value: `reader_error`.
-    The answer stands in a memory that nobody stated: `invented`. Otherwise, or where the fact's wording stands nowhere
-    in what was read: `cannot_tell`.
+2.  The question needs no fact because it was taken back. The old value is still in memory and was answered, or memory
+    keeps the retraction as if it were a fact and that was answered: `stale`, at the decision about the retraction.
+    The memory is right and the answer names another fact's value: `reader_error`. The answer stands in a memory that
+    nobody stated: `invented`. Otherwise, or where the fact's wording stands nowhere in what was read: `cannot_tell`.
 3.  All its words are in one memory at the end, but not as they were told: `cannot_tell` (the rewording may or may not
     have kept the sense).
 4.  It was in memory and is gone at the end. The event that took it away last decides. It kept the subject with a value
@@ -49,7 +49,7 @@ from memfactory_core.explain.trail import Trail
 from memfactory_core.rewards.answers import exact_match
 from memfactory_core.tasks.language import Fact, parse_retraction
 from memfactory_core.text import STOP_WORDS, words
-from memfactory_core.trace import Episode, Failed, Holding, Stay, Wrote, holds
+from memfactory_core.trace import Episode, Failed, Holding, Stay, Wrote, holds, told_in
 from memfactory_core.types import Evidence, Question, Record
 
 CAUSES = {
@@ -60,7 +60,7 @@ CAUSES = {
     "malformed": "an output could not be carried out",
     "altered": "the subject was kept with a value that nobody told",
     "invented": "a memory that nobody stated was used or took the fact's place",
-    "stale": "a change or retraction was not carried out, the old value was answered",
+    "stale": "a change or retraction was not carried out",
     "overwritten": "an update replaced the fact",
     "merged_away": "the fact was lost when memories were merged",
     "deleted": "the memory was deleted",
@@ -167,6 +167,11 @@ def _not_needed(trail: Trail, wrong: Wrong) -> Verdict | None:
             continue
         for at, back in _retractions(trail, sentence, wrong.said):
             return _not_carried_out(trail, at, back)
+        if key := parse_retraction(sentence):
+            # "The boat of Vige is gone." as a memory: it was added or put in the fact's place, not carried out
+            told = told_in(trail.observations, sentence)
+            if Fact(*key, "").question == wrong.question.question and told is not None:
+                return _not_carried_out(trail, told, sentence)
         seq = trail.inventor(name, sentence)
         if seq is not None:
             return "invented", seq
@@ -175,13 +180,12 @@ def _not_needed(trail: Trail, wrong: Wrong) -> Verdict | None:
 
 def _retractions(trail: Trail, kept: str, said: frozenset[str]) -> Iterator[tuple[int, str]]:
     """Where a sentence that memory keeps was taken back after it had been told."""
-    item = Evidence(text=kept)
-    told = next((i for i, text in enumerate(trail.observations) if holds(text, item)), None)
+    told = told_in(trail.observations, kept)
     if told is None:
         return
     for at in range(told, len(trail.observations)):
         for sentence in sentences(trail.observations[at]):
-            if takes_back(sentence, kept, said):
+            if sentence != kept and takes_back(sentence, kept, said):
                 yield at, sentence
 
 

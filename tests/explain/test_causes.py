@@ -266,6 +266,42 @@ def test_the_fate_of_memories_and_needed_facts():
     assert survival([first, second]) == [(0, 1.0, 2), (1, 1.0, 2), (2, 0.5, 2), (3, 0.0, 1)]
 
 
+def retracted(kept, answer):
+    """A fact that is told, taken back, and stands in memory as `kept` when it is asked for."""
+    fact = Fact("Bako", "pet", "Zimo")
+    other = "The car of Nila is Rero."
+    example = Example(
+        id="e", observations=(fact.sentence, other, fact.retraction), question=fact.question,
+        answers=("Unknown.",),
+    )  # fmt: skip
+    before = kept if kept == fact.sentence else fact.sentence
+    last = {"action": "noop"} if kept == fact.sentence else {"action": "update", "memory_id": "1"}
+    if kept is None:
+        last = {"action": "delete", "memory_id": "1"}
+    events = [
+        Wrote(seq=0, at=0, action="add", memory_id="1", after=fact.sentence),
+        Wrote(seq=1, at=1, action="add", memory_id="2", after=other),
+        Wrote(seq=2, at=2, before=before, after=kept, **last),
+        Asked(seq=3, role="answer", index=0),
+    ]
+    turn = Turn(role="answer", messages=(), completion=Completion(text=answer))
+    episode = Episode(
+        id="e", group_id="g", example=example, turns=(turn,), events=tuple(events), answer=answer
+    )
+    (finding,) = explain(episode)
+    return finding.cause, finding.seq
+
+
+def test_a_retraction_is_stale_where_the_old_value_or_the_retraction_is_kept_and_answered():
+    assert retracted("The pet of Bako is Zimo.", "Zimo") == ("stale", 2)
+    assert retracted("The pet of Bako is gone.", "The pet of Bako is gone.") == ("stale", 2)
+
+
+def test_a_retraction_that_was_carried_out_leaves_the_fault_to_the_reader():
+    assert retracted(None, "The pet of Bako is Rero.") == ("reader_error", 3)
+    assert retracted(None, "The pet of Bako is Mumu.") == ("cannot_tell", None)
+
+
 def planted_table(stories=1000):
     """Rows of (cause, planted, found right) over stories of one to four planted causes."""
     rng = random.Random(7)
