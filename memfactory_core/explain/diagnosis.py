@@ -104,13 +104,14 @@ def _refusals(counts: Counts, settings: Mapping[str, Any]) -> Iterable[Diagnosis
         elif kind == "too_many":
             setting = "paradigm.retriever.most"
             sentence += meaning
+        elif kind == "wrong_memory":
+            sentence += f"the output {meaning}"
+        elif kind == "malformed":
+            setting = "policy.dialect"
+            sentence += f"the output is {meaning}"
         else:
-            sentence += f"the output {meaning}" if kind == "wrong_memory" else _form(kind, meaning)
+            sentence += meaning
         yield _diagnosis(kind, sentence, setting, refused / writes)
-
-
-def _form(kind: str, meaning: str) -> str:
-    return f"the output is {meaning}" if kind == "malformed" else meaning
 
 
 def _cut_off(counts: Counts) -> Iterable[Diagnosis]:

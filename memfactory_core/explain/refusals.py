@@ -14,6 +14,7 @@ KINDS = {
     "wrong_memory": "named a memory that is not there, or quoted another",
     "too_many": "chose more memories than are allowed",
     "empty": "nothing was written",
+    "declined": "the policy declined in words",
     "malformed": "not in a form that is understood",
 }
 _SIGNS = (
@@ -23,9 +24,14 @@ _SIGNS = (
     ("there is no memory", "wrong_memory"),
     ("no memory #", "wrong_memory"),
     ("the quote is not", "wrong_memory"),
+    ("no memory was named", "wrong_memory"),
+    ("more than one memory", "wrong_memory"),
     ("memories were chosen", "too_many"),
     ("an empty text", "empty"),
     ("no memory was chosen", "empty"),
+    ("no text was given", "empty"),
+    ("nothing was said", "empty"),
+    ("a refusal", "declined"),
 )
 _BUDGET = re.compile(r"([\d,]+) are allowed")
 

@@ -62,7 +62,7 @@ def sentences(settings=SETTINGS, **counts):
         (
             {"tally": {"writes": 10, "refused/malformed": 9}},
             "9 of 10 writes rejected: the output is not in a form that is understood",
-            "policy",
+            "policy.dialect",
         ),
         (
             {"tally": {"writes": 10, "refused/wrong_memory": 9}},
@@ -118,7 +118,7 @@ def test_the_weightiest_comes_first_and_rare_things_are_not_said():
         causes={"not_used": 4, "reader_error": 4, "deleted": 4}, episodes=100,
         equal_groups=(0.5, 0.4, 0.3),
     )  # fmt: skip
-    assert [setting for _, setting in told] == ["policy", "paradigm.store.capacity"]
+    assert [setting for _, setting in told] == ["policy.dialect", "paradigm.store.capacity"]
     assert sentences() == [] and sentences(causes={"cannot_tell": 9}, episodes=9) == []
 
 
@@ -157,6 +157,23 @@ def test_the_stores_own_refusals_are_known_by_their_kind(store, texts, kind, roo
     if refusal:
         assert kind in KINDS
         assert is_for_room(refusal, "The pet of Bako is Zimo.") == room
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("I would rather not.", None), ("UPDATE The pet of Bako is Zimo. #7 to x", "wrong_memory"),
+        ("DELETE", None), ("", "empty"), ("Hm.", "malformed"),
+    ],
+)  # fmt: skip
+def test_the_dialects_own_refusals_have_a_kind(said, kind):
+    from memfactory_core.dialects.chat import Chat
+    from memfactory_core.types import Memory
+
+    (op,) = Chat().read_operations(said, [Memory(id="1", text="The pet of Bako is Zimo.")])
+    assert op.action == "reject"
+    assert kind_of(op.reason) in KINDS
+    assert kind is None or kind_of(op.reason) == kind
 
 
 def test_a_budget_smaller_than_the_facts_is_found_in_a_played_run_and_shown(lab):
