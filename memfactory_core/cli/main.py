@@ -15,7 +15,14 @@ import typer
 from sqlalchemy import Engine
 
 from memfactory_core import component, config
-from memfactory_core.cli.report import print_decisions, print_table, report, sweep_line
+from memfactory_core.cli.report import (
+    diagnose,
+    print_decisions,
+    print_diagnosis,
+    print_table,
+    report,
+    sweep_line,
+)
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.runs import database, jobs
 from memfactory_core.runs.tables import ACTIVE, Run
@@ -316,10 +323,12 @@ def _progress(run: Run) -> str:
 
 
 def _finish(run: Run, json_: bool, check: bool = True) -> None:
+    diagnosis = diagnose(engine(), run)
     if json_:
-        print(json.dumps(report(run), indent=2))
+        print(json.dumps(report(run) | {"diagnosis": diagnosis}, indent=2))
     else:
         print_table(run)
+        print_diagnosis(diagnosis)
     if check and run.state != "finished":
         log = Path(run.folder) / "log.txt"
         raise RunError(f"run {run.id} {run.state}: {run.reason or 'no reason given'}; log: {log}")

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine
+
 from memfactory_core.config import build
 from memfactory_core.errors import ConfigError
 from memfactory_core.policies.roles import START
 from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs import database
+from memfactory_core.runs.diagnosis import diagnose_run
 from memfactory_core.runs.tables import Run
 from memfactory_core.scoring.evaluate import SAMPLED_AT
 
@@ -66,6 +69,19 @@ def judge_lines(run: Run) -> list[str]:
                 f"left out of its score ({reasons})"
             )
     return lines
+
+
+def diagnose(engine: Engine, run: Run) -> dict[str, Any]:
+    """What `--json` prints of a run's diagnosis: the phase it is about and each sentence with its setting."""
+    phase, found = diagnose_run(engine, run)
+    shown = {"kind", "sentence", "setting"}
+    return {"phase": phase, "found": [one.model_dump(include=shown) for one in found]}
+
+
+def print_diagnosis(diagnosis: Mapping[str, Any]) -> None:
+    """What stood in the way of better answers, a sentence a line; nothing where nothing is worth saying."""
+    for one in diagnosis["found"]:
+        print(f"diagnosis ({diagnosis['phase']}): {one['sentence']}")
 
 
 def print_decisions(phase: str, counts: dict[str, dict[str, int]]) -> None:

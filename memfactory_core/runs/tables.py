@@ -102,6 +102,11 @@ class EpisodeRow(Table, table=True):
     stop_reason: str
     cause: str | None = Field(default=None, index=True)
     cause_seq: int | None = None
+    failed_question: str | None = None
+    """The question that the cause explains, its answer and its right answer: not always the episode's first. None where
+    there is no cause, and in rows of an older version."""
+    failed_answer: str | None = None
+    failed_gold: str | None = None
     body: bytes = Field(sa_type=LargeBinary)
 
     @property
@@ -127,7 +132,7 @@ class EventRow(Table, table=True):
 
 
 class NeedRow(Table, table=True):
-    """What became of one needed fact of an episode; see explain.needs.NeedFate."""
+    """What became of one needed fact of an episode; see explain.needs.Need."""
 
     __tablename__ = "need"
     __table_args__ = (
@@ -149,7 +154,7 @@ class NeedRow(Table, table=True):
 
 
 class MemoryRow(Table, table=True):
-    """What became of one memory of an episode; see explain.memories.MemoryFate."""
+    """What became of one memory of an episode; see explain.memories.MemoryLife."""
 
     __tablename__ = "fate"
     __table_args__ = (Index("fate_by_run", "run_id", "phase", "reads", "step"),)
@@ -165,6 +170,17 @@ class MemoryRow(Table, table=True):
     last_read: int | None
     ended: int | None
     needed_later: bool
+
+
+class TallyRow(Table, table=True):
+    """How often something happened in a phase's step, added up from the events: see explain.diagnosis.tally."""
+
+    __tablename__ = "tally"
+    run_id: str = Field(primary_key=True)
+    phase: str = Field(primary_key=True)
+    step: int = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    count: int
 
 
 def pack(episode: Episode) -> bytes:
