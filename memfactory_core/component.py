@@ -33,7 +33,8 @@ from pydantic import (
 from memfactory_core.errors import ConfigError, MemFactoryError
 
 FAMILIES = (
-    "tasks", "paradigms", "extractors", "updaters", "retrievers", "stores", "embedders", "policies", "rewards",
+    "tasks", "paradigms", "extractors", "updaters", "retrievers", "stores", "embedders", "policies", "dialects",
+    "rewards",
 )  # fmt: skip
 FOLDERS = "MEMFACTORY_PARTS"
 """The environment variable that names folders of the user's own parts."""

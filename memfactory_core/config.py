@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -16,12 +16,14 @@ from memfactory_core.component import Part, kinds_first, setting_name
 from memfactory_core.errors import ConfigError
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies import Policy
+from memfactory_core.policies.roles import Role, RoleSampler, load_roles
 from memfactory_core.retrievers import Retriever
 from memfactory_core.rewards import Reward, weighed
 from memfactory_core.rewards.judge import Judge
 from memfactory_core.stores import Store
 from memfactory_core.stores.ram import Ram
 from memfactory_core.tasks import Task
+from memfactory_core.tasks.settings import find_tasks, reads_the_same
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -52,7 +54,9 @@ class Training(Settings):
     beta: float = Field(0.0, ge=0, le=10)
     """Weight of the KL penalty to the starting policy; 0 saves the reference model."""
     loss: Literal["dapo", "grpo", "dr_grpo", "bnpo"] = "dapo"
-    """How token losses are averaged (TRL's loss_type); dapo is the mean over all tokens of the step."""
+    """How token losses are averaged over a step, however many pieces it has: dapo over all tokens, bnpo over the
+    tokens of each process, grpo over turns after each turn's own mean, dr_grpo over turns as sums divided by 256
+    tokens (TRL's max_completion_length)."""
     scale_rewards: Literal["group", "batch", "none"] = "group"
     """Divide advantages by the standard deviation of the group (Memory-R1), the batch, or not (MemAgent)."""
     negative: float = Field(1.0, ge=0, le=1)
@@ -65,10 +69,11 @@ class Training(Settings):
     micro_batches: int = Field(1, ge=1, le=1024)
     """Pieces in which a step's turns pass through the model; more pieces need less memory."""
     entropy: float = Field(0.0, ge=0, le=1)
-    """Weight of the entropy bonus; it keeps a policy from settling too early."""
+    """Weight of the entropy bonus, the mean over the step's tokens of what was left to sample from; it keeps a
+    policy from settling too early."""
     drop_silent: bool = True
     """Leave turns without advantage out of the loss; they carry no gradient (unless beta or entropy is set).
-    With dapo the mean is then taken over the other turns' tokens."""
+    The mean is then taken over the others alone."""
     save_every: int = Field(50, ge=1, le=1_000_000)
     """Steps between checkpoints, from which a run can be resumed."""
 
@@ -139,6 +144,10 @@ class RunConfig(Settings):
     """Who decides."""
     weights: str | None = None
     """The run whose trained weights the policy starts from; none means its own starting weights."""
+    roles: dict[Role, Literal["start"] | Part[Policy]] = {}
+    """Roles that have a policy of their own and are not trained: "start" is a frozen copy of the weights that the
+    run starts from, anything else a policy such as an endpoint. Roles: extract, update, manage, merge, rerank,
+    answer."""
     weights_step: int | None = Field(None, ge=1)
     """Of that run, the checkpoint of this step; none means the weights that it ended with."""
     reward: dict[str, float | Part[Reward]] = {"exact_match": 1.0, "rejected": -0.2}
@@ -160,10 +169,8 @@ class RunConfig(Settings):
     def _same_file(cls, values: Any) -> Any:
         """An evaluation task of the training task's kind that names no file reads the training task's: one
         file often holds both, such as LoCoMo's conversations."""
-        if not isinstance(values, Mapping):
-            return values
-        task, held_out = _tasks(values)
-        if not _reads_the_same(task, held_out):
+        task, held_out = find_tasks(values) if isinstance(values, Mapping) else ({}, {})
+        if not reads_the_same(task, held_out):
             return values
         evaluation = {**values["evaluation"], "task": {**held_out, "path": task["path"]}}
         return {**values, "evaluation": evaluation}
@@ -190,6 +197,8 @@ class RunConfig(Settings):
                 f"the policy {self.policy.kind!r} cannot be trained; set mode to 'evaluate' "
                 "or choose a trainable policy"
             )
+        if self.mode == "train":
+            self._check_roles()
         if self.mode == "retrieve" and not self.retrieval.retrievers:
             raise ValueError("mode 'retrieve' needs retrieval.retrievers, a list of kinds")
         if self.evaluation.judge and self.mode in ("retrieve", "rerank"):
@@ -201,6 +210,26 @@ class RunConfig(Settings):
                 "evaluation.seed equals seed: choose another, examples must be held out"
             )
         return self
+
+    def _check_roles(self) -> None:
+        """ValueError where the paradigm trains turns that another policy says."""
+        trains, given = self.paradigm.trains, set(self.roles)
+        if "answer" in given and trains != "memory":
+            raise ValueError(
+                f"paradigm.trains is {trains!r}, but roles.answer has a policy of its own, which is not trained: "
+                "set paradigm.trains to 'memory', or leave roles.answer out"
+            )
+        if trains == "memory" and given >= set(get_args(Role)) - {"answer"}:
+            raise ValueError(
+                "paradigm.trains is 'memory', but every role that manages it has a policy of its own: "
+                "nothing is left to train"
+            )
+
+    def load_policies(self, weights: Path | None, start: Path | None) -> RoleSampler:
+        """The live policy with the weights in a folder (None: its own), and for the roles that have one of their
+        own that one; `start` is what "start" stands for. PolicyError where one cannot be loaded."""
+        others = load_roles(self.roles, self.policy, start)
+        return RoleSampler(self.policy.load(weights), others)
 
     @property
     def held_out(self) -> Task:
@@ -275,16 +304,14 @@ def set_value(values: dict[str, Any], assignment: str) -> None:
 
 def set_values(values: dict[str, Any], assignments: Sequence[str]) -> None:
     """Carries out assignments on plain values. Who sets the task and names no evaluation task wants to be
-    measured on it: an evaluation task that was there before then goes, unless it reads the same file (one of
-    the training task's kind, such as other conversations of LoCoMo's), which stays the same file."""
-    task, held_out = _tasks(values)
-    shared = None
-    if "path" in task and task.get("path") == held_out.get("path"):
-        shared = held_out.pop("path")  # `_same_file` fills in what the training task's is then
+    measured on it: an evaluation task that was there before goes, unless it reads the same file as before."""
+    task, held_out = find_tasks(values)
+    same = "path" in task and task["path"] == held_out.get("path")
+    shared = held_out.pop("path") if same else None  # `_same_file` fills it in again
     for assignment in kinds_first(assignments):
         set_value(values, assignment)
-    task, after = _tasks(values)
-    if _reads_the_same(task, after):
+    task, after = find_tasks(values)
+    if reads_the_same(task, after):
         return
     names = [setting_name(assignment).split(".") for assignment in assignments]
     chosen = any(name == ["evaluation"] or name[:2] == ["evaluation", "task"] for name in names)
@@ -292,23 +319,6 @@ def set_values(values: dict[str, Any], assignments: Sequence[str]) -> None:
         values["evaluation"].pop("task")
     elif after is held_out and shared is not None:
         held_out.setdefault("path", shared)
-
-
-def _tasks(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The tables of the training task and of the evaluation task, {} where there is none."""
-    evaluation = values.get("evaluation")
-    found = values.get("task"), evaluation.get("task") if isinstance(evaluation, dict) else None
-    task, held_out = ({"kind": one} if isinstance(one, str) else one for one in found)
-    return (
-        task if isinstance(task, dict) else {},
-        held_out if isinstance(held_out, dict) else {},
-    )
-
-
-def _reads_the_same(task: Mapping[str, Any], held_out: Mapping[str, Any]) -> bool:
-    """Whether an evaluation task reads the training task's file, because it names none of its own."""
-    same_kind = "kind" in held_out and held_out["kind"] == task.get("kind")
-    return same_kind and "path" in task and not held_out.get("path")
 
 
 def build(values: Mapping[str, Any], origin: str = "the configuration") -> RunConfig:

@@ -10,12 +10,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from memfactory_core.errors import PolicyError
 from memfactory_core.types import Completion, Message
 
-ODD = (ValueError, KeyError, IndexError, TypeError, AttributeError)
+ODD = (ValueError, KeyError, IndexError, TypeError, AttributeError, StopIteration, RecursionError)
 """What reading an answer raises that is not of the protocol's form."""
+CUT_OFF = ("length", "max_tokens", "MAX_TOKENS")
+THOUGHT_IN = ("thinking", "reasoning", "text", "summary", "content")
+"""Where a part that was thought holds its text, or a list of parts."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,47 @@ class ChatEndpoint:
         request = urllib.request.Request(url, json.dumps(body).encode(), headers)
         try:
             with urllib.request.urlopen(request, timeout=self.timeout) as reply:
-                choice = json.load(reply)["choices"][0]
-                text = (choice["message"]["content"] or "").strip()
+                return read_reply(json.load(reply))
         except urllib.error.HTTPError as error:
             said = error.read(300).decode(errors="replace")
             raise PolicyError(f"{url} answered {error.code}: {said}") from error
         except (OSError, http.client.HTTPException, *ODD) as error:
             raise PolicyError(f"{url} did not answer as a chat endpoint: {error!r}") from error
-        reason = "length" if choice.get("finish_reason") == "length" else "stop"
-        return Completion(text=text, finish_reason=reason)
+
+
+def read_reply(reply: dict[str, Any]) -> Completion:
+    """The completion of a reply in the protocol: content as a text or a list of parts, thinking in a field of its
+    own under either of its names, a refusal where there is no content. One of ODD where it is none of these."""
+    choice = reply["choices"][0]
+    message = choice["message"]
+    content = message["content"] if "content" in message else message["refusal"]
+    said, thought = _read_content(content)
+    for field in ("reasoning_content", "reasoning"):
+        if isinstance(message.get(field), str) and message[field].strip() not in thought:
+            thought.append(message[field].strip())
+    text = "".join(said).strip() or (message.get("refusal") or "").strip()
+    counted = (reply.get("usage") or {}).get("completion_tokens")
+    return Completion(
+        text=text,
+        thinking="\n".join(thought),
+        tokens=counted if isinstance(counted, int) else None,
+        finish_reason="length" if choice.get("finish_reason") in CUT_OFF else "stop",
+    )
+
+
+def _read_content(content: Any) -> tuple[list[str], list[str]]:
+    """What was said and what was thought; parts of other kinds, such as images, are neither."""
+    if content is None:
+        return [], []
+    if isinstance(content, str):
+        return [content], []
+    said, thought = [], []
+    for part in content:
+        if isinstance(part, str):
+            said.append(part)
+        elif part.get("type") in ("text", "output_text"):
+            said.append(part["text"])
+        elif part.get("type") in ("thinking", "reasoning", "reasoning_content"):
+            inner = next(part[name] for name in (*THOUGHT_IN, part["type"]) if part.get(name))
+            thought.append(("".join(_read_content(inner)[0])).strip())
+    return said, thought

@@ -9,10 +9,13 @@ memory, only its `ask` reaches the policy, only its `recall` reads through a ret
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from memfactory_core.dialects import Dialect
+from memfactory_core.dialects.quoted import Quoted
+from memfactory_core.dialects.thinking import set_apart
 from memfactory_core.errors import RunError
 from memfactory_core.stores import Bank, Memories, Refused
 from memfactory_core.trace import Asked, Episode, Event, Failed, Recalled, Wrote
@@ -34,11 +37,32 @@ class Ask:
     example: Example
 
 
-class Sampler(Protocol):
-    """A live policy."""
+class Answering(Protocol):
+    """What `run_episodes` needs of a policy."""
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
         """One completion for each ask, in order. Temperature 0 is greedy."""
+
+    def dialect_of(self, role: str) -> Dialect:
+        """How the policy that answers for a role is spoken to and read; the quoted dialect where a class that
+        subclasses this says nothing else."""
+        return Quoted()
+
+
+class Sampler(Answering, Protocol):
+    """A live policy. One that subclasses this and draws nothing by chance needs `complete` alone; so does an
+    endpoint, whose draws nobody here can seed."""
+
+    def seed(self, seed: int) -> None:
+        """Starts its random draws anew: the same asks then get the same completions, bit by bit."""
+
+    def state(self) -> dict[str, Any]:
+        """Where its own random draws stand, as plain values and tensors; {} where it has no generator of its
+        own. What the process shares (torch's global generator) is not in it."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on drawing from where `state` stood."""
 
 
 class Recaller(Protocol):
@@ -80,6 +104,13 @@ class Context:
     at: int | None = None
     undone: int | None = None
     """The number of a write that is not carried out (what if); None carries all out."""
+    dialect_of: Callable[[str], Dialect] = lambda role: Quoted()
+    """How the policy that answers for a role is spoken to and read."""
+
+    def speak_to(self, sampler: Answering) -> Context:
+        """The context itself, in the dialects of this sampler."""
+        self.dialect_of = sampler.dialect_of
+        return self
 
     @property
     def bank(self) -> Memories:
@@ -106,11 +137,12 @@ class Context:
             Ask(role, tuple(messages), max_tokens, trainable, facts, self.example)
             for messages, facts in many
         ]
-        completions = yield asks
+        completions = [set_apart(completion) for completion in (yield asks)]
         for ask, completion in zip(asks, completions, strict=True):
             turn = Turn(
                 role=role, messages=ask.messages, completion=completion, observation=self.at,
-                trainable=trainable,
+                # what another policy said is nothing that the trained one could learn from
+                trainable=trainable and completion.policy is None,
             )  # fmt: skip
             self._log(Asked, role=role, index=len(self.turns))
             self.turns.append(turn)
@@ -171,7 +203,7 @@ class Runnable(Protocol):
 
 def run_episodes(
     paradigm: Runnable,
-    sampler: Sampler,
+    sampler: Answering,
     examples: Sequence[Example],
     temperature: float = 1.0,
     group_ids: Sequence[str] | None = None,
@@ -181,7 +213,7 @@ def run_episodes(
     ask. A part that raises ends its own episode as failed; an error of the sampler itself is raised, for
     it concerns all, and so is RunError where every episode failed. Equal `group_ids` mark the
     attempts at one example."""
-    contexts = [paradigm.start(example) for example in examples]
+    contexts = [paradigm.start(example).speak_to(sampler) for example in examples]
     plays: list[Steps | None] = [paradigm.play(context) for context in contexts]
     inbox: list[list[Completion] | None] = [None] * len(examples)
     answers: list[list[str]] = [[] for _ in examples]

@@ -1,14 +1,12 @@
-"""Words of a text: SQuAD's answer normalisation and whole-word containment, used by every
+"""Words of a text: SQuAD's answer normalisation, in every language, and whole-word containment, used by every
 measure."""
 
 from __future__ import annotations
 
 import re
-import string
 import unicodedata
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _WORD = re.compile(r"\w+")
 _WITHOUT_SPACES = (
     "\u0e00-\u0fff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u1950-\u19df\u1a20-\u1aad\u3005-\u3007\u3021-\u3029"
@@ -37,11 +35,51 @@ STOP_WORDS = frozenset(
     "will with would you".split()
 )
 _ENDINGS = (("ies", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", ""))
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff]"
+)
+"""Thai, Lao, Burmese, Khmer, kana and Han: scripts that put no spaces between words."""
+
+
+class _Dropped(dict[int, int | None]):
+    """A table for `str.translate` that drops the characters of some Unicode categories."""
+
+    def __init__(self, *categories: str, more: str = "") -> None:
+        self.categories = categories
+        super().__init__((ord(character), None) for character in more)
+
+    def __missing__(self, code: int) -> int | None:
+        dropped = unicodedata.category(chr(code)).startswith(self.categories)
+        self[code] = None if dropped else code
+        return self[code]
+
+
+_VARIANTS = "".join(map(chr, range(0xFE00, 0xFE10)))
+# spacing accents would become a space and a mark that stands alone, TM two letters
+_INVISIBLE = _Dropped("Cf", "Sk", "Cs", more=_VARIANTS + "\u00a9\u00ae\u2122\u2120")
+_PUNCTUATION = _Dropped("P", "S", "Cf")
+
+
+def fold(text: str) -> str:
+    """A text in lower case with compatible characters made equal (NFKC: full-width forms, ligatures, no-break
+    spaces), marks that have no width left out, single spaces."""
+    plain = unicodedata.normalize("NFKC", text.translate(_INVISIBLE) if text else "")
+    return " ".join(plain.lower().split())
 
 
 def normalize_answer(text: str) -> str:
-    """SQuAD's normalisation: lower case, no punctuation, no articles, single spaces."""
-    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+    """SQuAD's normalisation: lower case, no punctuation, no articles, single spaces. Punctuation and symbols are
+    those of every language, compatible characters are equal (NFKC). A text of nothing else, an emoji or an
+    article alone, stays what it is, so that it differs from no answer."""
+    folded = fold(text)
+    plain = _ARTICLES.sub(" ", folded.translate(_PUNCTUATION))
+    return " ".join(plain.split()) or folded or " ".join(text.split())
+
+
+def answer_tokens(text: str) -> list[str]:
+    """The normalised words of an answer; in scripts without spaces every character is one."""
+    return _UNSPACED.sub(r" \g<0> ", normalize_answer(text)).split()
 
 
 def words(text: str) -> list[str]:

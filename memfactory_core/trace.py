@@ -1,4 +1,5 @@
-"""The typed record of an episode, and `replay`, which rebuilds the bank at any moment from it.
+"""The typed record of an episode; `replay`, which rebuilds the bank at any moment from it; and `follow_facts`, the
+one account of what memory held of each needed fact, which measures, causes and pages all read.
 
 Events are numbered from 0 (`seq`); `turn` is the number of policy calls made before the event, `at` the
 index of the observation being read (None once the question is being answered).
@@ -6,12 +7,13 @@ index of the observation being read (None once the question is being answered).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from memfactory_core.text import contains_words
+from memfactory_core.text import words
 from memfactory_core.types import Action, Evidence, Example, Hit, Memory, Record, Turn
 
 
@@ -112,16 +114,156 @@ def replay(
     return bank
 
 
-def snapshots(episode: Episode) -> list[str]:
-    """The whole memory as one text after each observation of the example."""
-    texts, bank = [], {}
-    writes = [event for event in episode.events if isinstance(event, Wrote)]
-    for index in range(len(episode.example.observations)):
-        bank = replay([event for event in writes if event.at == index], bank=bank)
-        texts.append("\n".join(memory.text for memory in bank.values()))
-    return texts
-
-
 def holds(text: str, evidence: Evidence) -> bool:
     """Whether a text states the evidence: its words stand in it, in order and without a gap."""
-    return contains_words(text, evidence.text)
+    fact = words_line(evidence.text)
+    return bool(fact) and fact in words_line(text)
+
+
+@lru_cache(maxsize=8192)
+def words_line(text: str) -> str:
+    """The words of a text with single spaces between and around them, so that "stated" is "a part of": `contains_words`
+    of many parts and texts, each cut into words once. "" where there is no word."""
+    found = words(text)
+    return f" {' '.join(found)} " if found else ""
+
+
+class Stay(Record):
+    """A stretch of an episode in which memory held a fact: from the write `since` on, up to the write `until`
+    (None: to the end), which ended it by `how`. All numbers are `seq`."""
+
+    since: int
+    until: int | None = None
+    how: Literal["deleted", "overwritten", "merged_away"] | None = None
+
+
+class Holding(Record):
+    """What memory held of one needed fact, write by write; see `follow_facts`."""
+
+    evidence: Evidence
+    told: int | None
+    """The observation that states it: the one that the task names, else the first that holds its words."""
+    stays: tuple[Stay, ...]
+    """When it was in memory, in order; () where it never was."""
+    recalls: tuple[int, ...]
+    """The `seq` of each recall for an answer that brought it."""
+
+    @property
+    def stored(self) -> bool:
+        """Whether it was in memory at some moment."""
+        return bool(self.stays)
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is in memory at the end."""
+        return bool(self.stays) and self.stays[-1].until is None
+
+    def held_before(self, seq: int) -> bool:
+        """Whether it was in memory after all events with a number below `seq`."""
+        return any(s.since < seq and (s.until is None or s.until >= seq) for s in self.stays)
+
+    def last_loss(self, before: int | None = None) -> Stay | None:
+        """The last stay that had ended by the event `before` (by the end where None); None where none had."""
+        ended = (s for s in reversed(self.stays) if s.until is not None)
+        return next((s for s in ended if before is None or s.until < before), None)
+
+
+def follow_facts(example: Example, events: Iterable[Event]) -> dict[Evidence, Holding]:
+    """Every needed fact of the example with what memory held of it, in the order of `example.needed`.
+
+    A fact is held where the bank, read as one text in its order, states it: a fact of two sentences may be kept as
+    two memories that stand side by side."""
+    items = example.needed
+    # By place and not by fact from here on: these loops run once for each write and fact.
+    lines = [(place, line) for place, item in enumerate(items) if (line := words_line(item.text))]
+    bank = _Lines(reach=max((len(line) for _, line in lines), default=0))
+    stays: list[list[Stay]] = [[] for _ in items]
+    recalls: list[list[int]] = [[] for _ in items]
+    held_since: dict[int, int] = {}
+    for event in events:
+        if isinstance(event, Recalled) and event.at is None:
+            read = _join(words_line(hit.memory.text) for hit in event.hits)
+            for place, line in lines:
+                if line in read:
+                    recalls[place].append(event.seq)
+        elif isinstance(event, Wrote) and event.memory_id is not None:
+            if event.action not in ("add", "update", "delete"):
+                continue
+            before, after = bank.write(event)
+            for place, line in lines:
+                if line in after:
+                    held_since.setdefault(place, event.seq)
+                # Only what stood at the changed place can have gone; it may still stand at another.
+                elif place in held_since and line in before and line not in bank.line:
+                    since = held_since.pop(place)
+                    stays[place].append(Stay(since=since, until=event.seq, how=_how(event)))
+    for place, since in held_since.items():
+        stays[place].append(Stay(since=since))
+    return {
+        item: Holding(
+            evidence=item, told=told_at(example, item), stays=tuple(stays[place]),
+            recalls=tuple(recalls[place]),
+        )
+        for place, item in enumerate(items)
+    }  # fmt: skip
+
+
+def told_at(example: Example, item: Evidence) -> int | None:
+    """The observation that states a needed fact: the one that the task names, else the first that holds its words;
+    None where none does."""
+    if item.observation is not None:
+        return item.observation
+    return told_in(example.observations, item.text)
+
+
+def told_in(observations: Sequence[str], text: str) -> int | None:
+    """The first observation that holds a text's words; None where none does."""
+    item = Evidence(text=text)
+    return next((i for i, told in enumerate(observations) if holds(told, item)), None)
+
+
+class _Lines:
+    """A bank as lines of words, and what each write changed: the surroundings of the changed memory before and after,
+    wide enough for every fact that could stand across its borders. So a write costs the same in a bank of any size."""
+
+    def __init__(self, reach: int) -> None:
+        self.reach = reach
+        self.lines: dict[str, str] = {}
+
+    @property
+    def line(self) -> str:
+        return _join(self.lines.values())
+
+    def write(self, event: Wrote) -> tuple[str, str]:
+        names = list(self.lines)
+        known = event.memory_id in self.lines
+        place = names.index(event.memory_id) if known else len(names)
+        left = self._near(reversed(names[:place]))[::-1]
+        right = self._near(names[place + 1 :])
+        old = self.lines.get(event.memory_id or "", "")
+        new = "" if event.action == "delete" else words_line(event.after or "")
+        if event.action == "delete":
+            self.lines.pop(event.memory_id or "", None)
+        else:
+            self.lines[event.memory_id or ""] = new
+        return _join([*left, old, *right]), _join([*left, new, *right])
+
+    def _near(self, names: Iterable[str]) -> list[str]:
+        found, size = [], 0
+        for name in names:
+            if size >= self.reach:
+                break
+            found.append(self.lines[name])
+            size += len(found[-1])
+        return found
+
+
+def _join(lines: Iterable[str]) -> str:
+    """Lines of words as one: the border between two is one space, not two."""
+    return f" {' '.join(line.strip() for line in lines if line)} "
+
+
+def _how(event: Wrote) -> Literal["deleted", "overwritten", "merged_away"]:
+    if event.action == "delete":
+        return "deleted"
+    return "merged_away" if event.reason == "merged" else "overwritten"

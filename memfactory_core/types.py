@@ -129,13 +129,25 @@ class Op(Record):
 
 class Completion(Record):
     """What a sampler returned. The ids are exactly those sampled (end token included if it was sampled);
-    they are None where the policy is not trainable."""
+    they are None where the policy is not trainable. `logprobs` are of the distribution that was drawn from:
+    where the sampling cut it (min-p), `kept` holds the ids that were left to each token. `policy` names who
+    answered where it was not the run's own policy. What it thought before it spoke is no part of `text`."""
 
     text: str
+    thinking: str = ""
     prompt_ids: tuple[int, ...] | None = None
     completion_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
+    tokens: int | None = None
+    """Tokens written, thinking included, as a server counted them; None where the ids tell or nobody does."""
+    kept: tuple[tuple[int, ...], ...] | None = None
+    policy: str | None = None
     finish_reason: Literal["stop", "length"] = "stop"
+
+    @property
+    def length(self) -> int | None:
+        """Tokens written, thinking included; None where it is not known."""
+        return self.tokens if self.completion_ids is None else len(self.completion_ids)
 
 
 class Turn(Record):

@@ -11,10 +11,16 @@ from app.reads.engine import database_engine
 from app.reads.runs import find_run, list_runs
 from memfactory_core import config as configuration
 from memfactory_core.config import RunConfig
-from memfactory_core.episode import Sampler
 from memfactory_core.errors import ConfigError, MemFactoryError
+from memfactory_core.policies.roles import RoleSampler
 from memfactory_core.runs.tables import Run
-from memfactory_core.runs.weights import checkpoints, final_weights, start_weights, trained_policy
+from memfactory_core.runs.weights import (
+    checkpoints,
+    final_weights,
+    role_weights,
+    start_weights,
+    trained_policy,
+)
 
 KEPT_SAMPLERS = 2
 PRESET_POLICIES = ("tiny", "scripted")
@@ -23,11 +29,13 @@ PRESET_POLICIES = ("tiny", "scripted")
 
 @dataclass(frozen=True)
 class Agent:
-    """Something to chat with: a run's paradigm and policy. `weights` is None for the start."""
+    """Something to chat with: a run's paradigm and policy. `weights` is None for the policy's own, `start` is
+    what it was trained from, for roles that keep these."""
 
     label: str
     config: RunConfig
     weights: Path | None
+    start: Path | None = None
 
 
 def list_agents() -> list[tuple[str, str]]:
@@ -72,7 +80,8 @@ def find_agent(agent_id: str, before: bool = False) -> Agent:
     trained = None if before else trained_policy(run, config)
     weights = trained or start_weights(database_engine(), config)
     when = "after training" if trained else "before training" if config.mode == "train" else ""
-    return Agent(f"{run.name}{', ' if when else ''}{when}", config, weights)
+    start = role_weights(database_engine(), config)
+    return Agent(f"{run.name}{', ' if when else ''}{when}", config, weights, start)
 
 
 def list_checkpoints(run: Run) -> dict[str, Path]:
@@ -89,15 +98,16 @@ class Samplers:
 
     def __init__(self, size: int = KEPT_SAMPLERS) -> None:
         self._size = size
-        self._loaded: OrderedDict[str, Sampler] = OrderedDict()
+        self._loaded: OrderedDict[str, RoleSampler] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, agent: Agent) -> Sampler:
-        """The agent's live policy. PolicyError where it cannot be loaded."""
-        key = f"{agent.config.policy.model_dump_json()} {agent.weights}"
+    def get(self, agent: Agent) -> RoleSampler:
+        """The agent's live policies. PolicyError where one cannot be loaded."""
+        asked = agent.config.model_dump_json(include={"policy", "roles"})
+        key = f"{asked} {agent.weights} {agent.start}"
         with self._lock:
             if key not in self._loaded:
-                self._loaded[key] = agent.config.policy.load(agent.weights)
+                self._loaded[key] = agent.config.load_policies(agent.weights, agent.start)
             self._loaded.move_to_end(key)
             while len(self._loaded) > self._size:
                 self._loaded.popitem(last=False)

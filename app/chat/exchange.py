@@ -42,6 +42,7 @@ def play_exchange(
     paradigm, context = agent.config.paradigm, exchange.context
     if context is None:
         raise ValueError("an exchange needs a context: start one, or go on with the last one's")
+    context.speak_to(sampler)
     try:
         if exchange.reread:
             for index in range(len(context.example.observations)):

@@ -5,7 +5,7 @@ No component is known by name here: a new part appears by being registered."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 import streamlit as st
 from pydantic import BaseModel
@@ -14,8 +14,10 @@ from pydantic.fields import FieldInfo
 from app.compose.fields import default_of, edit_field, family_of, field_label, unwrap
 from app.compose.rewards import edit_rewards
 from memfactory_core.component import kinds
+from memfactory_core.policies.roles import START, Role
 
 NO_PART = "same as in training"
+OWN, OTHER = "own", "other"
 
 
 def edit_part(
@@ -93,7 +95,7 @@ def _edit_grid(
 
 
 def edit_group(field: FieldInfo, name: str, values: Any, key: str) -> Any:
-    """One group of settings of a configuration: a part, a nested model, or the reward's table."""
+    """One group of settings of a configuration: a part, a nested model, the reward's table or the roles'."""
     kind = unwrap(field.annotation)[0]
     if family_of(field.annotation):
         return edit_part(
@@ -102,7 +104,35 @@ def edit_group(field: FieldInfo, name: str, values: Any, key: str) -> Any:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return edit_settings(kind, values or {}, key)
     table = default_of(field) if values is None else values
-    return edit_rewards(table, key)
+    return edit_roles(table, key) if name == "roles" else edit_rewards(table, key)
+
+
+def edit_roles(values: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Who answers for each role: the run's policy, a frozen copy of its starting weights, or another policy."""
+    st.caption("A role with a policy of its own is not trained.")
+    choices = {
+        OWN: "the run's policy",
+        START: "a frozen copy of its start",
+        OTHER: "another policy",
+    }
+    typed: dict[str, Any] = {}
+    for role in get_args(Role):
+        given = values.get(role)
+        now = OWN if given is None else START if given == START else OTHER
+        chosen = st.selectbox(
+            field_label(role), list(choices), index=list(choices).index(now),
+            format_func=choices.__getitem__, key=f"{key}.{role}", persist_state="session",
+        )  # fmt: skip
+        if chosen == START:
+            typed[role] = START
+        elif chosen == OTHER:
+            part = {"kind": given} if isinstance(given, str) and given != START else given
+            with st.container(border=True):
+                typed[role] = edit_part(
+                    "policies", part if isinstance(part, Mapping) else None, f"{key}.{role}.own",
+                    f"Policy of {field_label(role).lower()}",
+                )  # fmt: skip
+    return typed
 
 
 def is_group(field: FieldInfo) -> bool:

@@ -13,6 +13,7 @@ from app.markup.safe_text import escape_markdown
 from app.shell.address import set_address
 from app.shell.pages import page
 from memfactory_core.explain import moments
+from memfactory_core.explain.inventions import find_inventions
 from memfactory_core.runs.tables import Run
 from memfactory_core.trace import Episode, replay
 
@@ -108,7 +109,9 @@ def _show_moment(
     here = chosen if chosen is not None and start <= chosen < moment.end else moment.decides
     left, right = st.columns([1.35, 1], gap="medium")
     with left:
-        st.html(moment_card(moment, shown, needed, here))
+        st.html(
+            moment_card(moment, shown, needed, here, find_inventions(shown.example, shown.events))
+        )
         if at == len(timeline) - 1:
             st.html(answer_cards(shown))
         with st.container(horizontal=True):

@@ -36,6 +36,9 @@ def _show_messages(shown: Episode) -> None:
         for message in turn.messages:
             st.caption(escape_markdown(message["role"], 60))
             st.code(reveal_hidden(message["content"]), language=None, wrap_lines=True)
+        if turn.completion.thinking:
+            with st.expander("thought before it, not read by any part"):
+                st.code(reveal_hidden(turn.completion.thinking), language=None, wrap_lines=True)
         st.caption("written by the policy")
         said = reveal_hidden(turn.completion.text) or " "
         st.code(said, language=None, wrap_lines=True)

@@ -73,8 +73,8 @@ def _turn_title(shown: Episode, number: int) -> str:
 
 def _compare_weights(run: Run, shown: Episode, turn: int, weights: Path) -> list[Token]:
     before = find_agent(f"run:{run.id}", before=True)
-    now = samplers.get(Agent(before.label, before.config, weights))
-    start = samplers.get(before)
+    now = samplers.get(Agent(before.label, before.config, weights, before.start)).own
+    start = samplers.get(before).own
     if not isinstance(now, LanguageModelSampler) or not isinstance(start, LanguageModelSampler):
         return []
     return compare_tokens(shown.turns[turn], now, start)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from app.markup.labels import tag
 from app.markup.safe_text import mark_needed, show_text
-from memfactory_core.explain.story import recalled
+from memfactory_core.explain.story import read_for_answers
 from memfactory_core.rewards.answers import is_right
 from memfactory_core.trace import Episode
 from memfactory_core.types import Evidence, Memory
@@ -40,11 +40,12 @@ def answer_card(
 
 def answer_cards(episode: Episode) -> str:
     """The end of an episode: a card for each question."""
-    reads = recalled(episode.events)
+    reads = read_for_answers(episode.events)
     answers = [episode.answer, *episode.other_answers]
     cards = []
     for i, question in enumerate(episode.example.questions):
-        memories = [hit.memory for hit in reads[i].hits] if i < len(reads) else []
+        read = reads.get(question.question)
+        memories = [hit.memory for hit in read.hits] if read else []
         answer = answers[i] if i < len(answers) else ""
         right = is_right(answer, question) == 1 if question.answers else None
         gold = question.answers[0] if question.answers else None

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 
 from app.markup.safe_text import _mark, escape_html, mark_needed, show_text
+from memfactory_core.explain.inventions import Invention
 from memfactory_core.tasks.sentences import split_sentences
 from memfactory_core.trace import Wrote
 from memfactory_core.types import Evidence
@@ -55,8 +56,8 @@ def _show_added(value: str, needed: Sequence[Evidence]) -> str:
     return f"<ins>{_mark(value, needed)}</ins>" if value else ""
 
 
-def show_write(event: Wrote, needed: Sequence[Evidence]) -> str:
-    """One write: what changed, or what was refused and why."""
+def show_write(event: Wrote, needed: Sequence[Evidence], invention: Invention | None = None) -> str:
+    """One write: what changed, or what was refused and why; and what it says that nobody has stated."""
     if event.action in ("add", "update", "delete"):
         if (event.before or "") == (event.after or ""):
             same = '<span class="mf-muted">(rewritten as it was)</span>'
@@ -72,4 +73,18 @@ def show_write(event: Wrote, needed: Sequence[Evidence]) -> str:
         if event.reason
         else ""
     )
-    return f'<div class="mf-write">{body}{reason}</div>'
+    return f'<div class="mf-write">{body}{reason}{_show_invention(invention)}</div>'
+
+
+def _show_invention(invention: Invention | None) -> str:
+    if invention is None:
+        return ""
+    lines = [
+        ("Nobody stated", invention.invented),
+        ("Nobody stated this value", invention.altered),
+    ]
+    return "".join(
+        f'<div class="mf-small mf-muted">{label}: {escape_html(" ".join(said), 300)}</div>'
+        for label, said in lines
+        if said
+    )

@@ -8,6 +8,9 @@ from app.markup.banks import SHOWN_ENTRIES
 from app.markup.safe_text import escape_html, mark_needed
 from memfactory_core.types import Evidence, Hit
 
+REASONS = {"everything": "everything is read", "drawn": "drawn by chance"}
+"""Scores whose number says nothing: the retriever has read the memory for this reason."""
+
 
 def hits_table(found: Sequence[Hit], needed: Sequence[Evidence] = ()) -> str:
     """Memories that were recalled: rank, text, and every score that explains the rank."""
@@ -23,9 +26,11 @@ def hits_table(found: Sequence[Hit], needed: Sequence[Evidence] = ()) -> str:
 
 
 def _show_scores(hit: Hit) -> str:
+    """Why a memory was read, as its hit says it: nothing is made up for one that gives no score."""
     scores = hit.scores or ({"score": hit.score} if hit.score else {})
     if not scores:
-        return '<span class="mf-muted">everything is read</span>'
+        return '<span class="mf-muted">read without a score</span>'
     return "<br>".join(
-        f"{escape_html(name, 60)} <b>{value:.3g}</b>" for name, value in scores.items()
+        REASONS.get(name) or f"{escape_html(name, 60)} <b>{value:.3g}</b>"
+        for name, value in scores.items()
     )

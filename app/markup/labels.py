@@ -6,6 +6,7 @@ import html
 from collections.abc import Mapping
 
 from memfactory_core.explain.causes import CAUSES
+from memfactory_core.explain.inventions import Invention
 
 ACTIONS = {
     "add": ("+", "Add"),
@@ -22,6 +23,15 @@ def tag(name: str, sign: str, label: str) -> str:
     return f'<span class="mf-tag {name}">{shown}</span>'
 
 
+def invention_tags(invention: Invention | None) -> list[str]:
+    """What a write says that nobody has stated, as tags beside that of its operation."""
+    if invention is None:
+        return []
+    made_up = [tag("bad", CAUSE_SIGNS["invented"], "invented")] if invention.invented else []
+    slipped = [tag("bad", CAUSE_SIGNS["altered"], "altered")] if invention.altered else []
+    return made_up + slipped
+
+
 def figures_row(values: Mapping[str, str]) -> str:
     """A row of small figures with their names."""
     items = (
@@ -32,7 +42,8 @@ def figures_row(values: Mapping[str, str]) -> str:
 
 
 CAUSE_SIGNS = {
-    "failed": "!", "never_extracted": "∅", "not_written": "∅", "malformed": "⊘",
+    "failed": "!", "never_extracted": "∅", "not_written": "∅", "no_room": "▣", "malformed": "⊘",
+    "altered": "≈", "invented": "✱", "stale": "⟲",
     "overwritten": "✎", "merged_away": "⇉", "deleted": "−", "not_retrieved": "⌕",
     "not_used": "…", "reader_error": "≠", "cannot_tell": "?",
 }  # fmt: skip

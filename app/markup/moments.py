@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from app.markup.differences import show_write
 from app.markup.hits import hits_table
-from app.markup.labels import ACTIONS, tag
+from app.markup.labels import ACTIONS, invention_tags, tag
 from app.markup.safe_text import escape_html, mark_needed, one_line, show_text
 from memfactory_core.explain import moments
+from memfactory_core.explain.inventions import Invention
 from memfactory_core.explain.moments import Moment
 from memfactory_core.trace import Asked, Episode, Failed, Recalled, Wrote
 from memfactory_core.types import Evidence
 
 
 def moment_card(
-    moment: Moment, episode: Episode, needed: Sequence[Evidence], chosen: int | None
+    moment: Moment,
+    episode: Episode,
+    needed: Sequence[Evidence],
+    chosen: int | None,
+    inventions: Mapping[int, Invention] | None = None,
 ) -> str:
-    """What was read, recalled, said and written at one moment; the chosen event is outlined."""
+    """What was read, recalled, said and written at one moment; the chosen event is outlined. `inventions` are the
+    episode's writes that say what nobody has stated."""
     parts = []
     if moment.at is not None:
         parts.append(
@@ -27,7 +33,7 @@ def moment_card(
     for event in moment.events:
         mark = ' aria-current="true"' if event.seq == chosen else ""
         parts.append(
-            f'<div class="mf-event"{mark}>{_show_event(event, moment, episode, needed)}</div>'
+            f'<div class="mf-event"{mark}>{_show_event(event, moment, episode, needed, inventions or {})}</div>'
         )
     return (
         f'<section class="mf mf-card" aria-label="{html.escape(one_line(moment.title))}">'
@@ -39,7 +45,13 @@ def _labelled(label: str, body: str) -> str:
     return f'<div class="mf-part"><div class="mf-label">{escape_html(label, 80)}</div>{body}</div>'
 
 
-def _show_event(event: object, moment: Moment, episode: Episode, needed: Sequence[Evidence]) -> str:
+def _show_event(
+    event: object,
+    moment: Moment,
+    episode: Episode,
+    needed: Sequence[Evidence],
+    inventions: Mapping[int, Invention],
+) -> str:
     if isinstance(event, Recalled):
         return _labelled(
             "Recalled", f"for {show_text(event.query)}{hits_table(event.hits, needed)}"
@@ -49,8 +61,10 @@ def _show_event(event: object, moment: Moment, episode: Episode, needed: Sequenc
     if isinstance(event, Wrote):
         name = escape_html(event.memory_id or "", 40)
         which = f' <span class="mf-muted">memory {name}</span>' if name else ""
+        invention = inventions.get(event.seq)
         label = tag(event.action, *ACTIONS[event.action]) + which
-        return f'<div class="mf-head">{label}</div>{show_write(event, needed)}'
+        label += "".join(invention_tags(invention))
+        return f'<div class="mf-head">{label}</div>{show_write(event, needed, invention)}'
     if isinstance(event, Asked):
         said = episode.turns[event.index].completion.text
         echoed = any(isinstance(e, Wrote) and e.after == said for e in moment.events)

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from memfactory_core.text import has_unspaced, words
+from memfactory_core.trace import words_line
 from memfactory_core.types import Evidence
 
 SHOWN_CHARACTERS = 20_000
@@ -22,10 +23,13 @@ scripts."""
 TEMPLATE_CHARACTERS = "{}$`\\"
 """Characters that mean something to Gradio's HTML templates."""
 
+NOT_PLAIN = re.compile(r"[^\w .,;:!?()\n\t-]")
+"""Characters that are looked at one by one; letters, digits and these marks are shown as they are."""
+
 
 def escape_html(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     """A text for HTML: verbatim, harmless, at most `limit` characters and a note on the rest."""
-    shown = "".join(map(_escape, text[:limit]))
+    shown = NOT_PLAIN.sub(lambda char: _escape(char[0]), text[:limit])
     if len(text) <= limit:
         return shown
     return f'{shown} <span class="mf-mark">{len(text) - limit:,} more characters</span>'
@@ -64,7 +68,11 @@ def _mark(value: str, needed: Sequence[Evidence]) -> str:
 
 def _find_needed(value: str, needed: Sequence[Evidence]) -> list[tuple[int, int]]:
     places: list[tuple[int, int]] = []
+    line = words_line(value)
     for item in needed:
+        # a search of cached words first: the place is looked for where there is one
+        if words_line(item.text) not in line:
+            continue
         unspaced = has_unspaced(item.text)  # there words stand side by side
         pattern = (r"\W*" if unspaced else r"\W+").join(map(re.escape, words(item.text)))
         whole = pattern if unspaced else rf"(?<!\w){pattern}(?!\w)[.!?]?"

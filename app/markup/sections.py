@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 
 from app.markup.differences import show_write
-from app.markup.labels import ACTIONS, tag
+from app.markup.labels import ACTIONS, invention_tags, tag
 from app.markup.safe_text import mark_needed
 from memfactory_core.explain.story import Section
-from memfactory_core.types import Evidence, Example
+from memfactory_core.types import Example
 
 UNLIMITED_BUDGET = 100_000
 """Characters from which a budget is no limit worth showing."""
@@ -21,29 +22,39 @@ FACT_LABELS = {
 }
 
 
-def section_card(section: Section, total: int, example: Example, budget: int | None = None) -> str:
-    """One section: what was read beside what was done to the memory."""
+def section_card(
+    section: Section,
+    total: int,
+    example: Example,
+    budget: int | None = None,
+    mark: Callable[[str], str] | None = None,
+) -> str:
+    """One section: what was read beside what was done to the memory. `mark` marks the needed facts in a text."""
+    mark = mark or partial(mark_needed, needed=example.needed)
     tags = []
     for event in section.writes:
-        label = tag(event.action, *ACTIONS[event.action])
-        if label not in tags:
-            tags.append(label)
-    several = len(section.fates) > 1
-    for i, fate in enumerate(section.fates):
-        sign, label, name = FACT_LABELS[fate]
+        invented = invention_tags(section.inventions.get(event.seq))
+        tags += [tag(event.action, *ACTIONS[event.action]), *invented]
+    tags = list(dict.fromkeys(tags))
+    several = len(section.standings) > 1
+    for i, standing in enumerate(section.standings):
+        sign, label, name = FACT_LABELS[standing]
         which = f"needed fact {i + 1}" if several else "needed fact"
-        if not (several and fate == "unread"):
+        if not (several and standing == "unread"):
             tags.append(tag(name, sign, f"{which} {label}"))
     room = _describe_size(section, budget)
-    writes = "".join(show_write(event, example.needed) for event in section.writes)
+    writes = "".join(
+        show_write(event, example.needed, section.inventions.get(event.seq))
+        for event in section.writes
+    )
     quiet = '<span class="mf-muted">Nothing was written.</span>'
     return (
         f'<section class="mf-card" aria-label="Section {section.index + 1}">'
         f'<div class="mf-head"><h4>Section {section.index + 1} of {total}</h4>{"".join(tags)}</div>'
         f'<div class="mf-pair"><div><div class="mf-label">Read</div>'
-        f"{mark_needed(section.text, example.needed)}"
+        f"{mark(section.text)}"
         f'</div><div><div class="mf-label">Memory · {room}</div>{writes or quiet}</div></div>'
-        f"{_memory_after(section, example.needed)}</section>"
+        f"{_memory_after(section, mark)}</section>"
     )
 
 
@@ -55,23 +66,21 @@ def _describe_size(section: Section, budget: int | None) -> str:
     return f"{count:,} {'entry' if count == 1 else 'entries'}, {held:,} characters"
 
 
-def _memory_after(section: Section, needed: Sequence[Evidence]) -> str:
+def _memory_after(section: Section, mark: Callable[[str], str]) -> str:
     last = section.writes[-1].action if section.writes else None
     whole = len(section.after) == 1 and len(section.writes) == 1 and last in ("add", "update")
     if whole or not section.after:
         return ""  # the change has shown the whole memory, or there is none
-    items = "".join(
-        f"<li>{mark_needed(memory.text, needed)}</li>" for memory in section.after[:200]
-    )
+    items = "".join(f"<li>{mark(memory.text)}</li>" for memory in section.after[:200])
     one = len(section.after) == 1
-    body = (
-        mark_needed(section.after[0].text, needed) if one else f'<ol class="mf-list">{items}</ol>'
-    )
+    body = mark(section.after[0].text) if one else f'<ol class="mf-list">{items}</ol>'
     return f'<div style="margin-top:10px"><div class="mf-label">Memory afterwards</div>{body}</div>'
 
 
 def section_cards(example: Example, sections: Sequence[Section], budget: int | None = None) -> str:
     """The sections given, one card each."""
     total = len(example.observations)
-    cards = [section_card(section, total, example, budget) for section in sections]
+    # one bank after the other holds the same memories: each text is marked once
+    mark = cache(partial(mark_needed, needed=example.needed))
+    cards = [section_card(section, total, example, budget, mark) for section in sections]
     return f'<div class="mf">{"".join(cards)}</div>'

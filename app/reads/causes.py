@@ -10,8 +10,13 @@ from sqlmodel import Session
 from app.reads.engine import database_engine
 from app.reads.episodes import LISTED_COLUMNS
 from app.reads.steps import find_step_range
-from memfactory_core.runs.tables import EpisodeRow
+from memfactory_core.explain.causes import explain, primary
+from memfactory_core.runs.recording import failed_columns
+from memfactory_core.runs.tables import EpisodeRow, unpack
 
+FAILED_COLUMNS = (
+    EpisodeRow.failed_question, EpisodeRow.failed_answer, EpisodeRow.failed_gold,
+)  # fmt: skip
 MOST_BARS = 48
 """Bars of one chart, and steps whose operations are counted, at most."""
 
@@ -42,8 +47,9 @@ def count_causes(run_id: str, phase: str) -> list[dict[str, Any]]:
 def list_failures(
     run_id: str, phase: str, cause: str, steps: tuple[int, int], limit: int, offset: int = 0
 ) -> list[dict[str, Any]]:
-    """One page of the episodes that failed of one cause within a stretch of steps, newest first."""
-    columns = (*LISTED_COLUMNS, EpisodeRow.step, EpisodeRow.cause_seq)
+    """One page of the episodes that failed of one cause within a stretch of steps, newest first; with the question
+    that failed, its answer and its right answer."""
+    columns = (*LISTED_COLUMNS, EpisodeRow.step, EpisodeRow.cause_seq, *FAILED_COLUMNS)
     with Session(database_engine()) as session:
         chosen = (
             select(*columns)
@@ -52,7 +58,24 @@ def list_failures(
             .limit(limit)
             .offset(offset)
         )
-        return [dict(row) for row in session.execute(chosen).mappings()]
+        rows = [dict(row) for row in session.execute(chosen).mappings()]
+    for row in rows:
+        if row["failed_question"] is None:
+            row |= _find_failed(run_id, row["id"])
+    return rows
+
+
+def _find_failed(run_id: str, episode_id: str) -> dict[str, str]:
+    """The failed question of a row that an older version wrote: it is found from the whole episode."""
+    with Session(database_engine()) as session:
+        body = select(EpisodeRow.body).where(
+            EpisodeRow.run_id == run_id, EpisodeRow.id == episode_id
+        )
+        episode = unpack(session.execute(body).scalar_one())
+    return {
+        name: value or ""
+        for name, value in failed_columns(episode, primary(explain(episode))).items()
+    }
 
 
 def count_failures(run_id: str, phase: str, cause: str, steps: tuple[int, int]) -> int:

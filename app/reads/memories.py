@@ -8,27 +8,27 @@ from sqlalchemy import func, select
 from sqlmodel import Session
 
 from app.reads.engine import database_engine
-from memfactory_core.explain.needs import NeedFate
+from memfactory_core.explain.needs import Need
 from memfactory_core.runs.tables import MemoryRow, NeedRow
 
 SHOWN_MEMORY = 400
 """Characters of a memory that a list reads."""
 MOST_NEEDS = 2000
 """Needed facts that a survival curve is computed from at most."""
-LOST_CAUSES = ("overwritten", "deleted", "merged_away")
-"""Causes by which a fact that was in memory is gone when it is needed."""
+LOST_CAUSES = ("overwritten", "deleted", "merged_away", "altered", "invented")
+"""Causes by which a fact that was in memory may be gone when it is needed; that it was there, `lost` says."""
 
 
-def list_needs(run_id: str, phase: str) -> list[NeedFate]:
+def list_needs(run_id: str, phase: str) -> list[Need]:
     """What became of the needed facts of a phase, of the first NEEDS of them."""
-    names = list(NeedFate.model_fields)
+    names = list(Need.model_fields)
     with Session(database_engine()) as session:
         chosen = (
             select(*(getattr(NeedRow, name) for name in names))
             .where(NeedRow.run_id == run_id, NeedRow.phase == phase)
             .limit(MOST_NEEDS)
         )
-        return [NeedFate(**row) for row in session.execute(chosen).mappings()]
+        return [Need(**row) for row in session.execute(chosen).mappings()]
 
 
 def list_unread_memories(
@@ -64,6 +64,7 @@ def list_lost_facts(run_id: str, phase: str, limit: int, offset: int = 0) -> lis
         chosen = (
             select(*(getattr(NeedRow, name) for name in names))
             .where(NeedRow.run_id == run_id, NeedRow.phase == phase, NeedRow.cause.in_(LOST_CAUSES))
+            .where(NeedRow.lost.is_not(None))
             .order_by(NeedRow.step.desc())
             .limit(limit)
             .offset(offset)
@@ -76,6 +77,6 @@ def count_needs(run_id: str, phase: str, were_lost: bool = False) -> int:
     needed."""
     chosen = select(func.count()).where(NeedRow.run_id == run_id, NeedRow.phase == phase)
     if were_lost:
-        chosen = chosen.where(NeedRow.cause.in_(LOST_CAUSES))
+        chosen = chosen.where(NeedRow.cause.in_(LOST_CAUSES), NeedRow.lost.is_not(None))
     with Session(database_engine()) as session:
         return session.execute(chosen).scalar_one()

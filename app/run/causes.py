@@ -107,9 +107,11 @@ def _show_failures(
     listed = list_failures(run.id, phase, cause, steps, ROWS_A_PAGE, (number - 1) * ROWS_A_PAGE)
     for row in listed:
         question, answer, open_it = st.columns([3, 2.4, 1], vertical_alignment="center")
-        question.markdown(f"{escape_markdown(row['question'], 80)}  \n:small[step {row['step']:,}]")
-        said = escape_markdown(row["answer"], 60) or "no answer"
-        right = escape_markdown(row["gold"], 40)
+        question.markdown(
+            f"{escape_markdown(row['failed_question'], 80)}  \n:small[step {row['step']:,}]"
+        )
+        said = escape_markdown(row["failed_answer"], 60) or "no answer"
+        right = escape_markdown(row["failed_gold"], 40)
         answer.markdown(f"{said}  \n:small[right: {right}]")
         place = {"run": run.id, "phase": phase, "step": row["step"], "episode": row["id"]}
         with open_it:

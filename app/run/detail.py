@@ -10,6 +10,7 @@ from app.reads.episodes import count_episodes
 from app.reads.runs import find_run
 from app.run.causes import show_causes
 from app.run.curves import show_curves
+from app.run.diagnosis import show_diagnosis
 from app.run.log import show_log
 from app.run.memories import show_memories
 from app.run.operations import has_operations, show_operations
@@ -52,6 +53,7 @@ def show_run(run: Run) -> None:
         if run.state in ACTIVE and now.state not in ACTIVE:
             st.rerun()
         show_status(now)
+        show_diagnosis(now)
         _show_buttons(now)
         shown = {"Curves": show_curves} if now.mode in ("train", "rerank") else {}
         shown |= {"Before and after" if shown else "Results": show_results}

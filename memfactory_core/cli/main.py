@@ -18,7 +18,9 @@ from memfactory_core import component, config
 from memfactory_core.cli.report import (
     about,
     bounds,
+    diagnose,
     print_decisions,
+    print_diagnosis,
     print_table,
     report,
     sweep_line,
@@ -323,10 +325,12 @@ def _progress(run: Run) -> str:
 
 
 def _finish(run: Run, json_: bool, check: bool = True) -> None:
+    diagnosis = diagnose(engine(), run)
     if json_:
-        print(json.dumps(report(run), indent=2))
+        print(json.dumps(report(run) | {"diagnosis": diagnosis}, indent=2))
     else:
         print_table(run)
+        print_diagnosis(diagnosis)
     if check and run.state != "finished":
         log = Path(run.folder) / "log.txt"
         raise RunError(f"run {run.id} {run.state}: {run.reason or 'no reason given'}; log: {log}")

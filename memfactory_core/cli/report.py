@@ -7,9 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine
+
+from memfactory_core.config import build
+from memfactory_core.errors import ConfigError
+from memfactory_core.policies.roles import START
 from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs import database
+from memfactory_core.runs.diagnosis import diagnose_run
 from memfactory_core.runs.tables import Run
+from memfactory_core.scoring.evaluate import SAMPLED_AT
 
 
 def report(run: Run) -> dict[str, Any]:
@@ -19,8 +26,32 @@ def report(run: Run) -> dict[str, Any]:
         "id": run.id, "name": run.name, "state": run.state, "reason": run.reason,
         "seconds": (run.ended or database.now()) - (run.started or run.created), "step": run.step,
         "scores": run.summary, "files": kept.get("files", {}), "versions": kept.get("versions", {}),
-        "judge": kept.get("judge"), "measured": kept.get("measured"), "config": run.settings,
+        "judge": kept.get("judge"), "sampling": sampling(run), "measured": kept.get("measured"),
+        "config": run.settings,
     }  # fmt: skip
+
+
+def sampling(run: Run) -> dict[str, float] | None:
+    """How the policy drew in avg@k: {"temperature", "min_p"}; None where nothing is drawn, as by programs and
+    retrievers, or where this version does not know the policy."""
+    if run.mode not in ("train", "evaluate"):
+        return None
+    try:
+        return build(run.settings, f"run {run.id}").policy.sampling(SAMPLED_AT) or None
+    except ConfigError:
+        return None
+
+
+def setting_lines(run: Run) -> list[str]:
+    """What else decides a table's scores: the sampling, and who answered for roles with a policy of their own."""
+    drawn, lines = sampling(run), []
+    if drawn:
+        cut = f", min-p {drawn['min_p']:g}" if "min_p" in drawn else ""
+        lines.append(f"sampling: T {drawn['temperature']:g}{cut}")
+    for role, policy in run.settings.get("roles", {}).items():
+        who = "a frozen copy of the starting weights" if policy == START else policy["kind"]
+        lines.append(f"role {role}: {who}")
+    return lines
 
 
 def judge_lines(run: Run) -> list[str]:
@@ -63,6 +94,19 @@ def measured_lines(run: Run) -> list[str]:
     if kept["texts"] == 1:
         told = "intervals: none, all questions are about one text, which tells nothing about others"
     return [*lines, told]
+
+
+def diagnose(engine: Engine, run: Run) -> dict[str, Any]:
+    """What `--json` prints of a run's diagnosis: the phase it is about and each sentence with its setting."""
+    phase, found = diagnose_run(engine, run)
+    shown = {"kind", "sentence", "setting"}
+    return {"phase": phase, "found": [one.model_dump(include=shown) for one in found]}
+
+
+def print_diagnosis(diagnosis: Mapping[str, Any]) -> None:
+    """What stood in the way of better answers, a sentence a line; nothing where nothing is worth saying."""
+    for one in diagnosis["found"]:
+        print(f"diagnosis ({diagnosis['phase']}): {one['sentence']}")
 
 
 def print_decisions(phase: str, counts: dict[str, dict[str, int]]) -> None:
@@ -133,7 +177,7 @@ def print_table(run: Run) -> None:
     for name, category in by_category(summary):
         cells = [_cell(summary[when].get(f"greedy/{name}/{category}")) for when in whens]
         print(f"{f'{name} of {category}':26}" + "".join(f"{cell:>34}" for cell in cells))
-    _print_lines([*judge_lines(run), *measured_lines(run)])
+    _print_lines([*setting_lines(run), *judge_lines(run), *measured_lines(run)])
 
 
 def _print_lines(lines: list[str]) -> None:

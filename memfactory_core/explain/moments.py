@@ -7,21 +7,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from memfactory_core.explain.causes import explain
-from memfactory_core.explain.story import read_at
+from memfactory_core.explain.causes import Finding, explain
+from memfactory_core.explain.needs import state_at
+from memfactory_core.explain.trail import Trail
 from memfactory_core.rewards.answers import extract_answer
 from memfactory_core.text import contains_words, words
-from memfactory_core.trace import (
-    Asked,
-    Episode,
-    Event,
-    Failed,
-    Recalled,
-    Scored,
-    Wrote,
-    holds,
-    replay,
-)
+from memfactory_core.trace import Asked, Episode, Event, Failed, Holding, Recalled, Scored, Wrote
 from memfactory_core.types import Evidence, Memory
 
 ROLES = {
@@ -112,50 +103,44 @@ def event_of_turn(episode: Episode, turn: int) -> int | None:
     return None
 
 
-def needed_at(episode: Episode, end: int) -> list[tuple[Evidence, str, int | None]]:
+def needed_at(
+    episode: Episode, end: int, findings: Sequence[Finding] | None = None
+) -> list[tuple[Evidence, str, int | None]]:
     """Each needed fact with its state (a key of STATES) after the events before `end`, and the
-    event that brought it about, where one did."""
+    event that brought it about, where one did. `findings` are those of `causes.explain`, where they are
+    known already."""
+    trail = Trail(episode)
     events = [event for event in episode.events if event.seq < end]
-    bank = replay(events)
     reached = max((event.at for event in events if event.at is not None), default=-1)
     if events and any(event.at is None for event in events if not isinstance(event, Scored)):
         reached = len(episode.example.observations)
-    return [
-        (item, *_state(episode, events, bank, reached, item)) for item in episode.example.needed
-    ]
+    found = []
+    for item, holding in trail.holdings.items():
+        state, seq = state_at(holding, end, reached)
+        if state == "present":
+            state, seq = _when_read(trail, holding, end)
+        if state == "used":
+            findings = explain(episode) if findings is None else findings
+            causes = [f.cause for f in findings if f.evidence == item and f.cause in _READING]
+            state = causes[0] if causes else state
+        found.append((item, state, seq))
+    return found
 
 
-def _state(
-    episode: Episode,
-    events: Sequence[Event],
-    bank: dict[str, Memory],
-    reached: int,
-    item: Evidence,
-) -> tuple[str, int | None]:
-    if any(holds(memory.text, item) for memory in bank.values()):
-        return _when_read(episode, events, item)
-    for event in reversed(events):
-        if not isinstance(event, Wrote) or event.action not in ("update", "delete"):
-            continue
-        if holds(event.before or "", item) and not holds(event.after or "", item):
-            merged = event.reason == "merged" and event.action == "update"
-            name = {"delete": "deleted"}.get(event.action, "overwritten")
-            return ("merged_away" if merged else name), event.seq
-    place = read_at(episode.example, item)
-    return ("untold" if place is None or place > reached else "never_stored"), None
-
-
-def _when_read(episode: Episode, events: Sequence[Event], item: Evidence) -> tuple[str, int | None]:
-    asked = [q.question for q in episode.example.questions if item in q.evidence]
-    reads = [e for e in events if isinstance(e, Recalled) and e.at is None and e.query in asked]
+def _when_read(trail: Trail, holding: Holding, end: int) -> tuple[str, int | None]:
+    """Of a fact in memory: whether it was read for an answer before `end`."""
+    item = holding.evidence
+    asked = [q.question for q in trail.episode.example.questions if item in q.evidence]
+    reads = [e for question in asked for e in trail.recalls_for(question) if e.seq < end]
     if not reads:
         return "present", None
-    if not any(holds(hit.memory.text, item) for hit in reads[-1].hits):
-        return "not_retrieved", reads[-1].seq
-    if not any(isinstance(e, Asked) and e.role == "answer" for e in events):
-        return "present", reads[-1].seq
-    causes = [f.cause for f in explain(episode) if f.evidence == item and f.cause in _READING]
-    return (causes[0] if causes else "used"), reads[-1].seq
+    last = max(event.seq for event in reads)
+    if last not in holding.recalls:
+        return "not_retrieved", last
+    first = trail.answered(0)
+    if first is None or first.seq >= end:
+        return "present", last
+    return "used", last
 
 
 def history(episode: Episode, memory_id: str) -> list[Event]:

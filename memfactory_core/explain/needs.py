@@ -1,29 +1,23 @@
-"""What became of each memory and of each needed fact of an episode, computed from its trace."""
+"""What became of each needed fact of an episode, in words and in observations. What memory held of it, write by write,
+is found by trace.follow_facts alone; here its moments get their names."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
 from memfactory_core.explain.causes import Finding
-from memfactory_core.trace import Episode, Recalled, Wrote, holds, replay, snapshots
-from memfactory_core.types import Memory, Record
+from memfactory_core.trace import Episode, Event, Holding, Wrote, follow_facts
+from memfactory_core.types import Evidence, Record
+
+Standing = Literal["unread", "kept", "missed", "lost", "gone"]
+"""Of a needed fact after an observation: not read yet; in memory; read here and not written; lost here;
+lost or missed earlier."""
 
 
-class MemoryFate(Record):
-    """The life of one memory: the events at which it was written, first and last read, and ended."""
-
-    memory_id: str
-    text: str
-    written: int
-    updates: int = 0
-    reads: int = 0
-    last_read: int | None = None
-    ended: int | None = None
-    needed_later: bool = False
-    """It was deleted or overwritten, and what it said was needed for a question."""
-
-
-class NeedFate(Record):
-    """The life of one needed fact, counted in observations: told at `told`, in memory from `stored` on
-    (None: never), gone from `lost` on (None: kept to the end)."""
+class Need(Record):
+    """One needed fact, counted in observations: told at `told`, in memory from `stored` on (None: never), gone from
+    `lost` on (None: kept to the end). `cause` says why a question that needs it was answered wrongly."""
 
     text: str
     told: int
@@ -34,79 +28,103 @@ class NeedFate(Record):
     cause_seq: int | None = None
 
 
-def memory_fates(episode: Episode) -> list[MemoryFate]:
-    """One fate for each memory that was ever added, in the order of the adding."""
-    fates: dict[str, dict] = {}
-    bank: dict[str, Memory] = {}
-    for event in episode.events:
-        if isinstance(event, Recalled):
-            for hit in event.hits:
-                if fate := fates.get(hit.memory.id):
-                    fate["reads"] += 1
-                    fate["last_read"] = event.seq
-        elif isinstance(event, Wrote) and event.memory_id:
-            bank = replay([event], bank=bank)
-            _live_on(fates, event, episode)
-    return [MemoryFate(**fate) for fate in fates.values()]
-
-
-def _live_on(fates: dict[str, dict], event: Wrote, episode: Episode) -> None:
-    name = event.memory_id
-    if event.action == "add":
-        fates[name] = {
-            "memory_id": name, "text": event.after or "", "written": event.seq, "reads": 0,
-            "updates": 0,
-        }  # fmt: skip
-        return
-    fate = fates.get(name or "")
-    if fate is None or event.action not in ("update", "delete"):
-        return
-    before, after = event.before or "", event.after or ""
-    if any(holds(before, item) and not holds(after, item) for item in episode.example.needed):
-        fate["needed_later"] = True
-    if event.action == "delete":
-        fate["ended"] = event.seq
-    else:
-        fate["updates"] += 1
-        fate["text"] = after
-
-
-def need_fates(episode: Episode, findings: list[Finding]) -> list[NeedFate]:
-    """One fate for each needed fact whose observation is known; its cause from `attribution.explain`."""
+def find_needs(
+    episode: Episode,
+    findings: Sequence[Finding],
+    holdings: Mapping[Evidence, Holding] | None = None,
+) -> list[Need]:
+    """Each needed fact whose observation the task names; its cause from `causes.explain`. `holdings` is what
+    `trace.follow_facts` found, where it is known already."""
+    if holdings is None:
+        holdings = follow_facts(episode.example, episode.events)
     causes = {f.evidence.text: f for f in findings if f.evidence is not None}
-    texts = snapshots(episode)
-    fates = []
-    for item in episode.example.needed:
+    needs = []
+    for item, holding in holdings.items():
         if item.observation is None:
             continue
-        held = [holds(text, item) for text in texts]
-        stored = held.index(True) if any(held) else None
-        last = max((i for i, here in enumerate(held) if here), default=None)
         finding = causes.get(item.text)
-        fates.append(
-            NeedFate(
-                text=item.text, told=item.observation, stored=stored,
-                lost=None if last is None or last == len(held) - 1 else last + 1,
-                observations=len(texts), cause=finding.cause if finding else None,
+        first = holding.stays[0].since if holding.stays else None
+        gone = None if holding.kept or not holding.stays else holding.stays[-1].until
+        needs.append(
+            Need(
+                text=item.text, told=item.observation, stored=_at(episode, first),
+                lost=_at(episode, gone), observations=len(episode.example.observations),
+                cause=finding.cause if finding else None,
                 cause_seq=finding.seq if finding else None,
             )
         )  # fmt: skip
-    return fates
+    return needs
 
 
-def survival(fates: list[NeedFate]) -> list[tuple[int, float, int]]:
+def _at(episode: Episode, seq: int | None) -> int | None:
+    return None if seq is None else episode.events[seq].at
+
+
+def standing(holding: Holding, observation: int, first: int, end: int) -> Standing:
+    """How a needed fact stands after an observation whose events have the numbers `first` to `end` - 1."""
+    if holding.held_before(end):
+        return "kept"
+    if any(stay.until is not None and first <= stay.until < end for stay in holding.stays):
+        return "lost"
+    if holding.told == observation:
+        return "missed"
+    return "unread" if holding.told is None or holding.told > observation else "gone"
+
+
+def state_at(holding: Holding, end: int, reached: int) -> tuple[str, int | None]:
+    """What memory held of a needed fact after the events before `end`, in a word, and the event that brought it
+    about: "present", how it was lost, "never_stored", or "untold" where observation `reached` came before it."""
+    if holding.held_before(end):
+        return "present", None
+    lost = holding.last_loss(before=end)
+    if lost and lost.how:
+        return lost.how, lost.until
+    untold = holding.told is None or holding.told > reached
+    return ("untold" if untold else "never_stored"), None
+
+
+def course_in_words(holding: Holding, events: Sequence[Event], read: int) -> str:
+    """A needed fact's course as the end of a sentence, after `read` observations: "was read in section 2, written
+    and kept to the end"."""
+    place = holding.told
+    if place is None:
+        return "is not stated in any section"
+    if place >= read:
+        return f"stands in section {place + 1}, which was not read"
+    if not holding.stored:
+        here = [event for event in events if isinstance(event, Wrote) and event.at == place]
+        refused = any(event.action == "reject" for event in here)
+        why = "; the write was rejected" if refused else ""
+        return f"was read in section {place + 1} and never written{why}"
+    written = events[holding.stays[0].since].at
+    there = (
+        "written" if written == place or written is None else f"written in section {written + 1}"
+    )
+    start = f"was read in section {place + 1}, {there}"
+    lost = holding.last_loss()
+    if holding.kept or lost is None or lost.until is None:
+        return f"{start} and kept to the end"
+    verb = {"deleted": "deleted", "merged_away": "lost in a merge"}.get(
+        lost.how or "", "overwritten"
+    )
+    where = events[lost.until].at
+    section = "while answering" if where is None else f"in section {where + 1}"
+    return f"{start}, and {verb} {section}"
+
+
+def survival(needs: Sequence[Need]) -> list[tuple[int, float, int]]:
     """The share of needed facts still in memory after 0, 1, 2, ... further observations, and how many facts
     were followed that long: (observations since told, share alive, at risk). Facts told too late to be
     followed so far leave the count; it is no estimate beyond the longest follow-up."""
     curve = []
-    longest = max((f.observations - 1 - f.told for f in fates), default=-1)
+    longest = max((need.observations - 1 - need.told for need in needs), default=-1)
     for age in range(longest + 1):
-        followed = [f for f in fates if f.told + age < f.observations]
+        followed = [need for need in needs if need.told + age < need.observations]
         alive = sum(
-            f.stored is not None
-            and f.stored <= f.told + age
-            and (f.lost is None or f.lost > f.told + age)
-            for f in followed
+            need.stored is not None
+            and need.stored <= need.told + age
+            and (need.lost is None or need.lost > need.told + age)
+            for need in followed
         )
         curve.append((age, alive / len(followed), len(followed)))
     return curve

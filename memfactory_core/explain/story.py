@@ -1,69 +1,57 @@
-"""What happened in an episode, section by section: what was read, what was written, and the fate of
-each needed fact. Plain data from the trace; no widget, no markup."""
+"""What happened in an episode, section by section: what was read, what was written, and how each needed fact
+stands. Plain data from the trace; no widget, no markup."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from memfactory_core.trace import Episode, Event, Failed, Recalled, Wrote, holds, replay
-from memfactory_core.types import Evidence, Example, Memory
-
-Fate = Literal["unread", "kept", "missed", "lost", "gone"]
-"""Of a needed fact after a section: not read yet; in memory; read here and not written; lost here;
-lost or missed earlier."""
+from memfactory_core.explain.inventions import Invention, find_inventions
+from memfactory_core.explain.needs import Standing, course_in_words, standing
+from memfactory_core.trace import Episode, Event, Failed, Recalled, Wrote, follow_facts, replay
+from memfactory_core.types import Example, Memory
 
 
 @dataclass(frozen=True)
 class Section:
-    """One observation: its text, the writes it led to, the memory before and after, and each needed
-    fact's fate, in the order of the example's evidence."""
+    """One observation: its text, the writes it led to, the memory before and after, and how each needed
+    fact stands, in the order of the example's evidence. `inventions` are those of its writes that say what
+    nobody has stated, by event number."""
 
     index: int
     text: str
     writes: tuple[Wrote, ...]
     before: tuple[Memory, ...]
     after: tuple[Memory, ...]
-    fates: tuple[Fate, ...]
+    standings: tuple[Standing, ...]
+    inventions: dict[int, Invention]
 
 
 def sections(example: Example, events: Sequence[Event]) -> list[Section]:
     """One entry for each observation that has been read so far."""
-    last = max((event.at for event in events if event.at is not None), default=-1)
+    holdings = follow_facts(example, events).values()
+    inventions = find_inventions(example, events)
+    by_observation: dict[int, list[Event]] = {}
+    for event in events:
+        if event.at is not None:
+            by_observation.setdefault(event.at, []).append(event)
+    last = max(by_observation, default=-1)
     found: list[Section] = []
     bank: dict[str, Memory] = {}
-    fates: tuple[Fate, ...] = ("unread",) * len(example.needed)
+    end = 0
     for index in range(min(last + 1, len(example.observations))):
-        here = [event for event in events if event.at == index]
+        here = by_observation.get(index, [])
+        first, end = (here[0].seq, here[-1].seq + 1) if here else (end, end)
         before, bank = tuple(bank.values()), replay(here, bank=bank)
-        after = tuple(bank.values())
-        text = " ".join(memory.text for memory in after)
-        fates = tuple(
-            _fate(item, fate, text, read_at(example, item) == index)
-            for item, fate in zip(example.needed, fates, strict=True)
-        )
         writes = tuple(event for event in here if isinstance(event, Wrote))
-        found.append(Section(index, example.observations[index], writes, before, after, fates))
+        found.append(
+            Section(
+                index, example.observations[index], writes, before, tuple(bank.values()),
+                tuple(standing(holding, index, first, end) for holding in holdings),
+                {w.seq: inventions[w.seq] for w in writes if w.seq in inventions},
+            )
+        )  # fmt: skip
     return found
-
-
-def read_at(example: Example, item: Evidence) -> int | None:
-    """The index of the observation that states a needed fact, None where none does."""
-    if item.observation is not None:
-        return item.observation
-    stated = (i for i, text in enumerate(example.observations) if holds(text, item))
-    return next(stated, None)
-
-
-def _fate(item: Evidence, before: Fate, memory: str, read_now: bool) -> Fate:
-    if holds(memory, item):
-        return "kept"
-    if before == "kept":
-        return "lost"
-    if read_now:
-        return "missed"
-    return "unread" if before == "unread" else "gone"
 
 
 def tell(episode: Episode) -> str:
@@ -74,12 +62,13 @@ def tell(episode: Episode) -> str:
     right = _answers_in_words(episode)
     if not episode.example.needed:
         return right or "This task does not say which facts were needed."
-    told = sections(episode.example, episode.events)
-    several = len(episode.example.needed) > 1
+    read = 1 + max((event.at for event in episode.events if event.at is not None), default=-1)
+    holdings = follow_facts(episode.example, episode.events).values()
+    several = len(holdings) > 1
     parts = [
-        f"{f'Needed fact {i + 1}' if several else 'The needed fact'} "
-        f"{_fate_in_words(episode.example, told, i)}."
-        for i in range(len(episode.example.needed))
+        f"{f'Needed fact {number}' if several else 'The needed fact'} "
+        f"{course_in_words(holding, episode.events, read)}."
+        for number, holding in enumerate(holdings, 1)
     ]
     return " ".join([*parts, right]).strip()
 
@@ -95,31 +84,7 @@ def _answers_in_words(episode: Episode) -> str:
     return f"The answer is {verdict}."
 
 
-def _fate_in_words(example: Example, told: Sequence[Section], which: int) -> str:
-    place = read_at(example, example.needed[which])
-    if place is None:
-        return "is not stated in any section"
-    if place >= len(told):
-        return f"stands in section {place + 1}, which was not read"
-    fates = [section.fates[which] for section in told]
-    if "kept" not in fates:
-        refused = any(write.action == "reject" for write in told[place].writes)
-        why = "; the write was rejected" if refused else ""
-        return f"was read in section {place + 1} and never written{why}"
-    written = fates.index("kept")
-    there = "written" if written == place else f"written in section {written + 1}"
-    start = f"was read in section {place + 1}, {there}"
-    if fates[-1] == "kept":
-        return f"{start} and kept to the end"
-    lost = max(i for i, fate in enumerate(fates) if fate == "lost")
-    verb = "deleted" if _deleted(told[lost], example.needed[which]) else "overwritten"
-    return f"{start}, and {verb} in section {lost + 1}"
-
-
-def _deleted(section: Section, item: Evidence) -> bool:
-    return any(w.action == "delete" and holds(w.before or "", item) for w in section.writes)
-
-
-def recalled(events: Sequence[Event]) -> list[Recalled]:
-    """What was read from memory to answer."""
-    return [event for event in events if isinstance(event, Recalled) and event.at is None]
+def read_for_answers(events: Sequence[Event]) -> dict[str, Recalled]:
+    """What each question was answered from, by the question: its last recall, for a reranker recalls its candidates
+    before it."""
+    return {e.query: e for e in events if isinstance(e, Recalled) and e.at is None}

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from memfactory_core.dialects import Dialect
 from memfactory_core.episode import Ask, Context, Sampler, Steps, run_episodes
 from memfactory_core.errors import RunError
 from memfactory_core.paradigms import Paradigm
@@ -53,6 +54,10 @@ class Replaying:
         self.change = change
         self.policy = policy
         self.given: dict[str, int] = {}
+
+    def dialect_of(self, role: str) -> Dialect:
+        """The policy's own."""
+        return self.policy.dialect_of(role)
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
         """Recorded words where there are some, the policy's own for the rest, in one batch."""

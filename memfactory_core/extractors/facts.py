@@ -24,12 +24,6 @@ def extract_messages(observation: str, system: str = SYSTEM) -> list[Message]:
     return [{"role": "system", "content": system}, {"role": "user", "content": content}]
 
 
-def parse_lines(text: str) -> list[str]:
-    """The facts of an output: its lines without list marks, empty ones and NONE left out."""
-    lines = (line.strip().lstrip("-*•").strip() for line in text.splitlines())
-    return [line for line in lines if line and line.rstrip(".").upper() != "NONE"]
-
-
 class Facts(Extractor, kind="facts"):
     """The policy lists the facts that are worth remembering (Memory-R1)."""
 
@@ -41,5 +35,4 @@ class Facts(Extractor, kind="facts"):
         text = yield from context.ask(
             "extract", extract_messages(observation), self.max_tokens, observation=observation
         )
-        facts = parse_lines(text)
-        return facts[:-1] if context.cut_off else facts
+        return context.dialect_of("extract").read_facts(text, observation, context.cut_off)

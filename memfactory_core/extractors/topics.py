@@ -10,7 +10,7 @@ from pydantic import Field
 
 from memfactory_core.episode import Context
 from memfactory_core.extractors import Extractor
-from memfactory_core.extractors.facts import extract_messages, parse_lines
+from memfactory_core.extractors.facts import extract_messages
 
 SYSTEM = (
     "The text is one session of a conversation. For each topic that tells something personal about a "
@@ -33,5 +33,4 @@ class Topics(Extractor, kind="topics"):
             self.max_tokens,
             observation=observation,
         )
-        topics = parse_lines(text)
-        return topics[:-1] if context.cut_off else topics
+        return context.dialect_of("extract").read_facts(text, observation, context.cut_off)

@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
 
-from memfactory_core.component import Component
+from memfactory_core.component import Component, Part
+from memfactory_core.dialects import Dialect
+from memfactory_core.dialects.quoted import Quoted
 from memfactory_core.episode import Sampler
 
 
@@ -14,11 +16,17 @@ class Policy(Component, ABC, family="policies"):
     """Who decides what to remember and answers."""
 
     trainable: ClassVar[bool] = False
+    dialect: Part[Dialect] = Quoted()
+    """How it is spoken to and read; its sampler names it too."""
 
     @abstractmethod
     def load(self, weights: Path | None = None) -> Sampler:
         """The live policy; `weights` is a folder that training wrote, None means the starting weights.
         Raises PolicyError where it cannot be loaded."""
+
+    def sampling(self, temperature: float) -> dict[str, float]:
+        """How it draws at a temperature, for the tables: {"temperature", ...}; {} where it draws nothing."""
+        return {"temperature": temperature}
 
     def trainer_options(self, model: Any) -> dict[str, Any]:
         """What the trainer needs beside the loaded model, such as adapters to add."""

@@ -8,18 +8,27 @@ from pathlib import Path
 
 from pydantic import Field
 
+from memfactory_core.component import Part
+from memfactory_core.dialects import Dialect
+from memfactory_core.dialects.chat import Chat
 from memfactory_core.endpoint import ChatEndpoint
-from memfactory_core.episode import Ask
+from memfactory_core.episode import Ask, Sampler
 from memfactory_core.policies import Policy
 from memfactory_core.types import Completion
 
 
-class ApiSampler:
-    """Sends each ask as one chat completion, `parallel` at a time."""
+class ApiSampler(Sampler):
+    """Sends each ask as one chat completion, `parallel` at a time. It cannot be seeded: two evaluations at a
+    temperature differ."""
 
-    def __init__(self, endpoint: ChatEndpoint, parallel: int) -> None:
+    def __init__(self, endpoint: ChatEndpoint, parallel: int, dialect: Dialect) -> None:
         self.endpoint = endpoint
+        self.dialect = dialect
         self.parallel = parallel
+
+    def dialect_of(self, role: str) -> Dialect:
+        """The policy's dialect, whatever the role."""
+        return self.dialect
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
         """One completion for each ask. PolicyError where the endpoint does not answer as it should."""
@@ -34,6 +43,8 @@ class ApiSampler:
 class Api(Policy, kind="api"):
     """A model behind an OpenAI-compatible endpoint; answers, but cannot be trained here."""
 
+    dialect: Part[Dialect] = Chat()
+    """How it is spoken to and read."""
     url: str = Field("http://127.0.0.1:8000/v1", pattern=r"^https?://")
     """The endpoint's address up to /v1."""
     model: str = Field("default", min_length=1)
@@ -48,4 +59,4 @@ class Api(Policy, kind="api"):
     def load(self, weights: Path | None = None) -> ApiSampler:
         """The endpoint, ready to be asked; nothing is sent yet."""
         endpoint = ChatEndpoint(self.url, self.model, self.key_variable, self.timeout)
-        return ApiSampler(endpoint, self.parallel)
+        return ApiSampler(endpoint, self.parallel, self.dialect)

@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from memfactory_core.component import Part
+from memfactory_core.dialects import Dialect
+from memfactory_core.dialects.chat import Chat
 from memfactory_core.errors import PolicyError
 from memfactory_core.policies import Policy
 from memfactory_core.policies.language_model import LanguageModelSampler
@@ -16,6 +19,8 @@ class HF(Policy, kind="hf"):
     """A causal language model by its hub name or folder: Qwen3, Llama and the like, whole or with LoRA."""
 
     trainable: ClassVar[bool] = True
+    dialect: Part[Dialect] = Chat()
+    """How it is spoken to and read."""
     model: str = Field("Qwen/Qwen3-0.6B", min_length=1)
     """The model's name on the hub, or the folder it lies in."""
     lora_rank: int = Field(0, ge=0, le=1024)
@@ -56,6 +61,7 @@ class HF(Policy, kind="hf"):
             )
         sampler = LanguageModelSampler(model.to(device), tokenizer, self.batch_size)
         sampler.template_options = {"enable_thinking": self.thinking}
+        sampler.dialect = self.dialect
         return sampler
 
     def _dtype(self, device: str) -> Any:

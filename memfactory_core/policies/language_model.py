@@ -1,29 +1,50 @@
 """A causal language model as a sampler: chat template, generation, exact ids and log-probabilities.
 
 The ids that were sampled are kept as they are: nothing is decoded and encoded again, and no end token is
-added that was not sampled. The trainer replaces `generate` where it has its own way (vLLM through TRL).
+added that was not sampled. Who has another way to generate (the trainer: TRL, vLLM) gives it to `complete_by`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from memfactory_core.episode import Ask
+from memfactory_core.dialects import Dialect
+from memfactory_core.dialects.quoted import Quoted
+from memfactory_core.dialects.thinking import OPENED
+from memfactory_core.episode import Ask, Sampler
+from memfactory_core.errors import PolicyError
 from memfactory_core.types import Completion
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+PROBE = "Xq7system"
+"""What a chat template is tried with as a system message."""
+
+
 class Generated(NamedTuple):
-    """One sampled sequence: its ids (an end token only if sampled) and, where known, their log-probs."""
+    """One sampled sequence: its ids (an end token only if sampled) and, where known, their log-probs under the
+    distribution they were drawn from, and the ids which that distribution was cut to (None: all)."""
 
     ids: list[int]
     logprobs: list[float] | None
+    kept: list[list[int]] | None = None
 
 
-class LanguageModelSampler:
+UNCUT = {
+    "top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0,
+}  # fmt: skip
+"""Many models' own generation settings cut the distribution or punish repetition (Qwen does both). What is recorded
+and trained is the plain softmax at the temperature, so that is what must be drawn from."""
+
+Generate = Callable[[list[list[int]], int, float], list[Generated]]
+"""One sequence for each prompt (token ids), of at most so many new tokens, at a temperature."""
+
+
+class LanguageModelSampler(Sampler):
     """A transformers model and its tokenizer behind the `Sampler` contract."""
 
     def __init__(
@@ -33,18 +54,61 @@ class LanguageModelSampler:
         self.tokenizer = tokenizer
         self.batch_size = batch_size
         self.template_options: dict[str, Any] = {}
+        self.dialect: Dialect = Quoted()
         ends = model.generation_config.eos_token_id
         ends = ends if isinstance(ends, list) else [ends]
         self.end_ids = {end for end in [*ends, tokenizer.eos_token_id] if end is not None}
 
     def encode(self, messages: Sequence[dict[str, str]]) -> list[int]:
-        """The prompt's ids through the chat template."""
-        return self.tokenizer.apply_chat_template(
-            list(messages), add_generation_prompt=True, return_dict=True, **self.template_options
-        )["input_ids"]
+        """The prompt's ids through the chat template; where it knows no system role, the system's text begins the
+        first turn of the user. PolicyError where the template refuses the messages."""
+        folded = fold_system(messages) if self.folds_system else list(messages)
+        return self._apply_template(folded, return_dict=True)["input_ids"]
+
+    @cached_property
+    def folds_system(self) -> bool:
+        """Whether the chat template refuses system messages (Gemma's raises) or leaves them out."""
+        user = {"role": "user", "content": "u"}
+        try:
+            shown = self._apply_template(
+                [{"role": "system", "content": PROBE}, user], tokenize=False
+            )
+        except PolicyError:
+            return True
+        return PROBE not in shown
+
+    def _apply_template(self, messages: list[dict[str, str]], **options: Any) -> Any:
+        from jinja2.exceptions import TemplateError
+
+        try:
+            return self.tokenizer.apply_chat_template(
+                messages, add_generation_prompt=True, **options, **self.template_options
+            )
+        except (TemplateError, TypeError, ValueError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            roles = ", ".join(message["role"] for message in messages)
+            raise PolicyError(
+                f"the chat template of {self.tokenizer.name_or_path!r} refuses the messages ({roles}): {reason}"
+            ) from error
+
+    def seed(self, seed: int) -> None:
+        """`model.generate` draws from torch's global generators, so these are seeded."""
+        import torch
+
+        torch.manual_seed(seed)
+
+    def dialect_of(self, role: str) -> Dialect:
+        """The policy's dialect, whatever the role."""
+        return self.dialect
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
         """One completion for each ask; asks with one length limit share batches, each cut at its own."""
+        return self.complete_by(self.generate, asks, temperature)
+
+    def complete_by(
+        self, generate: Generate, asks: Sequence[Ask], temperature: float
+    ) -> list[Completion]:
+        """As `complete`, with sequences from `generate`."""
         results: list[Completion | None] = [None] * len(asks)
         for limit in sorted({ask.max_tokens for ask in asks}):
             chosen = [i for i, ask in enumerate(asks) if ask.max_tokens == limit]
@@ -53,7 +117,7 @@ class LanguageModelSampler:
             order = sorted(range(len(chosen)), key=lambda j: len(prompts[j]))
             for start in range(0, len(order), self.batch_size):
                 batch = order[start : start + self.batch_size]
-                sampled = self.generate([prompts[j] for j in batch], limit, temperature)
+                sampled = generate([prompts[j] for j in batch], limit, temperature)
                 for j, sequence in zip(batch, sampled, strict=True):
                     results[chosen[j]] = self._completion(prompts[j], sequence)
         return [result for result in results if result is not None]
@@ -61,11 +125,15 @@ class LanguageModelSampler:
     def _completion(self, prompt: list[int], sequence: Generated) -> Completion:
         ended = bool(sequence.ids) and sequence.ids[-1] in self.end_ids
         shown = sequence.ids[:-1] if ended else sequence.ids
+        text = self.tokenizer.decode(shown, clean_up_tokenization_spaces=False).strip()
+        # a template may open the thinking; cut off before its end, the output would not tell
+        opened = OPENED.search(self.tokenizer.decode(prompt[-16:]))
         return Completion(
-            text=self.tokenizer.decode(shown, clean_up_tokenization_spaces=False).strip(),
+            text=f"{opened[0].strip()}{text}" if opened else text,
             prompt_ids=tuple(prompt),
             completion_ids=tuple(sequence.ids),
             logprobs=None if sequence.logprobs is None else tuple(sequence.logprobs),
+            kept=None if sequence.kept is None else tuple(map(tuple, sequence.kept)),
             finish_reason="stop" if ended else "length",
         )
 
@@ -81,7 +149,7 @@ class LanguageModelSampler:
         width = max(map(len, prompts))
         ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts])
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
-        sampling = {"temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature else {}
+        sampling = {"temperature": temperature, **UNCUT} if temperature else {}
         training = self.model.training
         self.model.eval()
         with torch.no_grad():
@@ -93,6 +161,8 @@ class LanguageModelSampler:
                 pad_token_id=pad,
                 return_dict_in_generate=True,
                 output_logits=True,
+                repetition_penalty=1.0,
+                no_repeat_ngram_size=0,
                 **sampling,
             )
         self.model.train(training)
@@ -106,3 +176,14 @@ class LanguageModelSampler:
     def _cut(self, ids: list[int], logprobs: list[float]) -> Generated:
         end = next((i + 1 for i, token in enumerate(ids) if token in self.end_ids), len(ids))
         return Generated(ids[:end], logprobs[:end])
+
+
+def fold_system(messages: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """The messages without a system role: its text begins the first turn of the user."""
+    system = [message["content"] for message in messages if message["role"] == "system"]
+    rest = [dict(message) for message in messages if message["role"] != "system"]
+    if system and rest and rest[0]["role"] == "user":
+        rest[0]["content"] = "\n\n".join([*system, rest[0]["content"]])
+    elif system:
+        rest.insert(0, {"role": "user", "content": "\n\n".join(system)})
+    return rest

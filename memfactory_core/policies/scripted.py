@@ -4,12 +4,12 @@ computed by hand. All but `clairvoyant` see only what any policy sees."""
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from memfactory_core.dialects import quoted
-from memfactory_core.episode import Ask
+from memfactory_core.episode import Ask, Sampler
 from memfactory_core.policies import Policy
 from memfactory_core.policies.contradiction import same_subject, value_of
 from memfactory_core.tasks.language import (
@@ -27,12 +27,26 @@ from memfactory_core.types import Completion, Memory
 Strategy = Literal["overlap", "everything", "nothing", "first", "last", "random", "clairvoyant"]
 
 
-class ScriptedSampler:
+class ScriptedSampler(Sampler):
     """Writes by a fixed strategy and reads as well as a program can."""
 
     def __init__(self, strategy: Strategy, seed: int) -> None:
         self.strategy = strategy
+        self.own_seed = seed
         self.random = random.Random(seed)
+
+    def seed(self, seed: int) -> None:
+        """The random strategy draws anew; its own seed goes on telling it from others."""
+        self.random = random.Random(f"{self.own_seed} {seed}")
+
+    def state(self) -> dict[str, Any]:
+        """The state of its generator."""
+        return {"random": self.random.getstate()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Sets the generator to a state that `state` returned."""
+        version, numbers, gauss = state["random"]
+        self.random.setstate((version, tuple(numbers), gauss))
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
         """One completion for each ask; the temperature changes nothing."""
@@ -161,6 +175,10 @@ class Scripted(Policy, kind="scripted"):
     last or random ones; `clairvoyant` knows the evidence and shows what is possible."""
     seed: int = 0
     """Seed of the random strategy."""
+
+    def sampling(self, temperature: float) -> dict[str, float]:
+        """Nothing: a program draws from no distribution over tokens."""
+        return {}
 
     def load(self, weights: Path | None = None) -> ScriptedSampler:
         """The strategy, ready to answer; there are no weights."""

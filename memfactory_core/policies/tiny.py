@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -16,6 +17,8 @@ from memfactory_core.tiny import WEIGHTS
 
 class TinySampler(LanguageModelSampler):
     """The tiny model with its own fast sampler in place of `model.generate`."""
+
+    folds_system = False  # its template leaves system messages out on purpose
 
     def __init__(
         self, *parts: object, seed: int | None, batch_size: int, min_p: float = 0.0
@@ -29,6 +32,18 @@ class TinySampler(LanguageModelSampler):
             self.random.seed()
         else:
             self.random.manual_seed(seed)
+
+    def seed(self, seed: int) -> None:
+        """Its draws come from a generator of its own, which is seeded."""
+        self.random.manual_seed(seed)
+
+    def state(self) -> dict[str, Any]:
+        """The state of its generator (uint8)."""
+        return {"random": self.random.get_state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Sets the generator to a state that `state` returned."""
+        self.random.set_state(state["random"])
 
     def generate(
         self, prompts: list[list[int]], max_tokens: int, temperature: float
@@ -45,7 +60,7 @@ class TinySampler(LanguageModelSampler):
             eos_id=self.tokenizer.eos_token_id,
             generator=self.random,
         )
-        return [Generated(list(one.ids), list(one.logprobs)) for one in sampled]
+        return [Generated(one.ids, one.logprobs, one.kept) for one in sampled]
 
 
 class Tiny(Policy, kind="tiny"):
@@ -53,12 +68,17 @@ class Tiny(Policy, kind="tiny"):
 
     trainable: ClassVar[bool] = True
     seed: int | None = None
-    """Seed of the sampling; none means a different one each time."""
+    """Seed of the sampling where one talks to it; none means a different one each time. Runs draw by their own
+    seed."""
     min_p: float = Field(0.1, ge=0, le=1)
     """Tokens less likely than this share of the likeliest one are never sampled: a model this small blends the
     names that it chooses among, and slips of that kind drown what reinforcement learning has to hear."""
     batch_size: int = Field(256, ge=1, le=4096)
     """How many prompts are sampled together."""
+
+    def sampling(self, temperature: float) -> dict[str, float]:
+        """The temperature, and the cut that applies with it."""
+        return {"temperature": temperature, "min_p": self.min_p}
 
     def load(self, weights: Path | None = None) -> TinySampler:
         """The model with the shipped weights, or with those that a run saved."""
@@ -72,6 +92,8 @@ class Tiny(Policy, kind="tiny"):
             )
         model = AutoModelForCausalLM.from_pretrained(folder)
         tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
-        return TinySampler(
+        sampler = TinySampler(
             model, tokenizer, seed=self.seed, batch_size=self.batch_size, min_p=self.min_p
         )
+        sampler.dialect = self.dialect
+        return sampler

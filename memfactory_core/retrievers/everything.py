@@ -12,4 +12,4 @@ class Everything(Retriever, kind="everything"):
 
     def retrieve(self, query: str, context: Context) -> list[Hit]:
         """All memories; the query is not used."""
-        return [Hit(memory=memory) for memory in context.bank.all()]
+        return [Hit(memory=memory, scores={"everything": 1.0}) for memory in context.bank.all()]

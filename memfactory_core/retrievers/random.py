@@ -23,4 +23,4 @@ class RandomDraw(Retriever, kind="random"):
         """`top_k` memories in the order they were drawn."""
         memories = context.bank.all()
         draw = Random(f"{self.seed} {query}").sample(memories, min(self.top_k, len(memories)))
-        return [Hit(memory=memory) for memory in draw]
+        return [Hit(memory=memory, scores={"drawn": 1.0}) for memory in draw]

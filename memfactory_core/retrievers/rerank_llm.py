@@ -6,7 +6,6 @@ seen; 2. what is chosen is all that the answer is read from."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -17,7 +16,6 @@ from memfactory_core.dialects.quoted import list_memories
 from memfactory_core.episode import Context
 from memfactory_core.retrievers import Retriever
 from memfactory_core.retrievers.bm25 import BM25
-from memfactory_core.text import words
 from memfactory_core.types import Hit, Message, Op
 
 SYSTEM = (
@@ -25,7 +23,6 @@ SYSTEM = (
     "its id, and the question. Copy each memory that is needed with its id, as few as possible; write "
     "nothing else."
 )
-_CHOICE = re.compile(r"(.*?)#(\w+)", re.DOTALL)
 
 
 def select_messages(candidates: Sequence[Hit], question: str) -> list[Message]:
@@ -33,25 +30,6 @@ def select_messages(candidates: Sequence[Hit], question: str) -> list[Message]:
     memories = list_memories([hit.memory for hit in candidates])
     content = f"Memory: {memories}\nQuestion: {question}\nSelect:"
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}]
-
-
-def parse_choice(text: str, candidates: Sequence[Hit]) -> tuple[list[Hit], str]:
-    """The chosen hits in the order chosen, each once, and the first thing that is wrong with the output
-    ("" where nothing is): no id, an id that was not shown, a quote that is not that memory."""
-    by_id = {hit.memory.id: hit for hit in candidates}
-    chosen: list[Hit] = []
-    wrong = ""
-    for quoted, memory_id in _CHOICE.findall(text):
-        hit = by_id.get(memory_id)
-        if hit is None:
-            wrong = wrong or f"no memory #{memory_id} was shown"
-        elif words(quoted) and words(quoted) != words(hit.memory.text):
-            wrong = wrong or f"the quote is not memory #{memory_id}"
-        elif hit not in chosen:
-            chosen.append(hit)
-    if not chosen:
-        wrong = wrong or "no memory was chosen"
-    return chosen, wrong
 
 
 class RerankLLM(Retriever, kind="rerank_llm"):
@@ -76,7 +54,11 @@ class RerankLLM(Retriever, kind="rerank_llm"):
             question=query,
             candidates=[hit.memory for hit in candidates],
         )
-        chosen, wrong = parse_choice(text, candidates)
+        hits = {hit.memory.id: hit for hit in candidates}
+        memories, wrong = context.dialect_of("rerank").read_choice(
+            text, [hit.memory for hit in candidates]
+        )
+        chosen = [hits[memory.id] for memory in memories]
         if context.cut_off:
             wrong = wrong or "cut off at the length limit"
         if len(chosen) > self.most:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 
 from memfactory_core.rewards import Reward
-from memfactory_core.rewards.needed import read_texts
+from memfactory_core.rewards.needed import last_recalls
 from memfactory_core.trace import Episode
 
 
@@ -22,6 +22,7 @@ class Excess(Reward, kind="excess"):
     def measure(self, episode: Episode) -> float | None:
         """A needed fact allows one memory."""
         beyond = [
-            max(0, len(texts) - len(question.evidence)) for question, texts in read_texts(episode)
+            max(0, len(recall.hits) - len(question.evidence))
+            for question, recall in last_recalls(episode)
         ]
         return fmean(beyond) if beyond else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 
 from memfactory_core.rewards import Reward
-from memfactory_core.rewards.needed import read_texts, share_held
+from memfactory_core.rewards.needed import holdings_of, last_recalls
 from memfactory_core.trace import Episode
 
 
@@ -21,8 +21,9 @@ class Found(Reward, kind="found"):
 
     def measure(self, episode: Episode) -> float | None:
         """Mean over the questions that were recalled for."""
+        held = holdings_of(episode)
         found = [
-            share_held("\n".join(texts), question.evidence)
-            for question, texts in read_texts(episode)
+            fmean(recall.seq in held[item].recalls for item in question.evidence)
+            for question, recall in last_recalls(episode)
         ]
         return fmean(found) if found else None

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from memfactory_core.dialects.thinking import set_apart
 from memfactory_core.endpoint import ChatEndpoint
 from memfactory_core.errors import PolicyError
 from memfactory_core.rewards import Reward, answered
@@ -193,9 +194,8 @@ def judge_messages(one: GivenAnswer) -> list[Message]:
 def read_verdict(said: Completion) -> float | None:
     """1.0 for CORRECT and 0.0 for WRONG, alone on the last line after any thinking; None for all else,
     an output that was cut off too."""
-    text = said.text.rpartition("</think>")[2].strip()
-    found = _VERDICT.fullmatch(text.rpartition("\n")[2])
-    if found is None or "<think>" in text or said.finish_reason == "length":
+    found = _VERDICT.fullmatch(set_apart(said).text.strip().rpartition("\n")[2])
+    if found is None or said.finish_reason == "length":
         return None
     return float(found[1].upper() == "CORRECT")
 

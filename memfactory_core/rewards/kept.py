@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 from memfactory_core.rewards import Reward
-from memfactory_core.rewards.needed import final_text, share_held
+from memfactory_core.rewards.needed import holdings_of
 from memfactory_core.trace import Episode
 
 
@@ -18,6 +20,6 @@ class Kept(Reward, kind="kept"):
     order = 20
 
     def measure(self, episode: Episode) -> float | None:
-        """The memory is that after the last observation."""
-        needed = episode.example.needed
-        return share_held(final_text(episode), needed) if needed else None
+        """The memory is that after the last write."""
+        held = holdings_of(episode).values()
+        return fmean(holding.kept for holding in held) if held else None

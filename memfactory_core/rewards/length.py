@@ -25,9 +25,6 @@ class Length(Reward, kind="length"):
 
     def measure(self, episode: Episode) -> float | None:
         """Mean over the turns whose tokens are known."""
-        beyond = [
-            max(0, len(turn.completion.completion_ids) - self.most)
-            for turn in episode.turns
-            if turn.completion.completion_ids is not None
-        ]
+        written = [turn.completion.length for turn in episode.turns]
+        beyond = [max(0, length - self.most) for length in written if length is not None]
         return fmean(beyond) if beyond else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 
 from memfactory_core.rewards import Reward, answered, answers
-from memfactory_core.rewards.needed import final_text, share_held
+from memfactory_core.rewards.needed import holdings_of
 from memfactory_core.trace import Episode
 
 
@@ -20,9 +20,10 @@ class Read(Reward, kind="read"):
 
     def measure(self, episode: Episode) -> float | None:
         """Exact match, mean over the questions whose needed facts are all in the final memory."""
+        held = holdings_of(episode)
         read = [
             answers.is_right(answer, question)
             for answer, question in answered(episode)
-            if question.evidence and share_held(final_text(episode), question.evidence) == 1.0
+            if question.evidence and all(held[item].kept for item in question.evidence)
         ]
         return fmean(read) if read else None

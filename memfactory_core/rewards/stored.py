@@ -5,8 +5,8 @@ from __future__ import annotations
 from statistics import fmean
 
 from memfactory_core.rewards import Reward
-from memfactory_core.rewards.needed import texts_of
-from memfactory_core.trace import Episode, holds
+from memfactory_core.rewards.needed import holdings_of
+from memfactory_core.trace import Episode
 
 
 class Stored(Reward, kind="stored"):
@@ -20,8 +20,6 @@ class Stored(Reward, kind="stored"):
     order = 10
 
     def measure(self, episode: Episode) -> float | None:
-        """The memory is looked at after each observation."""
-        needed, texts = episode.example.needed, texts_of(episode)
-        if not needed:
-            return None
-        return fmean(any(holds(text, item) for text in texts) for item in needed)
+        """The memory is looked at after each write."""
+        held = holdings_of(episode).values()
+        return fmean(holding.stored for holding in held) if held else None

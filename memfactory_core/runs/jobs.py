@@ -21,6 +21,7 @@ from memfactory_core import component
 from memfactory_core.config import RunConfig, build
 from memfactory_core.errors import RunError
 from memfactory_core.runs import database
+from memfactory_core.runs.place import root
 from memfactory_core.runs.tables import ACTIVE, Run
 from memfactory_core.tasks.data_file import unreadable
 
@@ -30,11 +31,6 @@ SILENT_AFTER = 60.0
 
 SAVING = "saving the last step"
 """The phase of a run that was stopped and writes its checkpoint; minutes for a large model."""
-
-
-def root() -> Path:
-    """Where runs and the database live: $MEMFACTORY_RUNS, else ./runs."""
-    return Path(os.environ.get("MEMFACTORY_RUNS", "runs")).expanduser().resolve()
 
 
 def database_url() -> str:

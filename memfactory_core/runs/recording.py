@@ -6,13 +6,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, insert
+from sqlalchemy import Connection, Engine, delete, func, insert
 from sqlmodel import Session, select
 
-from memfactory_core.explain.causes import explain, primary
-from memfactory_core.explain.needs import memory_fates, need_fates
-from memfactory_core.runs.tables import EpisodeRow, EventRow, MemoryRow, Metric, NeedRow, pack
-from memfactory_core.trace import Episode, Recalled, Scored, Wrote
+from memfactory_core.explain.causes import Finding, explain, primary
+from memfactory_core.explain.diagnosis import tally
+from memfactory_core.explain.memories import memory_lives
+from memfactory_core.explain.needs import find_needs
+from memfactory_core.runs.tables import (
+    EpisodeRow,
+    EventRow,
+    MemoryRow,
+    Metric,
+    NeedRow,
+    TallyRow,
+    pack,
+)
+from memfactory_core.trace import Episode, Recalled, Scored, Wrote, follow_facts
 
 AT_ONCE = 64
 """Episodes that are unpacked at a time."""
@@ -21,10 +31,11 @@ AT_ONCE = 64
 def save_episodes(
     engine: Engine, run_id: str, phase: str, step: int, episodes: Sequence[Episode]
 ) -> None:
-    """Writes episodes, their events, the fates of their memories and the causes of wrong answers in one
-    transaction."""
+    """Writes episodes, their events, the lives of their memories, what became of needed facts and the causes of wrong
+    answers in one transaction."""
     findings = {e.id: explain(e) for e in episodes}
     causes = {e.id: primary(findings[e.id]) for e in episodes}
+    holdings = {e.id: follow_facts(e.example, e.events) for e in episodes}
     place = {"run_id": run_id, "phase": phase, "step": step}
     rows = [
         {
@@ -36,7 +47,7 @@ def save_episodes(
             "kept": e.scores.get("kept"), "rejected": e.scores.get("rejected", 0.0),
             "turns": len(e.turns), "stop_reason": e.stop_reason,
             "cause": found.cause if (found := causes[e.id]) else None,
-            "cause_seq": found.seq if found else None, "body": pack(e),
+            "cause_seq": found.seq if found else None, **failed_columns(e, found), "body": pack(e),
         }
         for e in episodes
     ]  # fmt: skip
@@ -46,18 +57,45 @@ def save_episodes(
         NeedRow: [
             {**place, "episode_id": e.id, "number": number, **need.model_dump()}
             for e in episodes
-            for number, need in enumerate(need_fates(e, findings[e.id]))
+            for number, need in enumerate(find_needs(e, findings[e.id], holdings[e.id]))
         ],
         MemoryRow: [
-            {**place, "episode_id": e.id, **fate.model_dump()}
+            {**place, "episode_id": e.id, **life.model_dump()}
             for e in episodes
-            for fate in memory_fates(e)
+            for life in memory_lives(e, holdings[e.id])
         ],
     }
     with engine.begin() as connection:
         for table, values in tables.items():
             if values:
                 connection.execute(insert(table), values)
+        _add_to_tally(connection, place, tally(episodes))
+
+
+def failed_columns(episode: Episode, found: Finding | None) -> dict[str, str | None]:
+    """The question that a cause explains with its answers, as columns; all None without a cause."""
+    if found is None:
+        return {"failed_question": None, "failed_answer": None, "failed_gold": None}
+    question = episode.example.questions[found.question]
+    answers = [episode.answer, *episode.other_answers]
+    return {
+        "failed_question": question.question,
+        "failed_answer": answers[found.question] if found.question < len(answers) else "",
+        "failed_gold": question.answers[0] if question.answers else "",
+    }
+
+
+def _add_to_tally(connection: Connection, place: dict[str, Any], counts: Mapping[str, int]) -> None:
+    """A step's episodes may come in several batches; their counts are added up."""
+    here = [getattr(TallyRow, name) == value for name, value in place.items()]
+    known = dict(connection.execute(select(TallyRow.name, TallyRow.count).where(*here)).all())
+    connection.execute(delete(TallyRow).where(*here))
+    rows = [
+        {**place, "name": name, "count": known.get(name, 0) + counts.get(name, 0)}
+        for name in {**known, **counts}
+    ]
+    if rows:
+        connection.execute(insert(TallyRow), rows)
 
 
 def forget_episodes(engine: Engine, run_id: str, phase: str, after_step: int = -1) -> None:
@@ -74,6 +112,8 @@ def forget_episodes(engine: Engine, run_id: str, phase: str, after_step: int = -
             mine = [table.run_id == run_id, table.episode_id.in_(chosen)]
             connection.execute(delete(table).where(*mine))
         connection.execute(delete(EpisodeRow).where(*of_phase))
+        later_tally = [TallyRow.phase == phase, TallyRow.step > after_step]
+        connection.execute(delete(TallyRow).where(TallyRow.run_id == run_id, *later_tally))
         if phase == "train":
             later = [Metric.run_id == run_id, Metric.step > after_step]
             connection.execute(delete(Metric).where(*later))

@@ -7,10 +7,12 @@ import json
 import zlib
 from typing import Any
 
-from sqlalchemy import Index, LargeBinary
+from sqlalchemy import Index, LargeBinary, event
 from sqlalchemy.orm import registry
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Field, SQLModel
 
+from memfactory_core.runs.place import folder_of
 from memfactory_core.trace import Episode
 
 ACTIVE = ("queued", "starting", "running", "stopping")
@@ -56,6 +58,12 @@ class Run(Table, table=True):
         return json.loads(self.results)
 
 
+@event.listens_for(Run, "load")
+def _find_folder(run: Run, _: Any) -> None:
+    """A lab that was moved works from its new place; the record stays as it was written."""
+    set_committed_value(run, "folder", folder_of(run.id, run.folder))
+
+
 class Metric(Table, table=True):
     """One value of one curve at one step."""
 
@@ -96,6 +104,11 @@ class EpisodeRow(Table, table=True):
     stop_reason: str
     cause: str | None = Field(default=None, index=True)
     cause_seq: int | None = None
+    failed_question: str | None = None
+    """The question that the cause explains, its answer and its right answer: not always the episode's first. None where
+    there is no cause, and in rows of an older version."""
+    failed_answer: str | None = None
+    failed_gold: str | None = None
     body: bytes = Field(sa_type=LargeBinary)
 
     @property
@@ -121,7 +134,7 @@ class EventRow(Table, table=True):
 
 
 class NeedRow(Table, table=True):
-    """What became of one needed fact of an episode; see explain.needs.NeedFate."""
+    """What became of one needed fact of an episode; see explain.needs.Need."""
 
     __tablename__ = "need"
     __table_args__ = (
@@ -143,7 +156,7 @@ class NeedRow(Table, table=True):
 
 
 class MemoryRow(Table, table=True):
-    """What became of one memory of an episode; see explain.memories.MemoryFate."""
+    """What became of one memory of an episode; see explain.memories.MemoryLife."""
 
     __tablename__ = "fate"
     __table_args__ = (Index("fate_by_run", "run_id", "phase", "reads", "step"),)
@@ -161,9 +174,20 @@ class MemoryRow(Table, table=True):
     needed_later: bool
 
 
+class TallyRow(Table, table=True):
+    """How often something happened in a phase's step, added up from the events: see explain.diagnosis.tally."""
+
+    __tablename__ = "tally"
+    run_id: str = Field(primary_key=True)
+    phase: str = Field(primary_key=True)
+    step: int = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    count: int
+
+
 def pack(episode: Episode) -> bytes:
-    """An episode as compressed JSON, without log-probs."""
-    lean = {"turns": {"__all__": {"completion": {"logprobs"}}}}
+    """An episode as compressed JSON, without log-probs and what belongs to them."""
+    lean = {"turns": {"__all__": {"completion": {"logprobs", "kept"}}}}
     return zlib.compress(episode.model_dump_json(exclude=lean).encode(), 3)
 
 

@@ -71,6 +71,15 @@ def ancestors(engine: Engine, config: RunConfig) -> list[RunConfig]:
     return found
 
 
+def role_weights(engine: Engine, config: RunConfig) -> Path | None:
+    """The folder that a role's policy "start" stands for: what the training starts from. An evaluation of trained
+    weights keeps the partner that they were trained beside."""
+    while config.mode != "train" and config.weights is not None:
+        other = database.get_run(engine, config.weights)
+        config = build(other.settings, f"run {other.id}")
+    return start_weights(engine, config)
+
+
 def _checkpoint(run_id: str, kept: dict[int, Path], step: int) -> Path:
     if step not in kept:
         known = ", ".join(map(str, sorted(kept))) or "none"

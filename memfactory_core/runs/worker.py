@@ -17,9 +17,15 @@ from sqlalchemy import Engine
 
 from memfactory_core.config import build
 from memfactory_core.errors import MemFactoryError, RunError
+from memfactory_core.policies.roles import RoleSampler
 from memfactory_core.runs import database, jobs, recording
 from memfactory_core.runs.tables import Run
-from memfactory_core.runs.weights import ancestors, last_checkpoint, start_weights
+from memfactory_core.runs.weights import (
+    ancestors,
+    last_checkpoint,
+    role_weights,
+    start_weights,
+)
 from memfactory_core.scoring.evaluate import evaluate, flat
 from memfactory_core.scoring.split import describe_held_out, held_out_examples, training_examples
 from memfactory_core.tasks.data_file import sha256
@@ -89,13 +95,14 @@ class Work:
         checkpoint = last_checkpoint(self.folder)
         policy = self.folder / "policy"  # is there once the training has ended
         trained = self.config.mode == "train" and policy.exists()
-        sampler = self.config.policy.load(
-            policy if trained else start_weights(self.engine, self.config)
+        start = start_weights(self.engine, self.config)
+        sampler = self.config.load_policies(
+            policy if trained else start, role_weights(self.engine, self.config)
         )
         if self.config.mode == "evaluate":
             self._evaluate("after", sampler, held_out, 0)
             return
-        if not isinstance(sampler, LanguageModelSampler):
+        if not isinstance(sampler.own, LanguageModelSampler):
             raise RunError(f"the policy {self.config.policy.kind!r} cannot be trained")
         if checkpoint is None and not trained:
             self._evaluate("before", sampler, held_out, 0)
@@ -127,8 +134,9 @@ class Work:
             self.results |= {"before": before, "after": after}
         self._update(results=json.dumps(self.results))
 
-    def _train(self, sampler: Any, checkpoint: Path | None) -> None:
-        from memfactory_core.training.trainer import MemoryGRPOTrainer, grpo_config
+    def _train(self, sampler: RoleSampler, checkpoint: Path | None) -> None:
+        from memfactory_core.training.arguments import grpo_config
+        from memfactory_core.training.trainer import MemoryGRPOTrainer
 
         config, settings = self.config, self.config.training
         self._phase("training")
@@ -137,8 +145,6 @@ class Work:
 
         done = int(checkpoint.name.split("-")[1]) if checkpoint else 0
         recording.forget_episodes(self.engine, self.run.id, "train", after_step=done)
-        if hasattr(sampler, "random"):
-            sampler.random.manual_seed(config.seed + done)
         examples = training_examples(config)
         args = grpo_config(
             settings, str(self.folder / "checkpoints"), config.seed,
@@ -147,8 +153,10 @@ class Work:
         trainer = MemoryGRPOTrainer(
             sampler, config.paradigm, examples, config.reward, settings, args,
             on_episodes=self._keep_training_episodes,
-            callbacks=[_progress(self)], **config.policy.trainer_options(sampler.model),
+            callbacks=[_progress(self)], **config.policy.trainer_options(sampler.own.model),
         )  # fmt: skip
+        if checkpoint is None or not trainer.restore_draws(checkpoint):
+            sampler.seed(config.seed + done)
         trainer.remove_callback(PrinterCallback)
         try:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -161,7 +169,7 @@ class Work:
         # a pickle of the trainer's arguments, with this machine's paths: nobody reads it
         (part / "training_args.bin").unlink(missing_ok=True)
         part.rename(self.folder / "policy")
-        sampler.model = trainer.accelerator.unwrap_model(trainer.model)
+        sampler.own.model = trainer.accelerator.unwrap_model(trainer.model)
 
     def _evaluate(self, when: str, sampler: Any, examples: list[Example], step: int) -> None:
         self._phase(f"evaluating {when} training" if self.config.mode == "train" else "evaluating")
@@ -170,15 +178,11 @@ class Work:
             self.check_stop()
             recording.save_episodes(self.engine, self.run.id, f"{when}/{mode}", step, episodes)
 
-        if hasattr(sampler, "model"):
-            import torch
-
-            torch.manual_seed(self.config.seed)
         for mode in ("greedy", "sampled"):  # of an evaluation that was stopped half way
             recording.forget_episodes(self.engine, self.run.id, f"{when}/{mode}")
         summary = evaluate(
             self.config.paradigm, sampler, examples, self.config.reward,
-            self.config.evaluation.samples, keep, self.judge,
+            self.config.evaluation.samples, keep, self.judge, self.config.seed,
         )  # fmt: skip
         self.results[when] = flat(summary)
         self._record_judge(when)

@@ -19,6 +19,8 @@ Summary = dict[str, Interval]
 BATCH = 256
 QUESTION = "\0"
 """Stands between an example's id and a question's number; no id holds it."""
+SAMPLED_AT = 1.0
+"""The temperature of avg@k."""
 
 
 def evaluate(
@@ -29,14 +31,17 @@ def evaluate(
     samples: int = 0,
     on_episodes: Callable[[str, list[Episode]], None] | None = None,
     judge: LiveJudge | None = None,
+    seed: int = 0,
 ) -> dict[str, Summary]:
     """{"greedy": ..., "sampled": ...}: one greedy attempt per example and, where `samples` > 0, that many at
-    temperature 1, averaged per example before the interval is taken (avg@k). A judge adds the score
-    `judge`; its account says how many answers it left out."""
+    temperature 1, averaged per example before the interval is taken (avg@k). The policy draws from
+    `seed` on, so that two evaluations are equal bit by bit (an endpoint's draws excepted). A judge adds the
+    score `judge`; its account says how many answers it left out."""
     summaries = {}
-    for name, temperature, attempts in (("greedy", 0.0, 1), ("sampled", 1.0, samples)):
+    for name, temperature, attempts in (("greedy", 0.0, 1), ("sampled", SAMPLED_AT, samples)):
         if not attempts:
             continue
+        sampler.seed(seed)
         queue = [example for example in examples for _ in range(attempts)]
         episodes: list[Episode] = []
         for start in range(0, len(queue), BATCH):

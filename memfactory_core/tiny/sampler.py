@@ -8,6 +8,7 @@ group shares its prompt and small where every prompt differs, since reading prom
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,11 +23,12 @@ from transformers import Lfm2ForCausalLM
 class Sampled:
     """One completion. `ids` end with the end token only where it was sampled, and `finished` says
     so; `logprobs` are of these ids under the distribution they were drawn from (greedy: the plain
-    softmax)."""
+    softmax). `kept` are the ids that each token was drawn from; None where none was cut off."""
 
     ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     finished: bool = False
+    kept: list[list[int]] | None = None
 
 
 @torch.inference_mode()
@@ -40,9 +42,10 @@ def generate(
     eos_id: int,
     generator: torch.Generator | None = None,
 ) -> list[Sampled]:
-    """One completion per prompt, in order. `temperature` 0 is greedy; tokens less likely than `min_p` times
-    the likeliest are never drawn (their log-probs stay those of the whole softmax). ValueError for an empty
-    prompt or for a conversation longer than the model has positions."""
+    """One completion per prompt, in order. `temperature` 0 is greedy; otherwise the logits are divided by it,
+    tokens less likely than `min_p` times the likeliest are cut off and the rest is drawn from as a
+    distribution of its own. ValueError for an empty prompt or for a conversation longer than the model has
+    positions."""
     if not prompts:
         return []
     keys = [tuple(prompt) for prompt in prompts]
@@ -63,6 +66,8 @@ def generate(
 
     ids = [[] for _ in keys]
     logprobs = [[] for _ in keys]
+    cuts = min_p > 0 and temperature > 0
+    kept: list[list[list[int]]] = [[] for _ in keys]
     finished = [False] * len(keys)
     alive = list(range(len(keys)))
     for step in range(max_new_tokens):
@@ -70,9 +75,11 @@ def generate(
         if temperature == 0:
             chosen = scores.argmax(-1)
         else:
-            chances = scores.exp()
-            chances[chances < min_p * chances.max(-1, keepdim=True).values] = 0
-            chosen = torch.multinomial(chances, 1, generator=generator)[:, 0]
+            if cuts:
+                stay = scores >= scores.max(-1, keepdim=True).values + math.log(min_p)
+                scores = F.log_softmax(scores.masked_fill(~stay, -math.inf), -1)
+                sets = torch.split(stay.nonzero()[:, 1], stay.sum(-1).tolist())
+            chosen = torch.multinomial(scores.exp(), 1, generator=generator)[:, 0]
         picked = scores.gather(1, chosen[:, None])[:, 0].tolist()
         left = []
         for place, (row, token, score) in enumerate(
@@ -82,6 +89,8 @@ def generate(
                 continue
             ids[row].append(token)
             logprobs[row].append(score)
+            if cuts:
+                kept[row].append(sets[place].tolist())
             finished[row] = token == eos_id
             if not finished[row]:
                 left.append(place)
@@ -93,7 +102,10 @@ def generate(
             reader.keep(places)
             chosen = chosen[places]
         logits = reader.read_token(chosen)
-    return [Sampled(*parts) for parts in zip(ids, logprobs, finished, strict=True)]
+    return [
+        Sampled(*parts, sets if cuts else None)
+        for *parts, sets in zip(ids, logprobs, finished, kept, strict=True)
+    ]
 
 
 class _Reader:

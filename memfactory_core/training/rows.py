@@ -1,4 +1,4 @@
-"""The pieces of a batch, each without needless padding.
+"""Rows of a step as tensors, and its pieces without needless padding.
 
 An optimizer step learns from many turns of very different length, in several pieces. TRL pads all of them to
 the longest and mixes them; here rows of one length come together and each piece is as wide as its own longest
@@ -11,10 +11,63 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from memfactory_core.training.advantages import Row
 
 Piece = dict[str, Any]
-"""What TRL's loss reads: prompt_ids and prompt_mask (rows, P) padded on the left; completion_ids, completion_mask
-and log-probabilities (rows, C) padded on the right; advantages (rows,); scalars."""
+"""What the loss reads: prompt_ids and prompt_mask (rows, P) padded on the left; completion_ids, completion_mask
+and log-probabilities (rows, C) padded on the right; kept_ids (rows, C, K); advantages (rows,); scalars."""
+
+
+def to_tensors(rows: Sequence[Row], count: int, pad_id: int) -> Piece:
+    """`count` >= len(rows) rows as TRL expects them: prompts padded on the left, completions on the right
+    (both int64, shape (count, width), masks alike), advantages float32 (count,). Rows beyond the given
+    ones are masked whole. Where the policy recorded them: the log-probabilities with which the tokens were
+    drawn, float32 (count, width), and the ids they were drawn from, int64 (count, width, most), -1 where there
+    are fewer."""
+    prompts = [torch.tensor(turn.completion.prompt_ids) for turn, _ in rows]
+    completions = [torch.tensor(turn.completion.completion_ids) for turn, _ in rows]
+    blank = count - len(rows)
+    one = torch.tensor([pad_id])
+    lengths = torch.tensor([len(c) for c in completions] + [0] * blank)
+    prompts_BP = pad_sequence(
+        [*prompts, *[one] * blank], batch_first=True, padding_value=pad_id, padding_side="left"
+    )
+    completions_BC = pad_sequence(
+        [*completions, *[one] * blank], batch_first=True, padding_value=pad_id
+    )
+    widths = torch.tensor([len(p) for p in prompts] + [1] * blank)
+    places_P = torch.arange(prompts_BP.size(1))
+    tensors = {
+        "prompt_ids": prompts_BP,
+        "prompt_mask": (places_P >= prompts_BP.size(1) - widths[:, None]).long(),
+        "completion_ids": completions_BC,
+        "completion_mask": (torch.arange(completions_BC.size(1)) < lengths[:, None]).long(),
+        "advantages": torch.tensor([a for _, a in rows] + [0.0] * blank, dtype=torch.float32),
+    }
+    if all(turn.completion.logprobs is not None for turn, _ in rows):
+        logps = [torch.tensor(turn.completion.logprobs) for turn, _ in rows]
+        tensors["sampled_logps"] = pad_sequence(
+            [*logps, *[torch.zeros(1)] * blank], batch_first=True
+        )
+    if any(turn.completion.kept for turn, _ in rows):
+        tensors["kept_ids"] = _kept_ids(rows, completions_BC, pad_id)
+    return tensors
+
+
+def _kept_ids(rows: Sequence[Row], completions_BC: torch.Tensor, pad_id: int) -> torch.Tensor:
+    most = max(len(ids) for turn, _ in rows for ids in turn.completion.kept)
+    kept_BCK = torch.full((*completions_BC.shape, most), -1)
+    # a place that is padding keeps the padding id: an empty set has no log-probability
+    kept_BCK[:, :, 0] = pad_id
+    for row, (turn, _) in enumerate(rows):
+        said = turn.completion
+        for place, (token, ids) in enumerate(zip(said.completion_ids, said.kept, strict=True)):
+            if token not in ids:
+                raise ValueError(f"token {token} was not among those that could be drawn: {ids}")
+            kept_BCK[row, place, : len(ids)] = torch.tensor(ids)
+    return kept_BCK
 
 
 def by_length(pieces: Sequence[Piece]) -> list[Piece]:
@@ -38,11 +91,11 @@ def _has_rows(value: Any) -> bool:
 def _trim(piece: Piece) -> Piece:
     prompt = max(1, int(piece["prompt_mask"].sum(1).max()))
     said = max(1, int(piece["completion_mask"].sum(1).max()))
-    return {
-        name: value
-        if not _has_rows(value) or value.ndim == 1
-        else value[:, -prompt:]
-        if name.startswith("prompt")
-        else value[:, :said]
-        for name, value in piece.items()
-    }
+
+    def trimmed(name: str, value: Any) -> Any:
+        # one number for each row (advantages, a sequence's importance ratio) has no columns of tokens
+        if not _has_rows(value) or value.ndim == 1 or value.size(1) == 1:
+            return value
+        return value[:, -prompt:] if name.startswith("prompt") else value[:, :said]
+
+    return {name: trimmed(name, value) for name, value in piece.items()}

@@ -1,14 +1,16 @@
-"""The trainer seam: TRL's GRPO trainer with generation replaced and its pieces sorted.
+"""The trainer seam: TRL's GRPO trainer with generation replaced, its pieces sorted and its sums made those of a step.
 
 TRL asks `_generate_and_score_completions` for a batch of scored rows. Here a row is one trainable turn: the
 episodes are played in lockstep, scored, compared within their group, and every trainable turn of an
-episode carries that episode's advantage. TRL keeps the loss, KL, PEFT, precision, checkpoints, logging and
-distribution. Rules, each with its test:
+episode carries that episode's advantage. TRL keeps the ratio, the clip, KL, PEFT, precision, checkpoints, logging
+and distribution. Rules, each with its test:
 
 1. Advantages are formed per episode, before turns become rows; else long episodes dominate their group.
 2. Rows are padded with loss-masked ones to a multiple of `steps_per_generation` (TRL would drop the rest
-   silently) and to the same number on every process.
-3. The ids that were sampled are trained on; nothing is encoded again.
+   silently) and to the same number on every process; they count in no mean.
+3. The ids that were sampled are trained on, under the distribution that they were drawn from (`log_probs.py`);
+   the log-probs of the drawing are the denominator of the ratio.
+4. Loss and entropy bonus do not depend on how the rows are cut into pieces.
 
 Before TRL takes them, the pieces of a batch are sorted by length (`rows.py`).
 """
@@ -16,98 +18,33 @@ Before TRL takes them, the pieces of a batch are sorted by length (`rows.py`).
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.utils.rnn import pad_sequence
 from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import use_adapter
 
 from memfactory_core.config import Training
-from memfactory_core.episode import run_episodes
+from memfactory_core.dialects import Dialect
+from memfactory_core.episode import Ask, run_episodes
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies.language_model import Generated, LanguageModelSampler
+from memfactory_core.policies.roles import RoleSampler
 from memfactory_core.rewards import Weights, score_all
 from memfactory_core.trace import Episode
-from memfactory_core.training.rows import by_length
-from memfactory_core.types import Example, Turn
+from memfactory_core.training import generators
+from memfactory_core.training.advantages import Row, equal_groups, to_rows, with_advantages
+from memfactory_core.training.log_probs import importance_ratio, score_kept
+from memfactory_core.training.rows import by_length, to_tensors
+from memfactory_core.types import Completion, Example
 
-SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
-Row = tuple[Turn, float]
-"""A trainable turn with the advantage of its episode."""
+DRAWS = "draws-{}.pt"
+"""The file of a checkpoint that says how the samplers of a process go on."""
 OnEpisodes = Callable[[int, list[Episode]], None]
 """Called with the step (counted from 1) and the scored episodes that it learns from."""
-
-
-def with_advantages(
-    episodes: Sequence[Episode], scale: str, negative: float = 1.0
-) -> list[Episode]:
-    """The episodes with their advantages, in order: reward minus the group's mean, divided by the
-    standard deviation of the group or the batch, or not (`scale`: group, batch, none); those below zero are
-    weighted by `negative`."""
-    groups: dict[str, list[float]] = {}
-    for episode in episodes:
-        groups.setdefault(episode.group_id, []).append(episode.reward)
-    batch_std = statistics.pstdev([episode.reward for episode in episodes])
-    result = []
-    for episode in episodes:
-        rewards_G = groups[episode.group_id]
-        advantage = episode.reward - statistics.fmean(rewards_G)
-        if scale != "none":
-            std = statistics.pstdev(rewards_G) if scale == "group" else batch_std
-            advantage /= std + 1e-4
-        advantage *= 1.0 if advantage > 0 else negative
-        result.append(episode.model_copy(update={"advantage": advantage}))
-    return result
-
-
-def equal_groups(episodes: Sequence[Episode]) -> set[str]:
-    """The ids of groups whose episodes all earned the same: they carry no gradient."""
-    groups: dict[str, set[float]] = {}
-    for episode in episodes:
-        groups.setdefault(episode.group_id, set()).add(round(episode.reward, 9))
-    return {group for group, rewards in groups.items() if len(rewards) == 1}
-
-
-def to_rows(episodes: Sequence[Episode], drop_silent: bool = False) -> list[Row]:
-    """One row for each trainable turn with sampled ids; `drop_silent` leaves out episodes whose advantage is
-    zero."""
-    return [
-        (turn, episode.advantage)
-        for episode in episodes
-        if not drop_silent or abs(episode.advantage) > 1e-9
-        for turn in episode.turns
-        if turn.trainable and turn.completion.completion_ids
-    ]
-
-
-def to_tensors(rows: Sequence[Row], count: int, pad_id: int) -> dict[str, torch.Tensor]:
-    """`count` >= len(rows) rows as TRL expects them: prompts padded on the left, completions on the right
-    (both int64, shape (count, width), masks alike), advantages float32 (count,). Rows beyond the given
-    ones are masked whole, so that they add nothing to a token mean."""
-    prompts = [torch.tensor(turn.completion.prompt_ids) for turn, _ in rows]
-    completions = [torch.tensor(turn.completion.completion_ids) for turn, _ in rows]
-    blank = count - len(rows)
-    one = torch.tensor([pad_id])
-    lengths = torch.tensor([len(c) for c in completions] + [0] * blank)
-    prompts_BP = pad_sequence(
-        [*prompts, *[one] * blank], batch_first=True, padding_value=pad_id, padding_side="left"
-    )
-    completions_BC = pad_sequence(
-        [*completions, *[one] * blank], batch_first=True, padding_value=pad_id
-    )
-    widths = torch.tensor([len(p) for p in prompts] + [1] * blank)
-    places_P = torch.arange(prompts_BP.size(1))
-    return {
-        "prompt_ids": prompts_BP,
-        "prompt_mask": (places_P >= prompts_BP.size(1) - widths[:, None]).long(),
-        "completion_ids": completions_BC,
-        "completion_mask": (torch.arange(completions_BC.size(1)) < lengths[:, None]).long(),
-        "advantages": torch.tensor([a for _, a in rows] + [0.0] * blank, dtype=torch.float32),
-    }
 
 
 class MemoryGRPOTrainer(GRPOTrainer):
@@ -116,7 +53,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
 
     def __init__(
         self,
-        sampler: LanguageModelSampler,
+        sampler: LanguageModelSampler | RoleSampler,
         paradigm: Paradigm,
         examples: Sequence[Example],
         weights: Weights,
@@ -132,35 +69,58 @@ class MemoryGRPOTrainer(GRPOTrainer):
         self.weights = weights
         self.settings = settings
         self.on_episodes = on_episodes
-        self.sampler = sampler
+        self.players = sampler if isinstance(sampler, RoleSampler) else RoleSampler(sampler, {})
+        self.sampler = self.players.own
+        self._boundary: tuple[int, dict[str, Any], dict[str, Any]] | None = None
+        self._piece: dict[str, Any] = {}
         rows = [{"prompt": example.question, "index": i} for i, example in enumerate(examples)]
         super().__init__(
-            model=sampler.model,
+            model=self.sampler.model,
             reward_funcs=_no_reward,
             args=args,
             train_dataset=Dataset.from_list(rows),
-            processing_class=sampler.tokenizer,
+            processing_class=self.sampler.tokenizer,
             **options,
         )
 
-    @contextmanager
-    def _own_generation(self) -> Iterator[None]:
-        """Lets a sampler without a way of its own generate by TRL while training episodes are played, and only
-        then: evaluations before and after are greedy too, which TRL's sampling is not."""
-        if type(self.sampler) is not LanguageModelSampler:
-            yield
-            return
-        self.sampler.generate = self._generate_by_trl
-        try:
-            yield
-        finally:
-            del self.sampler.generate
-
     def keep_checkpoint(self) -> None:
-        """Saves the last finished step, from which a run that is stopped now can be resumed."""
-        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-        if self.state.global_step and not (folder / "trainer_state.json").exists():
-            self._save_checkpoint(self.model, trial=None)
+        """Saves the last finished step, from which a run that is stopped now can be resumed: its generators go back
+        to where that step ended, for the next one has drawn already."""
+        if not self.state.global_step or (self._checkpoint / "trainer_state.json").exists():
+            return
+        if self._boundary and self._boundary[0] == self.state.global_step:
+            generators.restore(self._boundary[1])
+            self.players.restore(self._boundary[2])
+        self._save_checkpoint(self.model, trial=None)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """TRL saves the process's generators; beside them belong the samplers' own, and a batch of episodes that
+        serves further steps. They are written first: a checkpoint is whole once the trainer's state is there."""
+        again = self._step % (self.args.steps_per_generation * self.num_iterations)
+        self._checkpoint.mkdir(parents=True, exist_ok=True)
+        torch.save(
+            {
+                "players": self.players.state(), "piece": self._step,
+                "batch": self._buffered_inputs if again else None,
+            },
+            self._checkpoint / DRAWS.format(self.accelerator.process_index),
+        )  # fmt: skip
+        super()._save_checkpoint(model, trial)
+
+    def restore_draws(self, checkpoint: Path) -> bool:
+        """Lets the samplers go on from a checkpoint; False where it holds nothing about them (it was written by
+        version 0.1)."""
+        path = checkpoint / DRAWS.format(self.accelerator.process_index)
+        if not path.exists():
+            return False
+        kept = torch.load(path, map_location=self.accelerator.device, weights_only=True)
+        self.players.restore(kept["players"])
+        self._step, self._buffered_inputs = kept["piece"], kept["batch"]
+        return True
 
     def _generate_by_trl(
         self, prompts: list[list[int]], max_tokens: int, temperature: float
@@ -177,8 +137,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
         before = self._buffered_inputs
         inputs = super()._prepare_inputs(generation_batch)
-        # "bnpo" divides by each piece's own tokens: there the pieces must stay mixed
-        if self._buffered_inputs is before or self.args.loss_type == "bnpo":
+        if self._buffered_inputs is before:
             return inputs
         self._buffered_inputs = by_length(self._buffered_inputs)
         return self._buffered_inputs[self._step % self.args.steps_per_generation]
@@ -187,11 +146,9 @@ class MemoryGRPOTrainer(GRPOTrainer):
         mode = "train" if self.model.training else "eval"
         examples = [self.examples[row["index"]] for row in inputs]
         step = self.state.global_step + 1
+        self._boundary = step - 1, generators.capture(), self.players.state()
         groups = [f"{step}-{example.id}" for example in examples]
-        with self._own_generation():
-            played = run_episodes(
-                self.paradigm, self.sampler, examples, self.settings.temperature, groups
-            )
+        played = run_episodes(self.paradigm, self, examples, self.settings.temperature, groups)
         self.model.train(mode == "train")
         episodes = score_all(played, self.weights)
         self._check_groups(episodes)
@@ -204,31 +161,65 @@ class MemoryGRPOTrainer(GRPOTrainer):
         rows = to_rows(episodes, self.settings.drop_silent and not needed_whole)
         return self._batch(rows)
 
+    def dialect_of(self, role: str) -> Dialect:
+        """The dialect of the role's policy."""
+        return self.players.dialect_of(role)
+
+    def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
+        """The asks of training episodes, answered by the policy as it stands and by those of other roles. A sampler
+        without a way of its own generates through TRL, and only here: evaluations are greedy too, which TRL's
+        sampling is not."""
+        own = self.sampler.complete
+        if type(self.sampler) is LanguageModelSampler:
+            own = partial(self.sampler.complete_by, self._generate_by_trl)
+        return self.players.complete_by(own, asks, temperature)
+
     def _batch(self, rows: list[Row]) -> dict[str, Any]:
         device = self.accelerator.device
         pieces = self.args.steps_per_generation
         needed = max(pieces, -(-len(rows) // pieces) * pieces)
-        counts = self.accelerator.gather(torch.tensor([needed], device=device))
-        batch = {
-            name: tensor.to(device)
-            for name, tensor in to_tensors(
-                rows, int(counts.max()), self._tokenizer.pad_token_id
-            ).items()
-        }
-        batch["num_items_in_batch"] = self.accelerator.gather(batch["completion_mask"].sum()).sum()
+        recorded = all(turn.completion.logprobs is not None for turn, _ in rows)
+        here = torch.tensor([needed, len(rows), recorded], device=device)
+        everywhere = self.accelerator.gather(here).view(-1, 3)
+        tensors = to_tensors(rows, int(everywhere[:, 0].max()), self._tokenizer.pad_token_id)
+        batch = {name: tensor.to(device) for name, tensor in tensors.items()}
+        # a process without rows must not take another way through the model than the others
+        if not everywhere[:, 2].all():
+            batch.pop("sampled_logps", None)
+        tokens = batch["completion_mask"].sum()
+        batch["num_items_in_batch"] = self.accelerator.gather(tokens).sum()
+        batch["tokens_here"] = tokens
+        batch["rows_in_step"] = everywhere[:, 1].sum()
+        self._add_log_probs(batch, -(-len(batch["advantages"]) // pieces))
+        return batch
+
+    def _add_log_probs(self, batch: dict[str, Any], size: int) -> None:
+        """Adds what the loss compares the policy with: as it was when it drew, and as it was at the start. `size`
+        rows pass through the model at once."""
         ids_BT = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
         mask_BT = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
-        width = batch["completion_ids"].size(1)
+        width, sampled = batch["completion_ids"].size(1), batch.pop("sampled_logps", None)
+        self._piece = {"kept_ids": batch.get("kept_ids")}
         reused = self.settings.reuse > 1 or (
             self.args.gradient_accumulation_steps % self.args.steps_per_generation
         )
-        size = -(-ids_BT.size(0) // pieces)
+        corrected = self.use_vllm and self.vllm_importance_sampling_correction
         with torch.no_grad():
-            if reused:
+            if corrected or (reused and sampled is None):
                 batch["old_per_token_logps"] = self._logps(self.model, ids_BT, mask_BT, width, size)
+            elif sampled is not None:
+                batch["old_per_token_logps"] = sampled
+            if corrected:
+                # another engine drew: the ratio starts at 1 for the trained model's own log-probs, and the
+                # difference of the engines is a weight, as in TRL's own batches
+                batch["sampling_per_token_logps"] = sampled
+                batch["importance_sampling_ratio"] = importance_ratio(
+                    batch["old_per_token_logps"], sampled, batch["completion_mask"],
+                    self.vllm_importance_sampling_mode, self.vllm_importance_sampling_clip_min,
+                    self.vllm_importance_sampling_clip_max,
+                )  # fmt: skip
             if self.beta:
                 batch["ref_per_token_logps"] = self._reference_logps(ids_BT, mask_BT, width, size)
-        return batch
 
     def _logps(
         self, model: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, width: int, size: int
@@ -244,6 +235,57 @@ class MemoryGRPOTrainer(GRPOTrainer):
         # TRL keeps a copy of adapters that were trained before; new ones start at nothing
         with use_adapter(inner, "ref" if "ref" in inner.peft_config else None):
             return self._logps(self.model, ids_BT, mask_BT, width, size)
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        compute_entropy: bool = False,
+        compute_aux_loss: bool = False,
+        **inputs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """TRL's one place where a model gives log-probs, for the loss, the old policy and the reference alike.
+        Overridden because TRL's loss takes no others: replacing `compute_loss` instead would mean a copy of its
+        ratio, clip, KL and metrics. Where nothing was cut off it stays TRL's own, with its fused head; else the
+        kept ids of the piece at hand decide (which that signature cannot carry)."""
+        kept_BCK = self._piece.get("kept_ids")
+        if kept_BCK is None:
+            logps, entropies, aux = super()._get_per_token_logps_and_entropies(
+                model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy,
+                compute_aux_loss, **inputs,
+            )  # fmt: skip
+        else:
+            with self.accelerator.autocast():
+                logps, entropies, aux = score_kept(
+                    model, input_ids, attention_mask, kept_BCK, self.temperature,
+                    batch_size or len(input_ids), compute_aux_loss,
+                )  # fmt: skip
+        self._piece["entropies"] = entropies
+        return logps, entropies, aux
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """TRL's loss of one piece, scaled so that the pieces of a step add up to one mean over its real rows
+        (grpo, dr_grpo), its tokens (dapo) or this process's tokens (bnpo), less the entropy bonus: the mean over
+        the step's tokens. TRL takes each of these over a piece, padding rows included."""
+        self._piece = dict(inputs)
+        loss = super().compute_loss(model, self._piece, return_outputs, num_items_in_batch)
+        mask_BC = inputs["completion_mask"]
+        pieces, processes = self.args.gradient_accumulation_steps, self.accelerator.num_processes
+        if self.loss_type in ("grpo", "dr_grpo"):
+            loss = loss * len(mask_BC) * pieces * processes / inputs["rows_in_step"].clamp(min=1)
+        elif self.loss_type == "bnpo":
+            loss = loss * mask_BC.sum() * pieces / inputs["tokens_here"].clamp(min=1)
+        if self.settings.entropy:
+            total = (self._piece["entropies"] * mask_BC).sum() * processes
+            bonus = total / inputs["num_items_in_batch"].clamp(min=1)
+            loss = loss - self.settings.entropy * bonus
+        self._piece = {}
+        return loss
 
     def _check_groups(self, episodes: Sequence[Episode]) -> None:
         sizes: dict[str, int] = {}
@@ -269,45 +311,3 @@ class MemoryGRPOTrainer(GRPOTrainer):
 def _no_reward(**_: Any) -> list[float]:
     """TRL insists on a reward function; episodes are scored before it would be asked."""
     raise RuntimeError("episodes are scored by memfactory_core.rewards, never by TRL")
-
-
-def grpo_config(settings: Training, folder: str, seed: int, **more: Any) -> GRPOConfig:
-    """TRL's configuration for these settings: one generation of `groups` x `group_size` episodes per
-    optimizer step, in `micro_batches` pieces."""
-    episodes = settings.groups * settings.group_size
-    if episodes % settings.micro_batches:
-        raise ValueError(
-            f"training.micro_batches ({settings.micro_batches}) must divide groups x group_size ({episodes})"
-        )
-    options: dict[str, Any] = {
-        "output_dir": folder,
-        "seed": seed,
-        "per_device_train_batch_size": episodes // settings.micro_batches,
-        "gradient_accumulation_steps": settings.micro_batches,
-        "steps_per_generation": settings.micro_batches,
-        "num_generations": settings.group_size,
-        "num_iterations": settings.reuse,
-        "max_steps": settings.steps,
-        "learning_rate": settings.learning_rate,
-        "lr_scheduler_type": SCHEDULES[settings.schedule],
-        "warmup_steps": settings.warmup_steps,
-        "temperature": settings.temperature,
-        "beta": settings.beta,
-        "loss_type": settings.loss,
-        "epsilon": settings.clip,
-        "entropy_coef": settings.entropy,
-        "save_steps": settings.save_every,
-        "save_total_limit": 2,
-        "logging_steps": 1,
-        "report_to": [],
-        "bf16": False,
-        "gradient_checkpointing": False,
-        "shuffle_dataset": False,
-        "disable_tqdm": True,
-        "max_grad_norm": 1.0,
-        "adam_beta2": 0.98,
-        "weight_decay": 0.0,
-        "save_only_model": False,
-        "dataloader_pin_memory": False,
-    }
-    return GRPOConfig(**(options | more))

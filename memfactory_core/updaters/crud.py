@@ -1,7 +1,8 @@
 """Memory-R1's manager (arXiv 2508.19828): for each fact the policy sees the related memories with their ids
 and writes ADD, UPDATE, DELETE or NOOP, which is carried out at once. UPDATE keeps the id.
 
-Departures: 1. an operation quotes the memory it changes (see dialects/quoted.py); 2. one fact a turn, no JSON.
+Departures: 1. an operation quotes the memory it changes (see dialects/quoted.py); 2. one fact a turn; JSON is
+read where the policy's dialect knows it, not asked for.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from memfactory_core.component import Part
-from memfactory_core.dialects.quoted import list_memories, parse_operation
+from memfactory_core.dialects.quoted import list_memories
 from memfactory_core.episode import Context
 from memfactory_core.retrievers import Retriever
 from memfactory_core.retrievers.bm25 import BM25
@@ -42,7 +43,7 @@ def decide_each(
     retriever: Retriever,
     max_tokens: int,
     messages: Callable[[list[Memory], str], list[Message]],
-    parse: Callable[[str, list[Memory]], Op],
+    merging: bool = False,
 ) -> Generator[Any, Any, list[Op]]:
     """One decision of the policy for each fact beside its related memories, carried out before the next; one
     that is cut off at `max_tokens` is rejected."""
@@ -51,10 +52,10 @@ def decide_each(
         related = [hit.memory for hit in hits]
         asked = messages(related, fact)
         text = yield from context.ask(role, asked, max_tokens, fact=fact, related=related)
-        op = parse(text, related)
+        ops = context.dialect_of(role).read_operations(text, related, fact, merging)
         if context.cut_off:
-            op = Op(action="reject", text=text, reason="cut off at the length limit")
-        context.apply([op])
+            ops = [Op(action="reject", text=text, reason="cut off at the length limit")]
+        context.apply(ops)
     return []
 
 
@@ -68,7 +69,4 @@ class Crud(Updater, kind="crud"):
 
     def update(self, facts: list[str], context: Context) -> Generator[Any, Any, list[Op]]:
         """One decision for each fact, carried out before the next."""
-        return decide_each(
-            "manage", facts, context, self.related, self.max_tokens,
-            manage_messages, parse_operation,
-        )  # fmt: skip
+        return decide_each("manage", facts, context, self.related, self.max_tokens, manage_messages)

@@ -3,14 +3,13 @@ similar memories and is either added or merged into one of them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 from typing import Any
 
 from pydantic import Field
 
 from memfactory_core.component import Part
-from memfactory_core.dialects.quoted import list_memories, parse_operation
+from memfactory_core.dialects.quoted import list_memories
 from memfactory_core.episode import Context
 from memfactory_core.retrievers import Retriever
 from memfactory_core.retrievers.bm25 import BM25
@@ -32,15 +31,6 @@ def merge_messages(related: list[Memory], fact: str) -> list[Message]:
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}]
 
 
-def parse_merge(text: str, related: list[Memory]) -> Op:
-    """The operation that an output asks for; MERGE is an update that says why. Other forms are rejected."""
-    merged = re.sub(r"^\s*MERGE\b", "UPDATE", text)
-    op = parse_operation(merged, related)
-    if op.action in ("noop", "delete") or (op.action == "update" and merged == text):
-        return Op(action="reject", text=text, reason="not one of ADD, MERGE")
-    return op.model_copy(update={"reason": "merged"}) if op.action == "update" else op
-
-
 class Merge(Updater, kind="merge"):
     """The policy adds each topic or merges it into a similar memory (RMM)."""
 
@@ -52,5 +42,5 @@ class Merge(Updater, kind="merge"):
     def update(self, facts: list[str], context: Context) -> Generator[Any, Any, list[Op]]:
         """One decision for each topic, carried out before the next."""
         return decide_each(
-            "merge", facts, context, self.related, self.max_tokens, merge_messages, parse_merge
+            "merge", facts, context, self.related, self.max_tokens, merge_messages, merging=True
         )

@@ -53,12 +53,14 @@ class Overwrite(Updater, kind="overwrite"):
                 section=section,
                 question=question,
             )
-            context.apply([self._overwrite(text, kept[0].id if kept else None, context.cut_off)])
+            written, wrong = context.dialect_of("update").read_memory(
+                text, "\n".join([*texts, section, question])
+            )
+            wrong = "cut off at the length limit" if context.cut_off else wrong
+            memory_id = kept[0].id if kept else None
+            if wrong:
+                op = Op(action="reject", memory_id=memory_id, text=text, reason=wrong)
+            else:
+                op = Op(action="update" if kept else "add", memory_id=memory_id, text=written)
+            context.apply([op])
         return []
-
-    @staticmethod
-    def _overwrite(text: str, memory_id: str | None, cut_off: bool) -> Op:
-        if cut_off:
-            reason = "cut off at the length limit"
-            return Op(action="reject", memory_id=memory_id, text=text, reason=reason)
-        return Op(action="update" if memory_id else "add", memory_id=memory_id, text=text)

@@ -51,7 +51,8 @@ def fill(events: int) -> tuple[str, int, int]:
 
     from memfactory_core import config
     from memfactory_core.explain.causes import explain, primary
-    from memfactory_core.explain.needs import memory_fates, need_fates
+    from memfactory_core.explain.memories import memory_lives
+    from memfactory_core.explain.needs import find_needs
     from memfactory_core.runs import database, jobs, recording
 
     engine = database.connect(jobs.database_url())
@@ -62,8 +63,9 @@ def fill(events: int) -> tuple[str, int, int]:
         made.append(
             (
                 one, pack(one), primary(findings), list(recording._event_rows(run.id, one)),
-                [fate.model_dump() for fate in memory_fates(one)],
-                [need.model_dump() for need in need_fates(one, findings)],
+                [life.model_dump() for life in memory_lives(one)],
+                [need.model_dump() for need in find_needs(one, findings)],
+                recording.failed_columns(one, primary(findings)),
             )
         )  # fmt: skip
     rng, written, step = random.Random(0), 0, 0
@@ -73,7 +75,7 @@ def fill(events: int) -> tuple[str, int, int]:
             table: [] for table in (EpisodeRow, EventRow, NeedRow, MemoryRow)
         }
         for number in range(STEP):
-            one, body, cause, rows, fates, needs = rng.choice(made)
+            one, body, cause, rows, fates, needs, failed = rng.choice(made)
             name = f"e{step:07d}{number:02d}"
             place = {"run_id": run.id, "phase": "train", "step": step}
             tables[EpisodeRow].append(
@@ -85,7 +87,7 @@ def fill(events: int) -> tuple[str, int, int]:
                     "exact_match": one.scores["exact_match"], "stored": 1.0, "kept": 1.0,
                     "rejected": 0.0, "turns": len(one.turns), "stop_reason": "answered",
                     "cause": cause.cause if cause else None,
-                    "cause_seq": cause.seq if cause else None, "body": body,
+                    "cause_seq": cause.seq if cause else None, **failed, "body": body,
                 }
             )  # fmt: skip
             tables[EventRow] += [row | {"episode_id": name} for row in rows]

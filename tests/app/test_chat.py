@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from app.chat.agents import Agent, Samplers, find_agent, list_agents
@@ -10,7 +12,9 @@ from app.chat.exchange import Exchange, keep_exchange, play_exchange
 from app.chat.transcript import render
 from app.reads.chats import list_chats
 from memfactory_core import config
-from memfactory_core.types import Example
+from memfactory_core.dialects.chat import Chat
+from memfactory_core.episode import Ask, Sampler
+from memfactory_core.types import Completion, Example
 from tests.app.test_pages import HOSTILE, NEEDED, filled, open_page, words
 
 __all__ = ["filled"]
@@ -71,6 +75,27 @@ def test_a_chat_stops_between_the_turns_of_a_section(filled: dict[str, str]) -> 
 
     list(play_exchange(agent, sampler, exchange, stopped))
     assert asked == [0, 1] and exchange.error == "Stopped." and exchange.answer is None
+
+
+class Thinking(Sampler):
+    """A chat model that thinks aloud and writes markdown."""
+
+    def dialect_of(self, role: str) -> Chat:
+        return Chat()
+
+    def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
+        said = {"manage": "<think>NOOP?</think>**ADD:** Ann likes tea.", "answer": "Tea"}
+        return [Completion(text=said[ask.role]) for ask in asks]
+
+
+def test_a_chat_model_is_read_in_its_own_dialect() -> None:
+    chosen = config.load("memory-r1-tiny", ["mode=evaluate", "policy=scripted"])
+    example = Example(id="chat", observations=("Ann likes tea.",), question="q", answers=())
+    exchange = Exchange("x", "q", chosen.paradigm.start(example))
+    list(play_exchange(Agent("x", chosen, None), Thinking(), exchange, lambda: False))
+    assert exchange.answer == "Tea" and not exchange.error
+    assert [memory.text for memory in exchange.context.bank.all()] == ["Ann likes tea."]
+    assert exchange.context.turns[0].completion.thinking == "NOOP?"
 
 
 @pytest.mark.parametrize(

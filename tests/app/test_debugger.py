@@ -306,6 +306,18 @@ def test_pages_show_a_hostile_episode(view: str, ids: dict[str, str]) -> None:
     assert "<script" not in words(open_page("memory", **place, episode=name))
 
 
+def test_thinking_is_shown_folded_in_the_raw_messages(ids: dict[str, str]) -> None:
+    told = played(*KEPT, answer="Zimo", read=[NEEDED.sentence])
+    said = Completion(text="Zimo", thinking=f"Is it Rilo? {HOSTILE}")
+    turn = told.turns[0].model_copy(update={"completion": said})
+    thoughtful = told.model_copy(update={"id": "thoughtful", "turns": (turn,), "group_id": "t"})
+    recording.save_episodes(database_engine(), ids["failed"], "train", 3, [thoughtful])
+    place = {"run": ids["failed"], "phase": "train", "step": "3"}
+    page = open_page("episode", **place, episode="thoughtful", view="story")
+    folded = next(box for box in page.expander if box.label.startswith("thought before"))
+    assert not folded.proto.expanded and "Is it Rilo?" in folded.code[0].value
+
+
 def test_the_life_of_a_memory_ends_with_what_cites_it(ids: dict[str, str]) -> None:
     told = played(*KEPT, answer="Zimo", read=[NEEDED.sentence])
     kinds = [event.kind for event in moments.history(told, "1")]

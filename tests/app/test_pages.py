@@ -296,3 +296,18 @@ def test_a_list_of_parts_and_of_values_in_the_form(runs: Path) -> None:
     page.text_input(key="locomo-retrieval.0.retrieval.ks").set_value("3, 7").run()
     shell = next(code.value for code in page.code if code.language == "bash")
     assert "--set 'retrieval.ks=[3, 7]'" in shell and "recency" in shell
+
+
+def test_a_role_gets_a_policy_of_its_own_by_the_form(runs: Path) -> None:
+    page = open_page("compose")
+    page.selectbox(key="preset").set_value("rmm-tiny").run()
+    first = next(box.key for box in page.selectbox if str(box.key).endswith(".roles.answer"))
+    page.selectbox(key=first).set_value("other").run()
+    page.selectbox(key=f"{first}.own.kind").set_value("scripted").run()
+    assert not page.exception
+    toml = next(code.value for code in page.code if code.language == "toml")
+    path = runs / "typed.toml"
+    path.write_text(toml)
+    assert config.load(str(path)).roles["answer"].kind == "scripted"
+    shell = next(code.value for code in page.code if code.language == "bash")
+    assert "roles.answer=scripted" in shell

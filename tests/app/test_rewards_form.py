@@ -81,3 +81,17 @@ def filled_run(tmp_path_factory):
         patch.delenv("MEMFACTORY_DB", raising=False)
         patch.setitem(sys.modules, "memfactory_core.runs.examples", None)
         yield fill(database.connect(jobs.database_url()), steps=2, examples=2)["trained"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_run_whose_part_is_here_no_more_can_still_be_looked_at(name, filled_run):
+    engine = database.connect(jobs.database_url())
+    run = database.get_run(engine, filled_run)
+    table = {"exact_match": 1.0, "gone": 0.5, "also_gone": {"kind": "gone", "weight": 2.0}}
+    database.update_run(engine, run.id, config=json.dumps(run.settings | {"reward": table}))
+    page = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60).run()
+    page.switch_page(f"../pages/{name}.py")
+    page.query_params["run"] = run.id
+    page.run()
+    assert not page.exception, [error.value for error in page.exception]
+    assert not page.error, [error.value for error in page.error]

@@ -10,13 +10,18 @@ from transformers import (
 )
 
 from memfactory_core.config import load
+from memfactory_core.dialects.chat import Chat
+from memfactory_core.dialects.quoted import Quoted
+from memfactory_core.dialects.thinking import set_apart
 from memfactory_core.episode import Ask
 from memfactory_core.errors import PolicyError
 from memfactory_core.policies.api import Api
 from memfactory_core.policies.hf import HF
+from memfactory_core.policies.scripted import Scripted
 from memfactory_core.policies.tiny import Tiny
 from memfactory_core.tiny.tokenizer import make_tokenizer
-from memfactory_core.training.trainer import MemoryGRPOTrainer, grpo_config
+from memfactory_core.training.arguments import grpo_config
+from memfactory_core.training.trainer import MemoryGRPOTrainer
 from memfactory_core.types import Example
 from tests.endpoint import says, serving
 
@@ -60,6 +65,82 @@ def test_any_causal_model_answers_with_its_own_ids(tmp_path, kind):
         logits = sampler.model(alone).logits[0, len(done.prompt_ids) - 1 : -1]
         logps = logits.log_softmax(-1).gather(-1, torch.tensor(done.completion_ids)[:, None])
         torch.testing.assert_close(logps[:, 0], torch.tensor(done.logprobs), atol=1e-4, rtol=1e-4)
+
+
+GEMMA = (
+    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    "{% for m in messages %}{{ '<' + m['role'] + '>' + m['content'] }}{% endfor %}"
+)
+SILENT = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}{{ m['content'] }}{% endif %}{% endfor %}"
+)
+KNOWING = "{% for m in messages %}{{ m['role'] + ':' + m['content'] + ' ' }}{% endfor %}"
+REFUSING = "{{ raise_exception('no, never') }}"
+OPENING = "{% for m in messages %}{{ m['content'] }}{% endfor %}<think>\n"
+
+
+def templated(folder, template):
+    sampler = HF(model=save_model(folder, "qwen3")).load()
+    sampler.tokenizer.chat_template = template
+    return sampler
+
+
+@pytest.mark.parametrize(
+    ("template", "prompt"),
+    [(GEMMA, "<user>s\n\nMemory: a"), (SILENT, "s\n\nMemory: a"), (KNOWING, "system:s user:Memory: a ")],
+)  # fmt: skip
+def test_the_system_text_is_folded_where_a_template_knows_no_system_role(
+    tmp_path, template, prompt
+):
+    sampler = templated(tmp_path, template)
+    assert sampler.tokenizer.decode(sampler.encode(ask("Memory: a").messages)) == prompt
+
+
+def test_the_tiny_policys_prompt_has_no_system_text():
+    sampler = Tiny().load()
+    prompt = sampler.tokenizer.decode(sampler.encode(ask("Memory: a").messages))
+    assert prompt == "<bos>Memory: a<sep>"
+
+
+def test_a_template_that_refuses_is_named_in_one_line(tmp_path):
+    with pytest.raises(
+        PolicyError, match=r"chat template of .* refuses the messages \(user\): no, never"
+    ) as error:
+        templated(tmp_path, REFUSING).complete([ask("x")], 0.0)
+    assert "\n" not in str(error.value)
+
+
+def test_thinking_that_the_template_opened_and_nothing_closed_is_no_text(tmp_path):
+    sampler = templated(tmp_path, OPENING)
+    (done,) = sampler.complete([ask("Memory: a")], 0.0)
+    assert done.text.startswith("<think>") and len(done.completion_ids) == 4
+    apart = set_apart(done)
+    assert apart.text == "" and apart.thinking
+    assert apart.completion_ids == done.completion_ids
+
+
+def test_each_policy_names_the_dialect_it_is_read_in(tmp_path):
+    assert isinstance(HF(model=save_model(tmp_path, "qwen3")).load().dialect, Chat)
+    assert isinstance(Api().load().dialect, Chat)
+    assert isinstance(Api(dialect="quoted").load().dialect, Quoted)
+    assert isinstance(Tiny().load().dialect, Quoted)
+    assert isinstance(Scripted().dialect, Quoted)
+
+
+def test_a_models_own_generation_settings_do_not_cut_what_is_recorded(tmp_path):
+    """Qwen's cut the distribution (top-k, top-p) and punish repetition; recorded log-probs are of the plain
+    softmax, so that is what must be drawn from."""
+    sampler = HF(model=save_model(tmp_path, "qwen3"), dtype="float32").load()
+    asks = [ask("Memory: a", 12)] * 40
+    sampler.seed(0)
+    plain = sampler.complete(asks, 1.0), sampler.complete(asks[:1], 0.0)
+    own = sampler.model.generation_config
+    own.top_k, own.top_p, own.min_p, own.typical_p = 1, 0.1, 0.9, 0.1
+    own.epsilon_cutoff, own.eta_cutoff = 0.5, 0.5
+    own.repetition_penalty, own.no_repeat_ngram_size = 9.0, 1
+    sampler.seed(0)
+    assert (sampler.complete(asks, 1.0), sampler.complete(asks[:1], 0.0)) == plain
+    assert len({done.completion_ids[0] for done in plain[0]}) > 10, "top-k 1 would leave one"
 
 
 class Rewarded(MemoryGRPOTrainer):

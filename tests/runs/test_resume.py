@@ -1,4 +1,4 @@
-"""A run of a transformers model that is stopped goes on from its step: nothing twice, nothing lost."""
+"""A run that is stopped goes on from its step as the same run, bit by bit: nothing twice, nothing lost."""
 
 from collections import Counter
 from pathlib import Path
@@ -9,21 +9,22 @@ from sqlmodel import Session, select
 
 from memfactory_core.config import load
 from memfactory_core.runs import database, jobs
-from memfactory_core.runs.tables import EpisodeRow, EventRow, Metric, NeedRow
+from memfactory_core.runs.tables import EpisodeRow, EventRow, Metric, NeedRow, unpack
 from memfactory_core.runs.worker import Work, work
+from memfactory_core.tiny import WEIGHTS
 from tests.policies.test_policies import save_model
 
 STEPS = 4
 SMALL = [
-    "policy.kind=hf", "policy.dtype=float32", "paradigm.updater.max_tokens=32",
-    "paradigm.answer_tokens=16", f"training.steps={STEPS}", "training.groups=2",
+    "paradigm.updater.max_tokens=32", "paradigm.answer_tokens=16", f"training.steps={STEPS}", "training.groups=2",
     "training.group_size=4", "training.warmup_steps=0", "evaluation.examples=2",
     "evaluation.samples=1",
     # an untrained model earns nothing, but its outputs differ in length
     'reward={"length": 1.0}',
 ]  # fmt: skip
-HOWS = {"full": [], "lora": ["policy.lora_rank=4"]}
-FULL_FIRST = ["full", pytest.param("lora", marks=pytest.mark.slow)]
+HF = ["policy.kind=hf", "policy.dtype=float32"]
+HOWS = {"full": HF, "lora": [*HF, "policy.lora_rank=4"], "tiny": ["policy.kind=tiny"]}
+FULL_FIRST = ["full", "tiny", pytest.param("lora", marks=pytest.mark.slow)]
 """Where an adapter takes the same way as whole weights, it is tried by make test-all only."""
 
 
@@ -74,14 +75,45 @@ def rows_of(lab, run):
     )
 
 
+OF_THE_CLOCK = ("step_time", "train_runtime", "train_samples_per_second", "train_steps_per_second")
+
+
+def curves(lab, run):
+    """Every point of every curve but those that measure time or sum up what one process did."""
+    with Session(lab) as session:
+        points = session.exec(select(Metric).where(Metric.run_id == run.id)).all()
+    left_out = (*OF_THE_CLOCK, "train_loss", "total_flos")
+    return {(p.name, p.step): p.value for p in points if p.name not in left_out}
+
+
+def said(lab, run):
+    """What was said in which phase and step, in order."""
+    with Session(lab) as session:
+        rows = session.exec(select(EpisodeRow).where(EpisodeRow.run_id == run.id)).all()
+    texts = [
+        (
+            row.phase,
+            row.step,
+            row.group_id,
+            tuple(t.completion.text for t in unpack(row.body).turns),
+        )
+        for row in rows
+    ]
+    return sorted(texts)
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return save_model(tmp_path_factory.mktemp("resume") / "model", "qwen3")
 
 
-def begin(lab, model, how, save_every):
-    settings = [*SMALL, *HOWS[how], f"policy.model={model}", f"training.save_every={save_every}"]
+def begin(lab, model, how, save_every, *more):
+    settings = [*SMALL, *of_model(how, model), f"training.save_every={save_every}", *more]
     return jobs.create(lab, load("memagent-tiny", settings))
+
+
+def of_model(how, model):
+    return HOWS[how] + ([] if how == "tiny" else [f"policy.model={model}"])
 
 
 @pytest.mark.parametrize("how", HOWS)
@@ -102,10 +134,41 @@ def test_a_stopped_run_goes_on_from_its_step_as_if_it_had_not_been_stopped(lab, 
         load_file(Path(each.folder) / "policy" / f"{name}.safetensors")
         for each in (straight, resumed)
     )
-    start = load_file(Path(model) / "model.safetensors")
+    start = load_file((WEIGHTS if how == "tiny" else Path(model)) / "model.safetensors")
     assert set(one) == set(two) and all(one[key].equal(two[key]) for key in one)
-    if how == "full":
+    if how != "lora":
         assert not all(one[key].equal(start[key]) for key in one), "the rewards differed"
+    assert resumed.summary == straight.summary
+    assert curves(lab, resumed) == curves(lab, straight)
+
+
+class StopsWhilePlaying(Work):
+    """Is asked to stop once the third step's episodes are played: their draws are made, their step is not."""
+
+    def _keep_training_episodes(self, step, episodes):
+        if step == 3:
+            (self.folder / "stop").touch()
+        super()._keep_training_episodes(step, episodes)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [(), ("training.micro_batches=2",), ("training.reuse=2", "training.steps=5")],
+    ids=["plain", "pieces", "reuse"],
+)
+@pytest.mark.parametrize("how", HOWS)
+def test_a_stop_amid_a_step_is_resumed_as_the_same_run(lab, model, how, more):
+    """With `reuse`, the batch that was begun is finished too: its second step is left to do."""
+    straight = work(lab, begin(lab, model, how, 100, *more).id)
+    run = begin(lab, model, how, 100, *more)
+    StopsWhilePlaying(lab, database.get_run(lab, run.id)).carry_out()
+    assert database.get_run(lab, run.id).state == "stopped"
+    if more and "reuse" in more[0]:
+        stop_at(lab, run, step=3)
+    resumed = work(lab, run.id)
+    assert (resumed.state, straight.state) == ("finished", "finished")
+    assert curves(lab, resumed) == curves(lab, straight)
+    assert said(lab, resumed) == said(lab, straight)
     assert resumed.summary == straight.summary
 
 
@@ -161,7 +224,7 @@ def test_an_evaluation_that_was_stopped_is_done_again_and_counted_once(lab, mode
 @pytest.mark.parametrize("how", HOWS)
 def test_a_run_may_start_from_the_weights_of_another_and_stays_near_them(lab, model, how):
     beta = ["training.beta=0.01", "training.steps=2", "training.learning_rate=0.01"]
-    settings = [*SMALL, *HOWS[how], f"policy.model={model}", *beta]
+    settings = [*SMALL, *of_model(how, model), *beta]
     first = work(lab, jobs.create(lab, load("memagent-tiny", settings)).id)
     second = load("memagent-tiny", [*settings, f"weights={first.id}"])
     run = work(lab, jobs.create(lab, second).id)

@@ -4,16 +4,13 @@ matters: the perfect strategy leads every other one by far."""
 import pytest
 
 from memfactory_core.config import load
-from memfactory_core.dialects.quoted import parse_operation
-from memfactory_core.episode import run_episodes
-from memfactory_core.extractors.facts import parse_lines
+from memfactory_core.dialects.quoted import Quoted
+from memfactory_core.episode import Sampler, run_episodes
 from memfactory_core.paradigms.memory_r1 import MemoryR1
-from memfactory_core.retrievers.rerank_llm import parse_choice
 from memfactory_core.rewards import score
 from memfactory_core.scoring.evaluate import evaluate
 from memfactory_core.trace import Wrote, replay
-from memfactory_core.types import Completion, Evidence, Example, Hit, Memory
-from memfactory_core.updaters.merge import parse_merge
+from memfactory_core.types import Completion, Evidence, Example, Memory
 
 BANK = [
     Memory(id="3", text="The pet of Bako is Zimo."),
@@ -21,7 +18,16 @@ BANK = [
 ]
 
 
-class Saying:
+def parse_operation(text, related, merging=False):
+    (op,) = Quoted().read_operations(text, related, merging=merging)
+    return op
+
+
+def parse_merge(text, related):
+    return parse_operation(text, related, merging=True)
+
+
+class Saying(Sampler):
     """A policy that says given things in order."""
 
     def __init__(self, *texts):
@@ -74,19 +80,16 @@ def test_merge_is_an_update_and_has_no_other_words():
 
 
 def test_choices_are_quotes_with_ids():
-    hits = [Hit(memory=memory) for memory in BANK]
-    assert parse_choice("The car of Gose is Nari. #5 The pet of Bako is Zimo. #3", hits) == (
-        hits[::-1],
-        "",
-    )
-    assert parse_choice("#3 #3", hits) == (hits[:1], "")
-    assert parse_choice("The car of Gose is Nari. #3", hits)[1] == "the quote is not memory #3"
-    assert parse_choice("#8", hits) == ([], "no memory #8 was shown")
-    assert parse_choice("none", hits) == ([], "no memory was chosen")
+    read = Quoted().read_choice
+    assert read("The car of Gose is Nari. #5 The pet of Bako is Zimo. #3", BANK) == (BANK[::-1], "")
+    assert read("#3 #3", BANK) == (BANK[:1], "")
+    assert read("The car of Gose is Nari. #3", BANK)[1] == "the quote is not memory #3"
+    assert read("#8", BANK) == ([], "no memory #8 was shown")
+    assert read("none", BANK) == ([], "no memory was chosen")
 
 
 def test_lines_are_facts():
-    assert parse_lines("- A is b.\n\n* C is d.\nNONE.") == ["A is b.", "C is d."]
+    assert Quoted().read_facts("- A is b.\n\n* C is d.\nNONE.") == ["A is b.", "C is d."]
 
 
 def pets(*said):

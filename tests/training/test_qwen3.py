@@ -9,7 +9,8 @@ from memfactory_core.errors import ConfigError
 from memfactory_core.runs import jobs
 from memfactory_core.runs.worker import work
 from memfactory_core.scoring.split import training_examples
-from memfactory_core.training.trainer import MemoryGRPOTrainer, grpo_config
+from memfactory_core.training.arguments import grpo_config
+from memfactory_core.training.trainer import MemoryGRPOTrainer
 from tests.policies.test_policies import save_model
 from tests.tasks.records import DOCUMENTS, locomo, write
 

@@ -8,8 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from memfactory_core.training.rows import by_length  # noqa: E402
-from memfactory_core.training.trainer import to_tensors  # noqa: E402
+from memfactory_core.training.rows import by_length, to_tensors  # noqa: E402
 from memfactory_core.types import Completion, Turn  # noqa: E402
 
 

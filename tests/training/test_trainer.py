@@ -9,14 +9,10 @@ import torch
 from memfactory_core.config import Training, load
 from memfactory_core.policies.language_model import LanguageModelSampler
 from memfactory_core.trace import Episode
-from memfactory_core.training.trainer import (
-    MemoryGRPOTrainer,
-    equal_groups,
-    grpo_config,
-    to_rows,
-    to_tensors,
-    with_advantages,
-)
+from memfactory_core.training.advantages import equal_groups, to_rows, with_advantages
+from memfactory_core.training.arguments import grpo_config
+from memfactory_core.training.rows import to_tensors
+from memfactory_core.training.trainer import MemoryGRPOTrainer
 from memfactory_core.types import Completion, Example, Turn
 
 EXAMPLE = Example(id="e", observations=("o",), question="q", answers=("a",))

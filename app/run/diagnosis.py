@@ -1,0 +1,28 @@
+"""A run's diagnosis in a sentence or two, with the settings they point at."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.markup.safe_text import escape_markdown
+from app.reads.diagnosis import find_diagnosis
+from app.shell.words import PHASE_LABELS
+from memfactory_core.runs.tables import Run
+
+SENTENCES = 2
+"""Sentences that stand open; more are folded."""
+
+
+def show_diagnosis(run: Run) -> None:
+    """What stood in the way of better answers; nothing where nothing is worth saying."""
+    phase, found = find_diagnosis(run)
+    if not found:
+        return
+    lines = [f"{escape_markdown(one.sentence, 400)}." for one in found]
+    where = PHASE_LABELS.get(phase, phase).lower()
+    head = f"**What stands in the way** ({escape_markdown(where)})"
+    shown = "  \n".join([head, *lines[:SENTENCES]])
+    st.info(shown, icon=":material/stethoscope:")
+    if len(lines) > SENTENCES:
+        with st.expander(f"{len(lines) - SENTENCES} more"):
+            st.markdown("  \n".join(lines[SENTENCES:]))

@@ -1,0 +1,95 @@
+"""Roles with a policy of their own: a frozen copy of the starting weights, another model, an endpoint, a program. What
+they say is marked as theirs and never trained on (Memory-R1 trains one agent while the other is frozen)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from memfactory_core.dialects import Dialect
+from memfactory_core.episode import Ask, Sampler
+from memfactory_core.policies import Policy
+from memfactory_core.types import Completion
+
+Role = Literal["extract", "update", "manage", "merge", "rerank", "answer"]
+"""Who asks: the extractor, the updaters (rewriting, CRUD, merging), the reranker, the one who answers."""
+START = "start"
+"""A role's policy that is a frozen copy of the weights that the run starts from."""
+Complete = Callable[[Sequence[Ask], float], list[Completion]]
+
+
+class RoleSampler(Sampler):
+    """Routes each ask to its role's policy; roles that have none are the run's own."""
+
+    def __init__(self, own: Sampler, others: Mapping[str, tuple[str, Sampler]]) -> None:
+        """`others` names for each role who answers and how."""
+        self.own = own
+        self.others = others
+
+    def dialect_of(self, role: str) -> Dialect:
+        """The dialect of the role's policy."""
+        answering = self.others[role][1] if role in self.others else self.own
+        return answering.dialect_of(role)
+
+    def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
+        """One completion for each ask, each policy's asks in one batch."""
+        return self.complete_by(self.own.complete, asks, temperature)
+
+    def complete_by(
+        self, own: Complete, asks: Sequence[Ask], temperature: float
+    ) -> list[Completion]:
+        """As `complete`, with the run's own policy answering by `own`."""
+        results: dict[int, Completion] = {}
+        mine = [i for i, ask in enumerate(asks) if ask.role not in self.others]
+        if mine:
+            results |= zip(mine, own([asks[i] for i in mine], temperature), strict=True)
+        for name, sampler, roles in self._distinct():
+            theirs = [i for i, ask in enumerate(asks) if ask.role in roles]
+            if theirs:
+                said = sampler.complete([asks[i] for i in theirs], temperature)
+                marked = [completion.model_copy(update={"policy": name}) for completion in said]
+                results |= zip(theirs, marked, strict=True)
+        return [results[i] for i in range(len(asks))]
+
+    def seed(self, seed: int) -> None:
+        """Seeds every policy."""
+        self.own.seed(seed)
+        for _, sampler, _ in self._distinct():
+            sampler.seed(seed)
+
+    def state(self) -> dict[str, Any]:
+        """The states of all policies; those of roles under the role's name."""
+        roles = {role: sampler.state() for role, (_, sampler) in self.others.items()}
+        return {"own": self.own.state(), "roles": roles}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Restores every policy."""
+        self.own.restore(state["own"])
+        for role, (_, sampler) in self.others.items():
+            sampler.restore(state["roles"][role])
+
+    def _distinct(self) -> list[tuple[str, Sampler, set[str]]]:
+        """Each other policy once, with the roles that it has."""
+        found: dict[int, tuple[str, Sampler, set[str]]] = {}
+        for role, (name, sampler) in self.others.items():
+            found.setdefault(id(sampler), (name, sampler, set()))[2].add(role)
+        return list(found.values())
+
+
+def load_roles(
+    roles: Mapping[Role, Policy | Literal["start"]], own: Policy, start: Path | None
+) -> dict[str, tuple[str, Sampler]]:
+    """For each role with a policy of its own: its name and the live policy, each loaded once. `own` is the run's
+    policy and `start` the folder of its starting weights (None: those it ships with)."""
+    loaded: dict[str, tuple[str, Sampler]] = {}
+    for policy in roles.values():
+        frozen = policy == START
+        key = START if frozen else policy.model_dump_json()
+        if key not in loaded:
+            name = START if frozen else policy.kind
+            loaded[key] = name, own.load(start) if frozen else policy.load()
+    return {
+        role: loaded[START if policy == START else policy.model_dump_json()]
+        for role, policy in roles.items()
+    }

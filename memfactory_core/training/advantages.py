@@ -1,0 +1,54 @@
+"""Advantages: each episode is compared with the others of its group, and its trainable turns become rows."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from memfactory_core.trace import Episode
+from memfactory_core.types import Turn
+
+Row = tuple[Turn, float]
+"""A trainable turn with the advantage of its episode."""
+
+
+def with_advantages(
+    episodes: Sequence[Episode], scale: str, negative: float = 1.0
+) -> list[Episode]:
+    """The episodes with their advantages, in order: reward minus the group's mean, divided by the
+    standard deviation of the group or the batch, or not (`scale`: group, batch, none); those below zero are
+    weighted by `negative`."""
+    groups: dict[str, list[float]] = {}
+    for episode in episodes:
+        groups.setdefault(episode.group_id, []).append(episode.reward)
+    batch_std = statistics.pstdev([episode.reward for episode in episodes])
+    result = []
+    for episode in episodes:
+        rewards_G = groups[episode.group_id]
+        advantage = episode.reward - statistics.fmean(rewards_G)
+        if scale != "none":
+            std = statistics.pstdev(rewards_G) if scale == "group" else batch_std
+            advantage /= std + 1e-4
+        advantage *= 1.0 if advantage > 0 else negative
+        result.append(episode.model_copy(update={"advantage": advantage}))
+    return result
+
+
+def equal_groups(episodes: Sequence[Episode]) -> set[str]:
+    """The ids of groups whose episodes all earned the same: they carry no gradient."""
+    groups: dict[str, set[float]] = {}
+    for episode in episodes:
+        groups.setdefault(episode.group_id, set()).add(round(episode.reward, 9))
+    return {group for group, rewards in groups.items() if len(rewards) == 1}
+
+
+def to_rows(episodes: Sequence[Episode], drop_silent: bool = False) -> list[Row]:
+    """One row for each trainable turn with sampled ids; `drop_silent` leaves out episodes whose advantage is
+    zero."""
+    return [
+        (turn, episode.advantage)
+        for episode in episodes
+        if not drop_silent or abs(episode.advantage) > 1e-9
+        for turn in episode.turns
+        if turn.trainable and turn.completion.completion_ids
+    ]

@@ -1,0 +1,52 @@
+"""TRL's configuration for a run's training settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trl import GRPOConfig
+
+from memfactory_core.config import Training
+
+SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
+
+
+def grpo_config(settings: Training, folder: str, seed: int, **more: Any) -> GRPOConfig:
+    """TRL's configuration for these settings: one generation of `groups` x `group_size` episodes per
+    optimizer step, in `micro_batches` pieces."""
+    episodes = settings.groups * settings.group_size
+    if episodes % settings.micro_batches:
+        raise ValueError(
+            f"training.micro_batches ({settings.micro_batches}) must divide groups x group_size ({episodes})"
+        )
+    options: dict[str, Any] = {
+        "output_dir": folder,
+        "seed": seed,
+        "per_device_train_batch_size": episodes // settings.micro_batches,
+        "gradient_accumulation_steps": settings.micro_batches,
+        "steps_per_generation": settings.micro_batches,
+        "num_generations": settings.group_size,
+        "num_iterations": settings.reuse,
+        "max_steps": settings.steps,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": SCHEDULES[settings.schedule],
+        "warmup_steps": settings.warmup_steps,
+        "temperature": settings.temperature,
+        "beta": settings.beta,
+        "loss_type": settings.loss,
+        "epsilon": settings.clip,
+        "save_steps": settings.save_every,
+        "save_total_limit": 2,
+        "logging_steps": 1,
+        "report_to": [],
+        "bf16": False,
+        "gradient_checkpointing": False,
+        "shuffle_dataset": False,
+        "disable_tqdm": True,
+        "max_grad_norm": 1.0,
+        "adam_beta2": 0.98,
+        "weight_decay": 0.0,
+        "save_only_model": False,
+        "dataloader_pin_memory": False,
+    }
+    return GRPOConfig(**(options | more))

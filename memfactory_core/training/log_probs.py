@@ -1,0 +1,85 @@
+"""Log-probabilities of the distribution that was sampled from.
+
+Where the sampling cut it (min-p), a token was drawn from the ids that were left, renormalised. The loss must follow
+the same distribution: over the whole softmax, pushing a token up would also push down words that were never
+candidates. The set of ids is fixed when the token is drawn, as the action set of a step is: it does not move with
+the policy.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+
+def kept_log_probs(
+    logits_BCV: torch.Tensor, ids_BC: torch.Tensor, kept_BCK: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probabilities (B, C) of the ids among the kept ones (-1 fills up; at least one is kept of each token),
+    and the entropies (B, C) of what is kept. The logits are divided by the temperature already."""
+    absent_BCK = kept_BCK < 0
+    logits_BCK = logits_BCV.gather(-1, kept_BCK.clamp(min=0)).float()
+    logps_BCK = logits_BCK.masked_fill(absent_BCK, -math.inf).log_softmax(-1)
+    chosen_BC1 = ids_BC.unsqueeze(-1)
+    # an id is kept once, so that the sum has one term
+    logps_BC = logps_BCK.masked_fill(kept_BCK != chosen_BC1, 0.0).sum(-1)
+    finite_BCK = logps_BCK.masked_fill(absent_BCK, 0.0)
+    entropies_BC = -(logps_BCK.exp() * finite_BCK).sum(-1)
+    return logps_BC, entropies_BC
+
+
+def score_kept(
+    model: Any,
+    ids_BT: torch.Tensor,
+    mask_BT: torch.Tensor,
+    kept_BCK: torch.Tensor,
+    temperature: float,
+    size: int,
+    with_aux: bool = False,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """The last C tokens of each row under a model: `kept_log_probs`, `size` rows at once, and the load-balancing
+    loss of a mixture of experts where it is asked for."""
+    width = kept_BCK.size(1)
+    options = {"output_router_logits": True} if with_aux else {}
+    logps, entropies, aux = [], [], []
+    for start in range(0, len(ids_BT), size):
+        part = slice(start, start + size)
+        output = model(
+            input_ids=ids_BT[part],
+            attention_mask=mask_BT[part],
+            logits_to_keep=width + 1,
+            **options,
+        )
+        # the logits before a token are those that it was drawn from
+        logits_BCV = output.logits[:, -width - 1 : -1] / temperature
+        scored = kept_log_probs(logits_BCV, ids_BT[part, -width:], kept_BCK[part])
+        logps.append(scored[0])
+        entropies.append(scored[1])
+        if with_aux:
+            aux.append(output.aux_loss)
+    return torch.cat(logps), torch.cat(entropies), torch.stack(aux).mean() if aux else None
+
+
+def importance_ratio(
+    trained_BC: torch.Tensor,
+    sampled_BC: torch.Tensor,
+    mask_BC: torch.Tensor,
+    mode: str,
+    low: float | None,
+    high: float | None,
+) -> torch.Tensor:
+    """What a token's loss is multiplied by where another engine (vLLM) sampled than is trained: the ratio of their
+    probabilities, of tokens (B, C) or sequences (B, 1), truncated to the bounds or set to 0 outside of them. TRL's
+    `vllm_importance_sampling_mode` names both. Tokens whose log-probability is not known count as equal."""
+    difference = torch.nan_to_num((trained_BC - sampled_BC) * mask_BC, nan=0.0)
+    if mode.startswith("sequence"):
+        difference = difference.sum(-1, keepdim=True)
+    ratio = difference.exp()
+    if mode.endswith("truncate"):
+        return ratio.clamp(min=low, max=high)
+    outside = (ratio < (-math.inf if low is None else low)) | (
+        ratio > (math.inf if high is None else high)
+    )
+    return ratio.masked_fill(outside, 0.0)

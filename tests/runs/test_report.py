@@ -1,0 +1,59 @@
+"""What the command line prints of a run: the scores with the sampling that they were measured under."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from memfactory_core.cli.main import app
+from memfactory_core.cli.report import print_table, report
+from memfactory_core.config import load
+from memfactory_core.runs import database, examples, jobs
+
+SCORES = {
+    "before": {},
+    "after": {"greedy/exact_match": {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 9}},
+}
+
+
+def shown(lab, capsys, recipe, *settings):
+    run = jobs.create(lab, load(recipe, settings))
+    run = database.update_run(lab, run.id, state="finished", results=json.dumps(SCORES))
+    print_table(run)
+    return capsys.readouterr().out, report(run)["sampling"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "line", "record"),
+    [
+        ("memagent-tiny", ["policy.min_p=0.05"], "sampling: T 1, min-p 0.05", (1.0, 0.05)),
+        ("memagent-tiny", ["policy.min_p=0"], "sampling: T 1, min-p 0\n", (1.0, 0.0)),
+        ("memagent-qwen3-lora", [], "sampling: T 1\n", (1.0, None)),
+    ],
+)
+def test_a_table_says_the_sampling(lab, capsys, recipe, settings, line, record):
+    if "qwen3" in recipe:
+        settings = [*settings, "task=needle", "evaluation.task=needle"]
+    printed, sampling = shown(lab, capsys, recipe, *settings)
+    assert line in printed
+    assert (sampling["temperature"], sampling.get("min_p")) == record
+
+
+def test_programs_have_no_sampling_and_roles_are_named(lab, capsys):
+    printed, sampling = shown(lab, capsys, "factconsolidation-scripted", "task=needle")
+    assert "sampling" not in printed and sampling is None
+    roles = ["paradigm.trains=memory", "roles.answer=start"]
+    printed, _ = shown(lab, capsys, "memory-r1-tiny", *roles)
+    assert "role answer: a frozen copy of the starting weights" in printed
+
+
+def test_a_trained_policy_is_measured_without_the_cut(lab):
+    trained = examples.ensure(lab)[0]
+    small = ["evaluation.examples=2", "evaluation.samples=2", "policy.min_p=0"]
+    chosen = [part for setting in small for part in ("--set", setting)]
+    done = CliRunner().invoke(app, ["eval", trained.id, *chosen, "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["sampling"] == {"temperature": 1.0, "min_p": 0.0}
+    assert told["config"]["weights"] == trained.id
+    assert told["scores"]["after"]["sampled/exact_match"]["n"] == 2
