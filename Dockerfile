@@ -1,6 +1,7 @@
 # The lab in a container. It answers other machines, so it asks for a password:
 #   docker build -t memfactory .
 #   docker run --rm -p 8501:8501 -v runs:/lab/runs -e MEMFACTORY_PASSWORD=... memfactory
+# It answers to localhost and to plain addresses; MEMFACTORY_HOSTS adds names (docs/security.md).
 FROM python:3.11-slim
 # The CPU build is enough for the tiny policy; a GPU image sets TORCH to the build of its driver.
 ARG TORCH=torch==2.13.0

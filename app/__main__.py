@@ -1,11 +1,19 @@
 """`python -m app` opens the lab; `memfactory lab` does the same."""
 
 import argparse
+import sys
 
+from app.access.settings import add_options, read_access
 from app.server import serve
+from memfactory_core.errors import MemFactoryError
 
 parser = argparse.ArgumentParser(prog="app", description="Open MemFactory Lab in a browser.")
-parser.add_argument("--host", default="127.0.0.1", help="the address to bind to")
-parser.add_argument("--port", type=int, default=8501, help="the port")
+add_options(parser)
 chosen = parser.parse_args()
-serve(chosen.host, chosen.port)
+try:
+    serve(
+        chosen.host, chosen.port, read_access(chosen.host, chosen.allow_host, chosen.password_file)
+    )
+except MemFactoryError as error:
+    print(f"memfactory: {error}", file=sys.stderr)
+    sys.exit(2)

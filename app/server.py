@@ -6,6 +6,7 @@ import os
 import socket
 from typing import Any
 
+from app.access.settings import Access, read_access
 from memfactory_core import __version__
 from memfactory_core.errors import RunError
 
@@ -35,20 +36,22 @@ class Headers:
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-def build() -> Any:
-    """The whole lab as one ASGI application. Streamlit answers every path that nothing else
-    answers, so it is mounted last."""
+def build(access: Access) -> Any:
+    """The whole lab as one ASGI application, the gate in front of all of it. Streamlit answers every path
+    that nothing else answers, so it is mounted last."""
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from fastapi import FastAPI
     from streamlit.starlette import App
 
+    from app.access.gate import Gate
     from app.chat.blocks import mount
     from app.shell.pages import ROOT
 
     pages = App(ROOT / "app" / "main.py")
     api = FastAPI(lifespan=pages.lifespan(), docs_url=None, redoc_url=None, openapi_url=None)
 
-    api.add_middleware(Headers)
+    api.add_middleware(Gate, access=access)
+    api.add_middleware(Headers)  # the last one added is the outermost
 
     @api.get("/api/health")
     def _health() -> dict[str, str]:
@@ -72,10 +75,12 @@ def check_port(host: str, port: int) -> None:
             ) from error
 
 
-def serve(host: str = "127.0.0.1", port: int = 8501) -> None:
-    """Runs the lab until it is interrupted. RunError where the port is in use."""
+def serve(host: str = "127.0.0.1", port: int = 8501, access: Access | None = None) -> None:
+    """Runs the lab until it is interrupted. RunError where the port is in use, ConfigError where others
+    could reach the address and there is no password."""
+    access = access or read_access(host)
     check_port(host, port)
     import uvicorn
 
     print(f"MemFactory Lab: http://{host}:{port}", flush=True)
-    uvicorn.run(build(), host=host, port=port, log_level="warning")
+    uvicorn.run(build(access), host=host, port=port, log_level="warning")

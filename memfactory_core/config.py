@@ -13,6 +13,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from memfactory_core.component import Part, kinds_first, setting_name
+from memfactory_core.endpoint.address import REASON, find_credentials, hide_credentials
 from memfactory_core.errors import ConfigError
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies import Policy
@@ -25,6 +26,8 @@ from memfactory_core.stores.ram import Ram
 from memfactory_core.tasks import Task
 from memfactory_core.tasks.settings import find_tasks, reads_the_same
 
+_UNSHOWN = {"url", "base_url", "key_variable"}
+"""Settings into which a key is written by mistake: messages do not repeat them."""
 RECIPES = Path(__file__).parent / "recipes"
 
 
@@ -175,6 +178,14 @@ class RunConfig(Settings):
         evaluation = {**values["evaluation"], "task": {**held_out, "path": task["path"]}}
         return {**values, "evaluation": evaluation}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_credentials(cls, values: Any) -> Any:
+        """Settings go into records, logs and pages: no address among them may hold a key."""
+        if place := find_credentials(values):
+            raise ValueError(f"{place} {REASON}")
+        return values
+
     @field_validator("reward", mode="before")
     @classmethod
     def _known_rewards(cls, table: Any) -> Any:
@@ -281,7 +292,7 @@ def set_value(values: dict[str, Any], assignment: str) -> None:
     path, equals, raw = assignment.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):
-        raise ConfigError(f"--set wants a.b=value, got {assignment!r}")
+        raise ConfigError(f"--set wants a.b=value, got {hide_credentials(assignment)!r}")
     try:
         value = json.loads(raw)
     except ValueError:
@@ -295,7 +306,7 @@ def set_value(values: dict[str, Any], assignment: str) -> None:
             inner = {"weight": inner}  # a measure that so far had no settings
         place[key] = inner = {} if inner is None else inner
         if not isinstance(inner, dict):
-            raise ConfigError(f"--set {assignment}: {key!r} is a single value, it has no settings")
+            raise ConfigError(f"--set {path}: {key!r} is a single value, it has no settings")
         place = inner
     if keys[-1] == "kind" and place.get("kind", value) != value:
         place.clear()
@@ -335,8 +346,9 @@ def explain(error: ValidationError) -> list[str]:
         f"{'.'.join(str(part) for part in problem['loc']) or 'settings'}: "
         f"{problem['msg'].removeprefix('Value error, ')}"
         + (
-            f" (got {problem['input']!r})"
+            f" (got {hide_credentials(repr(problem['input']))})"
             if isinstance(problem["input"], str | int | float)
+            and not set(problem["loc"][-1:]) & _UNSHOWN
             else ""
         )
         for problem in error.errors()

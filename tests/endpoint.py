@@ -25,6 +25,8 @@ def serving(reply: Reply) -> Iterator[str]:
             known = self.path == "/v1/chat/completions"
             status, answer = reply(body, self.headers.get("Authorization")) if known else (404, {})
             self.send_response(status)
+            if 300 <= status < 400:
+                self.send_header("Location", answer["location"])
             self.end_headers()
             self.wfile.write(json.dumps(answer).encode())
 

@@ -13,8 +13,9 @@ import gradio as gr
 from app.chat.agents import find_agent, list_agents, samplers
 from app.chat.example_text import example_from_text
 from app.chat.exchange import Exchange, keep_exchange, play_exchange
-from app.chat.theme import STYLE, THEME, font_face
+from app.chat.theme import STYLE, THEME
 from app.chat.transcript import WELCOME, render, show_problem
+from app.shell.font import font_face
 from app.shell.pages import ROOT
 from memfactory_core.errors import ConfigError, MemFactoryError
 from memfactory_core.tasks.language import Fact

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import gradio as gr
-import streamlit
 
 STYLE = """
 .gradio-container { max-width: 100% !important; padding: 0 !important; }
@@ -38,13 +35,3 @@ THEME = gr.themes.Base(
     checkbox_border_color_selected="#0c7f79", checkbox_border_color_selected_dark="#17958d",
     slider_color="#0c7f79", slider_color_dark="#17958d",
 )  # fmt: skip
-
-
-def font_face() -> str:
-    """The typeface of the pages around the chat, from Streamlit's own files."""
-    folder = Path(streamlit.__file__).parent / "static" / "static" / "media"
-    found = sorted(folder.glob("SourceSansVF-Upright*.woff2"))
-    if not found:
-        return ""
-    source = f"url(/static/media/{found[0].name}) format('woff2')"
-    return f"@font-face {{ font-family: 'Source Sans'; font-weight: 200 900; src: {source}; }}\n"

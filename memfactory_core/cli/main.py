@@ -59,12 +59,24 @@ def engine() -> Engine:
 
 @app.command()
 def lab(
-    port: Annotated[int, typer.Option(help="The port on 127.0.0.1.")] = 8501,
-    host: Annotated[str, typer.Option(help="The address to bind to.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port.")] = 8501,
+    host: Annotated[
+        str, typer.Option(help="The address to bind to; one that others reach needs a password.")
+    ] = "127.0.0.1",
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A further name that the lab answers to. May be repeated."),
+    ] = None,
+    password_file: Annotated[
+        Path | None,
+        typer.Option(help="Its first line is the password (or set MEMFACTORY_PASSWORD)."),
+    ] = None,
 ) -> None:
     """Open the lab in a browser."""
     # the core knows no page: the lab is started by its name, as `python -m app` would
     sys.argv = ["app", "--host", host, "--port", str(port)]
+    sys.argv += [f"--allow-host={name}" for name in allow_host or ()]
+    sys.argv += [f"--password-file={password_file}"] if password_file else []
     runpy.run_module("app", run_name="__main__")
 
 

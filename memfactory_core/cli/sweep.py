@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from memfactory_core.config import RunConfig, load
+from memfactory_core.endpoint.address import hide_credentials
 from memfactory_core.errors import ConfigError
 
 
@@ -24,7 +25,7 @@ def parse_grid(grids: Sequence[str]) -> list[list[str]]:
     for grid in grids:
         path, equals, values = grid.partition("=")
         if not equals or not path or not all(values.split(",")):
-            raise ConfigError(f"--grid wants a.b=value,value, got {grid!r}")
+            raise ConfigError(f"--grid wants a.b=value,value, got {hide_credentials(grid)!r}")
         parsed.append([f"{path}={value}" for value in values.split(",")])
     return parsed
 

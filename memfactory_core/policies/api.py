@@ -12,6 +12,8 @@ from memfactory_core.component import Part
 from memfactory_core.dialects import Dialect
 from memfactory_core.dialects.chat import Chat
 from memfactory_core.endpoint import ChatEndpoint
+from memfactory_core.endpoint.address import EndpointAddress
+from memfactory_core.endpoint.keys import VARIABLE
 from memfactory_core.episode import Ask, Sampler
 from memfactory_core.policies import Policy
 from memfactory_core.types import Completion
@@ -45,18 +47,20 @@ class Api(Policy, kind="api"):
 
     dialect: Part[Dialect] = Chat()
     """How it is spoken to and read."""
-    url: str = Field("http://127.0.0.1:8000/v1", pattern=r"^https?://")
+    url: EndpointAddress = "http://127.0.0.1:8000/v1"
     """The endpoint's address up to /v1."""
     model: str = Field("default", min_length=1)
     """The model's name as the endpoint knows it."""
-    key_variable: str = "OPENAI_API_KEY"
-    """The environment variable that holds the key; the key itself is never stored."""
+    key_variable: str = Field("OPENAI_API_KEY", pattern=rf"^({VARIABLE})?$")
+    """The environment variable that holds the key, empty for none; the key itself is never stored, and
+    MEMFACTORY_KEY_HOSTS says to which hosts it may go."""
     parallel: int = Field(4, ge=1, le=256)
     """How many requests are under way at once."""
     timeout: float = Field(120, gt=0, le=3600)
     """Seconds to wait for one answer."""
 
     def load(self, weights: Path | None = None) -> ApiSampler:
-        """The endpoint, ready to be asked; nothing is sent yet."""
+        """The endpoint, ready to be asked; nothing is sent yet. PolicyError where the variable is not
+        declared as a key."""
         endpoint = ChatEndpoint(self.url, self.model, self.key_variable, self.timeout)
         return ApiSampler(endpoint, self.parallel, self.dialect)

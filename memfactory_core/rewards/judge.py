@@ -21,6 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from memfactory_core.dialects.thinking import set_apart
 from memfactory_core.endpoint import ChatEndpoint
+from memfactory_core.endpoint.address import EndpointAddress
+from memfactory_core.endpoint.keys import VARIABLE
 from memfactory_core.errors import PolicyError
 from memfactory_core.rewards import Reward, answered
 from memfactory_core.rewards.answers import extract_answer
@@ -58,10 +60,11 @@ class Judge(BaseModel):
 
     model: str = Field(min_length=1)
     """The judging model's name as the endpoint knows it."""
-    base_url: str = Field("http://127.0.0.1:8000/v1", pattern=r"^https?://[^@\s]+$")
+    base_url: EndpointAddress = "http://127.0.0.1:8000/v1"
     """The endpoint's address up to /v1."""
-    key_variable: str = "OPENAI_API_KEY"
-    """The environment variable that holds the key; the key itself is never stored."""
+    key_variable: str = Field("OPENAI_API_KEY", pattern=rf"^({VARIABLE})?$")
+    """The environment variable that holds the key, empty for none; the key itself is never stored, and
+    MEMFACTORY_KEY_HOSTS says to which hosts it may go."""
     max_tokens: int = Field(512, ge=1, le=32_000)
     """The longest output, in tokens; models that think first need more."""
     parallel: int = Field(4, ge=1, le=256)

@@ -26,6 +26,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        self.code = f"from app.server import serve; serve(port={self.port})"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -34,10 +35,9 @@ class Server:
             "PYTHONPATH": str(ROOT),
         }
         environment.pop("MEMFACTORY_DB", None)
-        code = f"from app.server import serve; serve(port={self.port})"
         with open(self.folder / "server.log", "ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", code], cwd=self.folder, env=environment,
+                [sys.executable, "-c", self.code], cwd=self.folder, env=environment,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         deadline = time.monotonic() + 90

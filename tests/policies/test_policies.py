@@ -239,6 +239,7 @@ def endpoint():
 
 def test_an_endpoint_is_asked_in_its_protocol(endpoint, monkeypatch):
     monkeypatch.setenv("TEST_KEY", "k")
+    monkeypatch.setenv("MEMFACTORY_KEY_HOSTS", "TEST_KEY=localhost")
     sampler = Api(url=endpoint, model="m", key_variable="TEST_KEY").load()
     done = sampler.complete([ask("one"), ask("two")], 0.0)
     assert [c.text for c in done] == ["m|one|Bearer k", "m|two|Bearer k"]

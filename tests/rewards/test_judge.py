@@ -141,6 +141,7 @@ def judge_messages_of(one):
 
 def test_the_key_comes_from_the_environment_and_the_host_is_named(monkeypatch):
     monkeypatch.setenv("JUDGE_KEY", "secret")
+    monkeypatch.setenv("MEMFACTORY_KEY_HOSTS", "JUDGE_KEY=127.0.0.1")
     seen = []
 
     def keyed(body, key):

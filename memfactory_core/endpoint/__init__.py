@@ -1,17 +1,19 @@
 """A chat model behind an OpenAI-compatible endpoint: vLLM, llama.cpp, Ollama or a hosted one. Policies and judges
-ask through it; which variable holds the key is a setting, the key itself is never stored."""
+ask through it; which variable holds the key is a setting, the key itself is never stored.
+
+Redirects are not followed: they would take the key and the question to another host."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from memfactory_core.endpoint.keys import explain_missing, read_key
 from memfactory_core.errors import PolicyError
 from memfactory_core.types import Completion, Message
 
@@ -20,6 +22,15 @@ ODD = (ValueError, KeyError, IndexError, TypeError, AttributeError, StopIteratio
 CUT_OFF = ("length", "max_tokens", "MAX_TOKENS")
 THOUGHT_IN = ("thinking", "reasoning", "text", "summary", "content")
 """Where a part that was thought holds its text, or a list of parts."""
+HIDDEN_FROM = 8
+"""Characters from which on a key is taken out of replies; shorter ones occur in ordinary text."""
+
+
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Makes an error of every redirect."""
+
+    def redirect_request(self, *_: object) -> None:
+        """None: nothing is asked elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,10 @@ class ChatEndpoint:
     key_variable: str
     timeout: float
 
+    def __post_init__(self) -> None:
+        """PolicyError where the variable is not one of a key."""
+        read_key(self.key_variable, self.url)
+
     def chat(self, messages: Sequence[Message], max_tokens: int, temperature: float) -> Completion:
         """One completion, without token ids. PolicyError where the endpoint cannot be reached, answers with
         an error or not in the protocol."""
@@ -40,17 +55,46 @@ class ChatEndpoint:
             "max_tokens": max_tokens, "temperature": temperature,
         }  # fmt: skip
         headers = {"Content-Type": "application/json"}
-        if key := os.environ.get(self.key_variable, ""):
+        if key := read_key(self.key_variable, self.url):
             headers["Authorization"] = f"Bearer {key}"
         request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+        opener = urllib.request.build_opener(NoRedirects)
+        if key and url.startswith("http://"):
+            # a proxy of the environment would read the key of an unencrypted request
+            opener = urllib.request.build_opener(NoRedirects, urllib.request.ProxyHandler({}))
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout) as reply:
-                return read_reply(json.load(reply))
+            with opener.open(request, timeout=self.timeout) as reply:
+                completion = read_reply(json.load(reply))
         except urllib.error.HTTPError as error:
-            said = error.read(300).decode(errors="replace")
+            # cut after the key is taken out, not through it
+            said = _without_key(_read_body(error), key)[:300]
+            if 300 <= error.code < 400:
+                said = "a redirect, which is not followed; set the address that it leads to"
+            elif error.code in (401, 403) and not key:
+                said = f"{said} ({explain_missing(self.key_variable, self.url)})"
             raise PolicyError(f"{url} answered {error.code}: {said}") from error
         except (OSError, http.client.HTTPException, *ODD) as error:
-            raise PolicyError(f"{url} did not answer as a chat endpoint: {error!r}") from error
+            said = f"{url} did not answer as a chat endpoint: {error!r}"
+            raise PolicyError(_without_key(said, key)) from error
+        return completion.model_copy(
+            update={
+                "text": _without_key(completion.text, key),
+                "thinking": _without_key(completion.thinking, key),
+            }
+        )
+
+
+def _read_body(error: urllib.error.HTTPError) -> str:
+    """What came with a status that is an error; it may break off like any other reply."""
+    try:
+        return error.read(100_000).decode(errors="replace")
+    except (OSError, http.client.HTTPException) as broken:
+        return f"({broken!r})"
+
+
+def _without_key(text: str, key: str) -> str:
+    """What an endpoint said; one that repeats the key would put it into records and pages."""
+    return text.replace(key, "***") if len(key) >= HIDDEN_FROM else text
 
 
 def read_reply(reply: dict[str, Any]) -> Completion:
