@@ -15,7 +15,6 @@ import os
 import pkgutil
 import sys
 import traceback
-from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -188,25 +187,3 @@ def _said(error: BaseException, folder: Path | None = None) -> str:
 
 def _place(module: str) -> str:
     return getattr(sys.modules.get(module), "__file__", None) or module
-
-
-def kinds_first(assignments: Sequence[str]) -> list[str]:
-    """The assignments, each kind before what was set of its part: another kind drops the settings of the old
-    one, and those that are named beside it are meant for the new."""
-    ordered: list[str] = []
-    for assignment in assignments:
-        name, place = setting_name(assignment), len(ordered)
-        if name.endswith(".kind"):
-            for earlier in range(len(ordered) - 1, -1, -1):
-                before = setting_name(ordered[earlier])
-                if before == name or name.startswith(f"{before}."):
-                    break  # the kind or the whole part was set there; the later one holds
-                if before.startswith(name.removesuffix("kind")):
-                    place = earlier
-        ordered.insert(place, assignment)
-    return ordered
-
-
-def setting_name(assignment: str) -> str:
-    """The name that an assignment `a.b=value` sets."""
-    return assignment.partition("=")[0].strip()

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, get_args
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from memfactory_core.component import Part, kinds_first, setting_name
+from memfactory_core.assignment import set_values
+from memfactory_core.component import Part
 from memfactory_core.endpoint.address import REASON, find_credentials, hide_credentials
 from memfactory_core.errors import ConfigError
 from memfactory_core.paradigms import Paradigm
@@ -284,52 +285,6 @@ def read(source: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"the recipe {path} is not a table of settings")
     return values.get("config", values)
-
-
-def set_value(values: dict[str, Any], assignment: str) -> None:
-    """Carries out one `a.b.c=value` on plain values. The value is JSON where it parses as JSON, else text;
-    setting a part to another kind drops the settings of the old kind."""
-    path, equals, raw = assignment.partition("=")
-    keys = path.strip().split(".")
-    if not equals or not all(keys):
-        raise ConfigError(f"--set wants a.b=value, got {hide_credentials(assignment)!r}")
-    try:
-        value = json.loads(raw)
-    except ValueError:
-        value = raw
-    place = values
-    for key in keys[:-1]:
-        inner = place.get(key)
-        if isinstance(inner, str):
-            inner = {"kind": inner}
-        if keys[0] == "reward" and isinstance(inner, int | float):
-            inner = {"weight": inner}  # a measure that so far had no settings
-        place[key] = inner = {} if inner is None else inner
-        if not isinstance(inner, dict):
-            raise ConfigError(f"--set {path}: {key!r} is a single value, it has no settings")
-        place = inner
-    if keys[-1] == "kind" and place.get("kind", value) != value:
-        place.clear()
-    place[keys[-1]] = value
-
-
-def set_values(values: dict[str, Any], assignments: Sequence[str]) -> None:
-    """Carries out assignments on plain values. Who sets the task and names no evaluation task wants to be
-    measured on it: an evaluation task that was there before goes, unless it reads the same file as before."""
-    task, held_out = find_tasks(values)
-    same = "path" in task and task["path"] == held_out.get("path")
-    shared = held_out.pop("path") if same else None  # `_same_file` fills it in again
-    for assignment in kinds_first(assignments):
-        set_value(values, assignment)
-    task, after = find_tasks(values)
-    if reads_the_same(task, after):
-        return
-    names = [setting_name(assignment).split(".") for assignment in assignments]
-    chosen = any(name == ["evaluation"] or name[:2] == ["evaluation", "task"] for name in names)
-    if after and not chosen and any(name[0] == "task" for name in names):
-        values["evaluation"].pop("task")
-    elif after is held_out and shared is not None:
-        held_out.setdefault("path", shared)
 
 
 def build(values: Mapping[str, Any], origin: str = "the configuration") -> RunConfig:

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from memfactory_core.config import build, load, recipes, set_values
+from memfactory_core.assignment import set_values
+from memfactory_core.config import build, load, recipes
 from memfactory_core.scoring.split import held_out_examples
 from tests.tasks.records import PLAIN, locomo, write
 

@@ -15,6 +15,7 @@ import typer
 from sqlalchemy import Engine
 
 from memfactory_core import component, config
+from memfactory_core.assignment import set_values
 from memfactory_core.cli.report import (
     about,
     bounds,
@@ -108,7 +109,7 @@ def evaluate(recipe: str, set_: Set = None, json_: Json = False) -> None:
         trained = database.get_run(engine(), recipe)
         values = trained.settings | {"mode": "evaluate", "name": f"{trained.name} (evaluated)"}
         values["weights"] = trained.id
-        config.set_values(values, set_ or ())
+        set_values(values, set_ or ())
         settings = config.build(values, f"run {trained.id}")
     run = _begin(settings)
     _finish(_wait(run.id, quiet=json_), json_)

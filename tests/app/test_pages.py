@@ -22,6 +22,7 @@ from app.reads.engine import database_engine
 from app.reads.episodes import list_episodes
 from app.run import charts
 from memfactory_core import config
+from memfactory_core.assignment import set_value
 from memfactory_core.errors import RunError
 from memfactory_core.explain import story
 from memfactory_core.runs import database, jobs, recording
@@ -172,7 +173,7 @@ def test_the_command_line_repeats_the_form(assignments: list[str]) -> None:
     back = command.differences(wanted.dump(), base.dump())
     path = config.build(wanted.dump()).dump()
     for assignment in back:
-        config.set_value(path, assignment)
+        set_value(path, assignment)
     assert config.build(path) == base
 
 
