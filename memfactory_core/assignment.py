@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from memfactory_core.endpoint.address import hide_credentials
 from memfactory_core.errors import ConfigError
 from memfactory_core.tasks.settings import find_tasks, reads_the_same
+from memfactory_core.text import DEEPEST, parse_json
 
 
 def set_value(values: dict[str, Any], assignment: str) -> None:
@@ -16,10 +16,10 @@ def set_value(values: dict[str, Any], assignment: str) -> None:
     setting a part to another kind drops the settings of the old kind."""
     path, equals, raw = assignment.partition("=")
     keys = path.strip().split(".")
-    if not equals or not all(keys):
-        raise ConfigError(f"--set wants a.b=value, got {hide_credentials(assignment)!r}")
+    if not equals or not all(keys) or len(keys) > DEEPEST:
+        raise ConfigError(f"--set wants a.b=value, got {hide_credentials(assignment)[:120]!r}")
     try:
-        value = json.loads(raw)
+        value = parse_json(raw)
     except ValueError:
         value = raw
     place = values

@@ -45,7 +45,9 @@ _REGISTRY: dict[str, dict[str, type[Component]]] = {family: {} for family in FAM
 class Component(BaseModel):
     """A named, validated set of settings with behaviour; see the module's text."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     family: ClassVar[str] = ""
     kind: ClassVar[str] = ""
@@ -74,6 +76,8 @@ class Component(BaseModel):
         if isinstance(value, dict) and "kind" in value:
             value = dict(value)
             name = value.pop("kind")
+            if not isinstance(name, str):
+                raise ValueError(f"a kind is a name, got {str(name)[:60]}")
             chosen = find(cls.family, name)
             if not issubclass(chosen, cls):
                 raise ValueError(f"{name!r} does not fit here: expected {cls.kind or cls.family}")

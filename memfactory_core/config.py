@@ -3,8 +3,6 @@ and `--set a.b=c` on the command line."""
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -26,16 +24,22 @@ from memfactory_core.stores import Store
 from memfactory_core.stores.ram import Ram
 from memfactory_core.tasks import Task
 from memfactory_core.tasks.settings import find_tasks, reads_the_same
+from memfactory_core.text import parse_json, parse_toml
+from memfactory_core.types import Seed
 
 _UNSHOWN = {"url", "base_url", "key_variable"}
 """Settings into which a key is written by mistake: messages do not repeat them."""
 RECIPES = Path(__file__).parent / "recipes"
+LONGEST_SHOWN = 120
+"""Characters of a value that an error message repeats."""
 
 
 class Settings(BaseModel):
     """A named group of settings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class Training(Settings):
@@ -93,7 +97,7 @@ class Evaluation(Settings):
     """Attempts at temperature 1 per example beside the greedy one (avg@k); 0 means greedy only."""
     share: float = Field(0.2, gt=0, lt=1)
     """The share of a file that is held out where training and evaluation read the same one."""
-    seed: int = 1000
+    seed: Seed = 1000
     """Seed of the held-out examples; must differ from the run's."""
     judge: Judge | None = None
     """A language model that judges the answers too, by its name and, after a space, its OpenAI-compatible
@@ -165,7 +169,7 @@ class RunConfig(Settings):
     """Which retrievers are compared."""
     reranking: Reranking = Reranking()
     """How the linear reranker is trained."""
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     """Seed of the examples, the sampling and the optimizer."""
 
     @model_validator(mode="before")
@@ -279,7 +283,7 @@ def read(source: str) -> dict[str, Any]:
         )
     try:
         text = path.read_text(encoding="utf-8")
-        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        values = parse_toml(text) if path.suffix == ".toml" else parse_json(text)
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(f"cannot read the recipe {path}: {error}") from error
     if not isinstance(values, dict):
@@ -298,16 +302,19 @@ def build(values: Mapping[str, Any], origin: str = "the configuration") -> RunCo
 def explain(error: ValidationError) -> list[str]:
     """One line for each problem of a validation: the setting's path and what is wrong with it."""
     return [
-        f"{'.'.join(str(part) for part in problem['loc']) or 'settings'}: "
-        f"{problem['msg'].removeprefix('Value error, ')}"
-        + (
-            f" (got {hide_credentials(repr(problem['input']))})"
-            if isinstance(problem["input"], str | int | float)
-            and not set(problem["loc"][-1:]) & _UNSHOWN
-            else ""
-        )
+        f"{'.'.join(str(part) for part in problem['loc'])[:LONGEST_SHOWN] or 'settings'}: "
+        f"{problem['msg'].removeprefix('Value error, ')}" + _got(problem["input"], problem["loc"])
         for problem in error.errors()
     ]
+
+
+def _got(value: Any, place: Sequence[Any]) -> str:
+    if not isinstance(value, str | int | float) or set(place[-1:]) & _UNSHOWN:
+        return ""
+    if isinstance(value, int) and value.bit_length() > 1000:
+        return " (got a number of hundreds of digits)"  # Python refuses to write the longest ones
+    text = hide_credentials(repr(value))
+    return f" (got {text[:LONGEST_SHOWN]}{'...' if len(text) > LONGEST_SHOWN else ''})"
 
 
 def load(source: str, assignments: Sequence[str] = ()) -> RunConfig:

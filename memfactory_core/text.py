@@ -1,10 +1,14 @@
 """Words of a text: SQuAD's answer normalisation, in every language, and whole-word containment, used by every
-measure."""
+measure. And texts from outside: JSON that is plain values, lines that a terminal may show."""
 
 from __future__ import annotations
 
+import json
+import math
 import re
+import tomllib
 import unicodedata
+from typing import Any
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _WORD = re.compile(r"\w+")
@@ -125,3 +129,82 @@ def stem(word: str) -> str:
     if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "ls":
         word = word[:-1]
     return word[:-1] + "i" if len(word) > 3 and word[-1] == "y" else word
+
+
+DEEPEST = 200
+"""Lists and tables inside one another that a text from outside may hold."""
+
+
+def parse_json(text: str) -> Any:
+    """The values of a JSON text from outside. ValueError, in one line, also for what Python's reader lets through or
+    breaks on: NaN and infinite numbers, integers beyond 64 bits, half a surrogate pair, nesting beyond DEEPEST."""
+    try:
+        values = json.loads(
+            text, parse_constant=_no_number, parse_float=_finite, parse_int=_within_64_bits
+        )
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    check_values(values)
+    return values
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The values of a TOML text from outside. ValueError, in one line, also where it is nested too deeply."""
+    # the reader's cost is the square of the names in one dotted key
+    if any(line.partition("=")[0].count(".") > DEEPEST for line in text.splitlines()):
+        raise ValueError("it is nested too deeply")
+    try:
+        values = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    check_values(values)
+    return values
+
+
+def check_values(values: Any) -> None:
+    """ValueError where plain values are nested beyond DEEPEST or hold a text that cannot be written as UTF-8."""
+    left = [(values, 0)]
+    while left:
+        value, depth = left.pop()
+        if depth > DEEPEST:
+            raise ValueError("it is nested too deeply")
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                place = value[max(0, error.start - 10) : error.end]
+                raise ValueError(f"{place!a} holds half a surrogate pair") from None
+        elif isinstance(value, dict):
+            left += [(item, depth + 1) for pair in value.items() for item in pair]
+        elif isinstance(value, list):
+            left += [(item, depth + 1) for item in value]
+
+
+def one_line(text: str) -> str:
+    """A text as one line for a terminal: line ends become spaces; what would move the cursor, change colours, turn the
+    writing direction or cannot be written at all is shown as its code."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        else character.encode("unicode_escape").decode()
+        for character in " ".join(re.split(r"[\r\n\t]+", text))
+    )
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is not a number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is too large a number")
+    return value
+
+
+def _within_64_bits(text: str) -> int:
+    if len(text) > 20 or not -(2**63) <= (value := int(text)) < 2**63:
+        raise ValueError(f"{text[:20]}... is too large a number")
+    return value

@@ -4,12 +4,14 @@ attempt at it, a *turn* one call of the policy inside an episode, a *group* the 
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Action = Literal["add", "update", "delete", "noop", "reject"]
 Message = dict[str, str]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+"""A seed that every generator takes; numpy's, which transformers seeds as well, ends at 32 bits."""
 
 
 class Record(BaseModel):

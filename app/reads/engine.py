@@ -15,9 +15,12 @@ _OPENING = threading.Lock()
 
 
 def database_engine() -> Engine:
-    """The lab's database, opened once per server; the example runs are put in where it has no runs."""
+    """The lab's database, opened once per server; the example runs are put in where it has no runs. Whatever page reads
+    it, runs whose process is gone are called so."""
     with _OPENING:
-        return _open(jobs.database_url())
+        opened = _open(jobs.database_url())
+    jobs.look(opened)
+    return opened
 
 
 @lru_cache(maxsize=4)

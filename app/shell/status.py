@@ -65,11 +65,13 @@ def describe_progress(run: Run) -> str:
     if run.state in ACTIVE:
         parts.append(escape_markdown(run.phase, 80) or "waiting for its process")
         if run.started:
-            parts.append(f"{describe_duration(time.time() - run.started)} so far")
+            parts.append(f"{describe_duration(run.elapsed(time.time()))} so far")
         if run.eta:
             parts.append(f"about {describe_duration(run.eta)} left")
         elif run.steps and not run.step:
             parts.append("time left is known after the first steps")
     elif run.ended:
-        parts.append(f"took {describe_duration(run.ended - (run.started or run.created))}")
+        parts.append(f"took {describe_duration(run.elapsed(run.ended))}")
+    if run.fault:
+        parts.append(run.fault)
     return " · ".join(parts)

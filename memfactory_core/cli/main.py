@@ -9,10 +9,11 @@ import runpy
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from memfactory_core import component, config
 from memfactory_core.assignment import set_values
@@ -29,6 +30,7 @@ from memfactory_core.cli.report import (
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.runs import database, jobs
 from memfactory_core.runs.tables import ACTIVE, Run
+from memfactory_core.text import one_line
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -47,8 +49,17 @@ def main() -> None:
     try:
         app()
     except MemFactoryError as error:
-        print(f"memfactory: {error}", file=sys.stderr)
-        sys.exit(2)
+        _leave(str(error))
+    except (DBAPIError, OSError) as error:
+        cause = database.passing(error)
+        if not cause:
+            raise
+        _leave(f"{cause}; try again when it is free")
+
+
+def _leave(why: str) -> NoReturn:
+    print(f"memfactory: {one_line(why)}", file=sys.stderr)
+    sys.exit(2)
 
 
 def engine() -> Engine:
@@ -153,7 +164,7 @@ def sweep(
             row |= report(_wait(_begin(cell.config).id, quiet=True))
         rows.append(row)
         if not json_:
-            print(sweep_line(row), flush=True)
+            print(one_line(sweep_line(row)), flush=True)
     if json_:
         print(json.dumps(rows, indent=2))
 
@@ -194,7 +205,8 @@ def list_runs(json_: Json = False) -> None:
         print(json.dumps([report(run) for run in runs], indent=2))
         return
     for run in runs:
-        print(f"{run.id}  {run.state:9}  {run.step:>5}/{run.steps:<5}  {run.name}")
+        line = f"{run.id}  {run.state:9}  {run.step:>5}/{run.steps:<5}  {run.name}"
+        print(one_line(line + (f"  ({run.fault})" if run.fault else "")))
     if not runs:
         print("no runs yet; try: memfactory demo")
 
@@ -236,12 +248,7 @@ def stop(run_id: str) -> None:
 def resume(run_id: str, wait: Annotated[bool, typer.Option()] = False) -> None:
     """Go on with a run that was stopped, lost or failed, from its last checkpoint."""
     connection = engine()
-    run = database.get_run(connection, run_id)
-    if run.state in ACTIVE or run.state == "finished":
-        raise RunError(
-            f"run {run.id} is {run.state}; only stopped, failed or lost runs are resumed"
-        )
-    run = jobs.start(connection, run)
+    run = jobs.start(connection, database.get_run(connection, run_id))
     if wait:
         _finish(_wait(run.id), False)
     else:
@@ -297,11 +304,11 @@ def build_tiny(out: Annotated[Path | None, typer.Option()] = None, seed: int = 0
 
 
 @app.command(hidden=True)
-def work(run_id: str) -> None:
-    """Carry out a run in this process (what `train` starts in the background)."""
+def work(run_id: str, token: Annotated[str | None, typer.Option()] = None) -> None:
+    """Carry out a run in this process (what `train` starts in the background, naming it by its token)."""
     from memfactory_core.runs.worker import work as carry_out
 
-    if carry_out(database.connect(jobs.database_url()), run_id).state == "failed":
+    if carry_out(database.connect(jobs.database_url()), run_id, token).state == "failed":
         sys.exit(1)
 
 
@@ -317,7 +324,7 @@ def _wait(run_id: str, quiet: bool = False) -> Run:
         while (run := database.get_run(connection, run_id)).state in ACTIVE:
             line = _progress(run)
             if not quiet and line != shown:
-                print(line, file=sys.stderr, flush=True)
+                print(one_line(line), file=sys.stderr, flush=True)
                 shown = line
             time.sleep(0.5)
             jobs.reap(connection)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,14 @@ from typing import Any
 from sqlalchemy import Engine
 
 from memfactory_core.config import build
-from memfactory_core.errors import ConfigError
+from memfactory_core.errors import ConfigError, RunError
 from memfactory_core.policies.roles import START
 from memfactory_core.rewards.shown import Shown
-from memfactory_core.runs import database
+from memfactory_core.runs import database, record
 from memfactory_core.runs.diagnosis import diagnose_run
 from memfactory_core.runs.tables import Run
 from memfactory_core.scoring.evaluate import SAMPLED_AT
+from memfactory_core.text import one_line
 
 
 def report(run: Run) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def report(run: Run) -> dict[str, Any]:
     kept = _record(run)
     return {
         "id": run.id, "name": run.name, "state": run.state, "reason": run.reason,
-        "seconds": (run.ended or database.now()) - (run.started or run.created), "step": run.step,
+        "seconds": run.elapsed(database.now()), "step": run.step,
         "scores": run.summary, "files": kept.get("files", {}), "versions": kept.get("versions", {}),
         "judge": kept.get("judge"), "sampling": sampling(run), "measured": kept.get("measured"),
         "config": run.settings,
@@ -106,7 +106,7 @@ def diagnose(engine: Engine, run: Run) -> dict[str, Any]:
 def print_diagnosis(diagnosis: Mapping[str, Any]) -> None:
     """What stood in the way of better answers, a sentence a line; nothing where nothing is worth saying."""
     for one in diagnosis["found"]:
-        print(f"diagnosis ({diagnosis['phase']}): {one['sentence']}")
+        print(one_line(f"diagnosis ({diagnosis['phase']}): {one['sentence']}"))
 
 
 def print_decisions(phase: str, counts: dict[str, dict[str, int]]) -> None:
@@ -120,8 +120,10 @@ def print_decisions(phase: str, counts: dict[str, dict[str, int]]) -> None:
 
 
 def _record(run: Run) -> dict[str, Any]:
-    path = Path(run.folder) / "run.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    try:
+        return record.read(Path(run.folder))
+    except RunError:  # a table can be printed without the versions
+        return {}
 
 
 def sweep_line(row: dict[str, Any]) -> str:
@@ -155,8 +157,10 @@ def columns(
 
 def print_table(run: Run) -> None:
     """A run's scores before and after, with intervals."""
-    seconds = (run.ended or database.now()) - (run.started or run.created)
-    print(f"\n{run.name}  [{run.id}]  {run.state}, {seconds:.0f} s, seed {run.settings['seed']}")
+    seconds, seed = run.elapsed(database.now()), run.settings.get("seed", "unknown")
+    print("\n" + one_line(f"{run.name}  [{run.id}]  {run.state}, {seconds:.0f} s, seed {seed}"))
+    if run.fault:
+        print(run.fault)
     summary = run.summary
     rows = [
         (mode, name)
@@ -169,20 +173,21 @@ def print_table(run: Run) -> None:
         return
     whens = [when for when in ("before", "after") if when in summary]
     print(f"{'':26}" + "".join(f"{when:>34}" for when in whens))
-    samples = run.settings["evaluation"]["samples"]
+    evaluation = run.settings.get("evaluation")
+    samples = evaluation.get("samples", "k") if isinstance(evaluation, dict) else "k"
     for mode, name in rows:
         label = f"{name} " + ("greedy" if mode == "greedy" else f"avg@{samples}")
         cells = [_cell(summary[when].get(f"{mode}/{name}")) for when in whens]
-        print(f"{label:26}" + "".join(f"{cell:>34}" for cell in cells))
+        print(f"{one_line(label):26}" + "".join(f"{cell:>34}" for cell in cells))
     for name, category in by_category(summary):
         cells = [_cell(summary[when].get(f"greedy/{name}/{category}")) for when in whens]
-        print(f"{f'{name} of {category}':26}" + "".join(f"{cell:>34}" for cell in cells))
+        print(f"{one_line(f'{name} of {category}'):26}" + "".join(f"{cell:>34}" for cell in cells))
     _print_lines([*setting_lines(run), *judge_lines(run), *measured_lines(run)])
 
 
 def _print_lines(lines: list[str]) -> None:
     for line in lines:
-        print(line)
+        print(one_line(line))
 
 
 def by_category(summary: dict[str, dict[str, Any]]) -> list[tuple[str, str]]:
@@ -197,12 +202,17 @@ def _print_retrieval(summary: dict[str, dict[str, dict[str, float]]]) -> None:
     for when, scores in summary.items():
         rows: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
         for path, values in scores.items():
-            retriever, category, name = path.split("/")
+            if path.count("/") != 2:
+                continue
+            retriever, category, name = map(one_line, path.split("/"))
             rows.setdefault((retriever, category), {})[name] = values
-        names = [name for name in next(iter(rows.values())) if name.startswith("recall")]
+        kept = {name: None for row in rows.values() for name in row}
+        names = [name for name in kept if name.startswith("recall")]
         print(f"{when:16}{'category':10}" + "".join(f"{name:>32}" for name in names))
         for (retriever, category), row in rows.items():
-            print(f"{retriever:16}{category:10}" + "".join(f"{_cell(row[n]):>32}" for n in names))
+            print(
+                f"{retriever:16}{category:10}" + "".join(f"{_cell(row.get(n)):>32}" for n in names)
+            )
 
 
 def _cell(values: dict[str, float] | None) -> str:

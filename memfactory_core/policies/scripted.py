@@ -22,7 +22,7 @@ from memfactory_core.tasks.language import (
 from memfactory_core.tasks.sentences import split_sentences
 from memfactory_core.text import STOP_WORDS, words
 from memfactory_core.trace import holds
-from memfactory_core.types import Completion, Memory
+from memfactory_core.types import Completion, Memory, Seed
 
 Strategy = Literal["overlap", "everything", "nothing", "first", "last", "random", "clairvoyant"]
 
@@ -173,7 +173,7 @@ class Scripted(Policy, kind="scripted"):
     strategy: Strategy = "overlap"
     """What it keeps: the sentences that overlap most with the question, everything, nothing, the first, the
     last or random ones; `clairvoyant` knows the evidence and shows what is possible."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the random strategy."""
 
     def sampling(self, temperature: float) -> dict[str, float]:

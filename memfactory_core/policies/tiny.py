@@ -13,6 +13,7 @@ from memfactory_core.errors import PolicyError
 from memfactory_core.policies import Policy
 from memfactory_core.policies.language_model import Generated, LanguageModelSampler
 from memfactory_core.tiny import WEIGHTS
+from memfactory_core.types import Seed
 
 
 class TinySampler(LanguageModelSampler):
@@ -67,7 +68,7 @@ class Tiny(Policy, kind="tiny"):
     """The shipped model of under a million parameters: learns on a laptop's CPU in minutes."""
 
     trainable: ClassVar[bool] = True
-    seed: int | None = None
+    seed: Seed | None = None
     """Seed of the sampling where one talks to it; none means a different one each time. Runs draw by their own
     seed."""
     min_p: float = Field(0.1, ge=0, le=1)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from memfactory_core.episode import Context
 from memfactory_core.retrievers import Retriever
-from memfactory_core.types import Hit
+from memfactory_core.types import Hit, Seed
 
 
 class RandomDraw(Retriever, kind="random"):
@@ -16,7 +16,7 @@ class RandomDraw(Retriever, kind="random"):
 
     top_k: int = Field(5, ge=1, le=1000)
     """How many memories are read."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the draw; the same question draws the same memories."""
 
     def retrieve(self, query: str, context: Context) -> list[Hit]:

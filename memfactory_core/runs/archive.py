@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, insert
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, select
 
 from memfactory_core.errors import RunError
-from memfactory_core.runs import jobs, recording
+from memfactory_core.runs import database, disk, jobs, recording
+from memfactory_core.runs.bundle import RECORD, Bundle
+from memfactory_core.runs.record import read
 from memfactory_core.runs.tables import EpisodeRow, Metric, Run
-from memfactory_core.trace import Episode
 
 _LOCAL = {"folder", "pid", "born", "token", "heartbeat"}
 
@@ -31,7 +35,7 @@ def export_run(
         raise RunError(f"{folder} is not empty; name a new folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        record = json.loads((Path(run.folder) / "run.json").read_text())
+        record = read(Path(run.folder))
         record["run"] = run.model_dump(exclude=_LOCAL)
         (folder / "run.json").write_text(json.dumps(record, indent=1))
         with Session(engine) as session:
@@ -56,39 +60,83 @@ def export_run(
 
 
 def import_run(engine: Engine, folder: Path) -> Run:
-    """Brings a folder that `export_run` wrote into the database; a run that is there already is returned as
-    it is. RunError where the folder holds no run or a broken one."""
-    try:
-        record = json.loads((folder / "run.json").read_text())
-        values = record["run"]
-    except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"{folder} holds no exported run: {error}") from error
-    with Session(engine, expire_on_commit=False) as session:
-        known = session.get(Run, values["id"])
+    """Brings a folder that `export_run` wrote into the database, under an id that follows from its content: the same
+    bundle again gives the run that is there. RunError, and nothing left behind, where anything in it is not as
+    `export_run` writes it."""
+    bundle = Bundle(folder)
+    run_id = f"import-{bundle.digest()[:16]}"
+    known = _find(engine, run_id)
     if known:
         return known
-    home = jobs.root() / values["id"]
+    bundle.check_weights()
+    rows = _rows(bundle, run_id)
+    home, staging = jobs.root() / run_id, jobs.root() / f".{run_id}.{os.getpid()}"
+    kept = bundle.record.model_dump(mode="json", exclude={"run"}, exclude_none=True)
+    values = bundle.record.run.values() | {
+        "id": run_id, "folder": str(home), "token": "imported", "config": json.dumps(bundle.config.dump()),
+        "results": json.dumps(bundle.results),
+    }  # fmt: skip
+    record = kept | {"id": run_id, "created": values["created"], "config": bundle.config.dump()}
     try:
-        shutil.copytree(folder, home, dirs_exist_ok=True)
-    except OSError as error:
-        raise RunError(f"cannot write {home}: {error.strerror or error}") from error
-    curves: dict[int, dict[str, float]] = {}
-    for name, step, value in json.loads((folder / "metrics.json").read_text()):
-        curves.setdefault(step, {})[name] = value
-    for step, points in curves.items():
-        recording.save_metrics(engine, values["id"], step, points)
-    batch: dict[tuple[str, int], list[Episode]] = {}
-    with gzip.open(folder / "episodes.jsonl.gz", "rt") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                phase, step, body = json.loads(line)
-                batch.setdefault((phase, step), []).append(Episode.model_validate(body))
-            except ValueError as error:
-                raise RunError(f"{folder}/episodes.jsonl.gz, line {number}: {error}") from error
-    for (phase, step), episodes in batch.items():
-        recording.save_episodes(engine, values["id"], phase, step, episodes)
-    run = Run(**values, folder=str(home), token="imported")
-    with Session(engine, expire_on_commit=False) as session:
-        session.add(run)
-        session.commit()
-    return run
+        _stage(bundle, staging, record)
+
+        def bring(connection: Connection) -> None:
+            # the row first: of two that bring in the same bundle at once the second stops here
+            connection.execute(insert(Run), values)
+            recording.insert_rows(connection, rows)
+            if home.exists():  # of an import that was killed before it was in the database
+                shutil.rmtree(home)
+            staging.rename(home)
+
+        database.write(engine, bring)
+    except IntegrityError as error:
+        known = _find(engine, run_id)
+        if known is None:
+            raise RunError(f"{folder} holds the same thing twice: {error.orig}") from error
+    except (OSError, shutil.Error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise RunError(f"cannot write {home}: {why}") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return database.get_run(engine, run_id)
+
+
+def _find(engine: Engine, run_id: str) -> Run | None:
+    with Session(engine) as session:
+        return session.get(Run, run_id)
+
+
+def _rows(bundle: Bundle, run_id: str) -> recording.Rows:
+    """Everything of a bundle that goes into tables beside the run's own row."""
+    points = {(name, step): value for name, step, value in bundle.points()}
+    metrics = [
+        {"run_id": run_id, "name": name, "step": step, "value": value}
+        for (name, step), value in points.items()
+    ]
+    rows: recording.Rows = {Metric: metrics}
+    seen: set[str] = set()
+    for phase, step, episode in bundle.episodes():
+        if episode.id in seen:
+            raise RunError(f"{bundle.folder}: two episodes are called {episode.id[:80]!r}")
+        seen.add(episode.id)
+        try:
+            found = recording.episode_rows(run_id, phase, step, [episode])
+        except Exception as error:  # of a trace that contradicts itself anything may be raised
+            raise RunError(
+                f"{bundle.folder}: the episode {episode.id[:80]!r} does not hold together "
+                f"({type(error).__name__}: {error})"
+            ) from error
+        for table, values in found.items():
+            rows.setdefault(table, []).extend(values)
+    return rows
+
+
+def _stage(bundle: Bundle, staging: Path, record: dict[str, Any]) -> None:
+    """The files of the run's folder, in a place that no run is looked for."""
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    disk.write_json(staging / RECORD, record)
+    for name, path in bundle.files.items():
+        if name.startswith("policy/"):
+            (staging / "policy").mkdir(exist_ok=True)
+            shutil.copyfile(path, staging / name, follow_symlinks=False)

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, LargeBinary, delete
+from sqlalchemy import Connection, Engine, LargeBinary, delete, insert
 from sqlmodel import Field, Session, select
 
-from memfactory_core.runs.database import now
+from memfactory_core.runs.database import now, write
 from memfactory_core.runs.tables import Table, pack, unpack
 from memfactory_core.trace import Episode
 from memfactory_core.types import Record
@@ -44,11 +44,14 @@ def save(engine: Engine, agent: str, episode: Episode, kept: int = KEPT) -> None
         body=pack(episode),
     )  # fmt: skip
     newest = select(ChatRow.id).order_by(ChatRow.created.desc(), ChatRow.id).limit(kept)
-    with Session(engine) as session:
-        session.merge(row)
-        session.flush()
-        session.exec(delete(ChatRow).where(ChatRow.id.not_in(newest)))
-        session.commit()
+    values = row.model_dump()
+
+    def keep(connection: Connection) -> None:
+        connection.execute(delete(ChatRow).where(ChatRow.id == row.id))
+        connection.execute(insert(ChatRow), values)
+        connection.execute(delete(ChatRow).where(ChatRow.id.not_in(newest)))
+
+    write(engine, keep)
 
 
 def recent(engine: Engine, limit: int = KEPT) -> Sequence[Chat]:

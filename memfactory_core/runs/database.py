@@ -1,24 +1,48 @@
 """The database of runs on SQLite in WAL mode (or any SQLAlchemy URL): opened, and a run's row read and changed.
-Workers write, pages read."""
+Workers write, pages read. Every write goes through `write`, which waits where another process is in the way."""
 
 from __future__ import annotations
 
+import fcntl
+import sqlite3
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Engine, event, inspect, text
+from sqlalchemy import Connection, Engine, event, func, inspect, text, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import Session, create_engine, select
 
 from memfactory_core.errors import RunError
-from memfactory_core.runs.tables import Run, Table
+from memfactory_core.runs import disk
+from memfactory_core.runs.tables import ACTIVE, Run, Table
+
+Result = TypeVar("Result")
+PATIENCE = 10.0
+"""Seconds that a command or a page waits for a database that cannot be used at the moment."""
+BUSY_TIMEOUT = 2.0
+"""Seconds that SQLite itself waits for a lock at each try."""
+_PASSING = {
+    sqlite3.SQLITE_BUSY: "is locked by another process",
+    sqlite3.SQLITE_LOCKED: "is locked by another process",
+    sqlite3.SQLITE_FULL: "cannot grow, the disk is full",
+    sqlite3.SQLITE_IOERR: "cannot be read or written (the disk may be full)",
+}
+"""SQLite's troubles that may pass by themselves."""
+
+
+class Busy(RunError):
+    """The database or the disk could not be used for as long as one was willing to wait."""
 
 
 def connect(url: str) -> Engine:
     """An engine with every table made. A path's folder is made where it is missing; RunError where the
-    place cannot be written."""
-    if url.startswith("sqlite:///"):
-        path = Path(url.removeprefix("sqlite:///"))
+    place cannot be written. Several processes may do this at once on an empty folder."""
+    path = _path(url)
+    if path:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -28,12 +52,17 @@ def connect(url: str) -> Engine:
 
         @event.listens_for(engine, "connect")
         def _configure(connection: Any, _: Any) -> None:
-            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000"):
+            # the timeout first: switching to WAL takes a lock itself
+            waits = f"busy_timeout={int(BUSY_TIMEOUT * 1000)}"
+            for pragma in (waits, "journal_mode=WAL", "synchronous=NORMAL"):
                 connection.execute(f"PRAGMA {pragma}")
 
     try:
-        Table.metadata.create_all(engine)
-        _add_columns(engine)
+        with alone(engine):
+            patiently(engine, lambda: Table.metadata.create_all(engine))
+            patiently(engine, lambda: _add_columns(engine))
+    except Busy:
+        raise
     except Exception as error:
         reason = getattr(error, "orig", error)
         raise RunError(
@@ -42,8 +71,30 @@ def connect(url: str) -> Engine:
     return engine
 
 
+def _path(url: str) -> Path | None:
+    """The file of a SQLite URL, None of another database."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+        return None
+    return Path(parsed.database)
+
+
+@contextmanager
+def alone(engine: Engine) -> Iterator[None]:
+    """Keeps other processes out while tables are made or the first runs brought in: two that look and then act
+    would both act. The lock is a file beside the database and ends with the process that holds it."""
+    path = _path(engine.url.render_as_string(hide_password=False))
+    if path is None:
+        yield
+        return
+    with open(path.with_name(path.name + ".lock"), "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _add_columns(engine: Engine) -> None:
-    """Columns that a newer version brought are added to an older database; nothing is ever removed."""
+    """Columns that a newer version brought are added to an older database, with the value that a new row would
+    get; nothing is ever removed."""
     inspector = inspect(engine)
     for table in Table.metadata.sorted_tables:
         known = {column["name"] for column in inspector.get_columns(table.name)}
@@ -54,25 +105,98 @@ def _add_columns(engine: Engine) -> None:
                     connection.execute(
                         text(f'ALTER TABLE "{table.name}" ADD "{column.name}" {kind}')
                     )
+                    if column.default is not None and column.default.is_scalar:
+                        connection.execute(update(table).values({column.name: column.default.arg}))
+
+
+def passing(error: BaseException) -> str:
+    """What is in the way, in words, where it may pass by itself: a lock, a full disk, a server that is away.
+    "" for any other error."""
+    if isinstance(error, OSError) and disk.is_full(error):
+        return "the disk is full"
+    if not isinstance(error, DBAPIError):
+        return ""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is None:
+        away = isinstance(error, OperationalError) and not isinstance(error.orig, sqlite3.Error)
+        return "the database's server cannot be reached" if away else ""
+    why = _PASSING.get(code & 0xFF, "")  # the higher bits only tell kinds of one trouble apart
+    return f"the database {why}" if why else ""
+
+
+def patiently(engine: Engine, action: Callable[[], Result]) -> Result:
+    """The action's result; it is tried again while something is in the way that may pass. The engine's options
+    say for how many seconds (`patience`) and who is told of it (`say`). Busy, with the cause, after that."""
+    options = engine.get_execution_options()
+    patience, say = options.get("patience", PATIENCE), options.get("say")
+    began, told = time.monotonic(), ""
+    while True:
+        try:
+            result = action()
+        except (DBAPIError, OSError) as error:
+            cause = passing(error)
+            waited = time.monotonic() - began
+            if not cause:
+                raise
+            if waited >= patience:
+                raise Busy(f"{cause} (waited {waited:.0f} s); try again when it is free") from error
+            if say and cause != told:
+                say(f"{cause}; waiting")
+            told = cause
+            time.sleep(min(0.5, patience))
+            continue
+        if say and told:
+            say(f"waited {time.monotonic() - began:.0f} s; going on")
+        return result
+
+
+def write(engine: Engine, change: Callable[[Connection], Result]) -> Result:
+    """Carries out a change in one transaction, patiently. An engine that holds a lease (option `lease`) renews it
+    in the same transaction: LeaseLost, and nothing written, where it is lost."""
+    lease = engine.get_execution_options().get("lease")
+
+    def attempt() -> Result:
+        with engine.begin() as connection:
+            if lease:
+                lease.renew(connection)
+            return change(connection)
+
+    return patiently(engine, attempt)
+
+
+def update_run_if(engine: Engine, run_id: str, *conditions: Any, **changes: Any) -> bool:
+    """Changes columns of a run where the conditions hold, in one statement; whether they did. Of several
+    processes that ask at once one is told so."""
+    chosen = update(Run).where(Run.id == run_id, *conditions).values(**changes)
+    return write(engine, lambda connection: connection.execute(chosen).rowcount == 1)
 
 
 def update_run(engine: Engine, run_id: str, **changes: Any) -> Run:
     """Changes columns of a run and returns it. RunError where there is no such run."""
-    with Session(engine, expire_on_commit=False) as session:
-        run = session.get(Run, run_id)
-        if run is None:
-            raise RunError(f"no run {run_id!r}; `memfactory ls` shows the runs")
-        for name, value in changes.items():
-            setattr(run, name, value)
-        session.add(run)
-        session.commit()
-        return run
+    update_run_if(engine, run_id, **changes)
+    return get_run(engine, run_id)
 
 
 def get_run(engine: Engine, run_id: str) -> Run:
-    """A run by its id or an unambiguous beginning of it. RunError where there is none."""
-    with Session(engine) as session:
-        found = session.exec(select(Run).where(Run.id.startswith(run_id, autoescape=True))).all()
+    """A run by its id or an unambiguous beginning of it, or by the id that it had where it was imported from.
+    RunError where there is none."""
+
+    def read() -> list[Run]:
+        with Session(engine) as session:
+            exact = session.get(Run, run_id)
+            if exact:
+                return [exact]
+            begins = session.exec(
+                select(Run).where(Run.id.startswith(run_id, autoescape=True))
+            ).all()
+            return list(
+                begins or session.exec(select(Run).where(Run.origin == run_id, run_id != "")).all()
+            )
+
+    try:
+        found = patiently(engine, read)
+    except UnicodeEncodeError:  # no id holds what is no text
+        found = []
     if len(found) != 1:
         what = "no run" if not found else f"{len(found)} runs begin with"
         raise RunError(f"{what} {run_id!r}; `memfactory ls` shows the runs")
@@ -81,8 +205,32 @@ def get_run(engine: Engine, run_id: str) -> Run:
 
 def list_runs(engine: Engine, limit: int = 200) -> list[Run]:
     """Runs, newest first."""
-    with Session(engine) as session:
-        return list(session.exec(select(Run).order_by(Run.created.desc()).limit(limit)).all())
+    return _read(engine, select(Run).order_by(Run.created.desc()).limit(limit))
+
+
+def active_runs(engine: Engine) -> list[Run]:
+    """Every run that a process works on, or should."""
+    return _read(engine, select(Run).where(Run.state.in_(ACTIVE)))
+
+
+def _read(engine: Engine, chosen: Any) -> list[Run]:
+    def read() -> list[Run]:
+        with Session(engine) as session:
+            return list(session.exec(chosen).all())
+
+    return patiently(engine, read)
+
+
+def add_run(engine: Engine, run: Run) -> Run:
+    """Adds a run's row."""
+    values = run.model_dump()
+    write(engine, lambda connection: connection.execute(Run.__table__.insert(), values))
+    return get_run(engine, run.id)
+
+
+def worked_before() -> Any:
+    """The seconds of a run's earlier stretches with the last one added, as an SQL expression for its start."""
+    return func.coalesce(Run.seconds, 0.0) + func.coalesce(Run.ended - Run.started, 0.0)
 
 
 def now() -> float:

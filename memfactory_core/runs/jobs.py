@@ -1,5 +1,6 @@
 """Background runs: a run is a row, a folder and a process of its own, which outlives the browser's tab and
-the web server. Stopping is a flag file first, then SIGTERM to the process group, then SIGKILL."""
+the web server. Stopping is a flag file first, then SIGTERM to the process group, then SIGKILL. Every change of
+state is one conditional UPDATE: of two that start a run at once, one starts it."""
 
 from __future__ import annotations
 
@@ -10,32 +11,39 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import psutil
-from sqlalchemy import Engine
-from sqlmodel import Session
+from sqlalchemy import URL, Engine, or_
 
 from memfactory_core import component
 from memfactory_core.config import RunConfig, build
 from memfactory_core.errors import RunError
 from memfactory_core.runs import database
+from memfactory_core.runs.lease import Lease, LeaseLost
 from memfactory_core.runs.place import root
-from memfactory_core.runs.tables import ACTIVE, Run
+from memfactory_core.runs.tables import ACTIVE, STARTABLE, Run
 from memfactory_core.tasks.data_file import unreadable
 
 SILENT_AFTER = 60.0
-"""Seconds without a heartbeat after which a run without a process is called lost."""
-
-
+"""Seconds after which a run that was made and never started is called lost."""
+STARTING = 8.0
+"""Seconds that a start may take from its claim of the run until the process is known."""
+LOOK_EVERY = 2.0
+"""Seconds between two looks for runs without a process, however many pages ask."""
+LAST_WORD = "error: "
+"""How the last line of a log begins that says why the run ended."""
 SAVING = "saving the last step"
 """The phase of a run that was stopped and writes its checkpoint; minutes for a large model."""
 
 
 def database_url() -> str:
     """The database's URL: $MEMFACTORY_DB, else memfactory.db in the runs' folder."""
-    return os.environ.get("MEMFACTORY_DB", f"sqlite:///{root() / 'memfactory.db'}")
+    # not put together by hand: a folder's name may hold what has a meaning in a URL
+    url = URL.create("sqlite", database=str(root() / "memfactory.db"))
+    return os.environ.get("MEMFACTORY_DB", url.render_as_string())
 
 
 def create(engine: Engine, config: RunConfig) -> Run:
@@ -57,23 +65,52 @@ def create(engine: Engine, config: RunConfig) -> Run:
         config=json.dumps(record["config"]), created=record["created"], token=secrets.token_hex(8),
         steps={"train": config.training.steps, "rerank": config.reranking.steps}.get(config.mode, 0),
     )  # fmt: skip
-    with Session(engine, expire_on_commit=False) as session:
-        session.add(run)
-        session.commit()
-    return run
+    return database.add_run(engine, run)
 
 
 def start(engine: Engine, run: Run) -> Run:
-    """Starts the run's worker in a session of its own, its output going to log.txt. ConfigError where a data
-    file is not there; the run has then failed."""
+    """Starts the worker of a run that was never begun or ended early, in a session of its own, its output going to
+    log.txt. RunError where the run has a worker, or is being started by another process. ConfigError where a
+    data file is not there; the run has then failed."""
+    idle = Run.state.in_(STARTABLE)
     config = build(run.settings, f"run {run.id}")
     for name in dict.fromkeys([*config.task.files(), *config.held_out.files()]):
         if not name or not Path(name).is_file():
             error = unreadable(name)
-            database.update_run(
-                engine, run.id, state="failed", reason=str(error), ended=database.now()
-            )
+            failed = {"state": "failed", "reason": str(error), "ended": database.now()}
+            database.update_run_if(engine, run.id, idle, **failed)
             raise error
+    token = secrets.token_hex(8)
+    if not database.update_run_if(
+        engine, run.id, idle, state="starting", token=token, pid=None, born=None, eta=None,
+        seconds=database.worked_before(), started=database.now(), ended=None,
+        heartbeat=database.now(), reason="",
+    ):  # fmt: skip
+        raise _not_startable(engine, run.id)
+    # what asked the last worker to stop; a request from now on is in the run's state as well
+    (Path(run.folder) / "stop").unlink(missing_ok=True)
+    mine = (Run.token == token, Run.pid.is_(None))
+    try:
+        pid = _spawn(run, token)
+        born = psutil.Process(pid).create_time()
+    except OSError as error:
+        reason = f"cannot start a process: {error.strerror or error}"
+        database.update_run_if(
+            engine, run.id, *mine, state="failed", reason=reason, ended=database.now()
+        )
+        raise RunError(f"run {run.id}: {reason}") from error
+    database.update_run_if(engine, run.id, *mine, pid=pid, born=born)
+    return database.get_run(engine, run.id)
+
+
+def _not_startable(engine: Engine, run_id: str) -> RunError:
+    state = database.get_run(engine, run_id).state
+    return LeaseLost(
+        f"run {run_id} is {state}; only runs that were stopped, failed or lost are resumed"
+    )
+
+
+def _spawn(run: Run, token: str) -> int:
     environment = os.environ | {
         "MEMFACTORY_RUNS": str(root()),
         "MEMFACTORY_DB": database_url(),
@@ -84,16 +121,35 @@ def start(engine: Engine, run: Run) -> Run:
         "TOKENIZERS_PARALLELISM": "false",
     }
     with open(Path(run.folder) / "log.txt", "ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "memfactory_core", "work", run.id],
+        return subprocess.Popen(
+            [sys.executable, "-m", "memfactory_core", "work", run.id, "--token", token],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment,
             cwd=root().parent,
-        )  # fmt: skip
-    born = psutil.Process(process.pid).create_time()
-    return database.update_run(
-        engine, run.id, state="starting", pid=process.pid, born=born, started=database.now(), ended=None,
-        heartbeat=database.now(), reason="",
-    )  # fmt: skip
+        ).pid  # fmt: skip
+
+
+def claim(engine: Engine, run_id: str, token: str | None = None) -> Lease:
+    """Makes this process the worker of a run: of one that was started for it (`token`), or, without a token, of
+    one that has no worker. LeaseLost where another process is or was meant."""
+    me = {"pid": os.getpid(), "born": psutil.Process().create_time(), "heartbeat": database.now()}
+    if token is None:
+        token = secrets.token_hex(8)
+        if not database.update_run_if(
+            engine, run_id, Run.state.in_(STARTABLE), state="running", token=token, reason="",
+            seconds=database.worked_before(), started=database.now(), ended=None, **me,
+        ):  # fmt: skip
+            raise _not_startable(engine, run_id)
+        (Path(database.get_run(engine, run_id).folder) / "stop").unlink(missing_ok=True)
+        return Lease(run_id=run_id, token=token, pid=me["pid"])
+    mine = (Run.token == token, or_(Run.pid.is_(None), Run.pid == me["pid"]))
+    # a stop that came before this moment is kept: its flag may have been cleared by the start
+    if not database.update_run_if(
+        engine, run_id, Run.state == "starting", *mine, state="running", **me
+    ):
+        if not database.update_run_if(engine, run_id, Run.state == "stopping", *mine, **me):
+            raise _not_startable(engine, run_id)
+        (Path(database.get_run(engine, run_id).folder) / "stop").touch()
+    return Lease(run_id=run_id, token=token, pid=me["pid"])
 
 
 def alive(run: Run) -> bool:
@@ -121,9 +177,10 @@ def stop(engine: Engine, run_id: str, patience: float = 20.0) -> Run:
         time.monotonic() < deadline or database.get_run(engine, run.id).phase == SAVING
     ):
         time.sleep(0.2)
+    run = database.get_run(engine, run.id)  # its process may have become known since
     for sign in (signal.SIGTERM, signal.SIGKILL):
         if alive(run):
-            os.killpg(run.pid, sign)
+            _signal(run, sign)
             _wait(run, 5.0)
     reap(engine)
     return database.get_run(engine, run.id)
@@ -132,10 +189,35 @@ def stop(engine: Engine, run_id: str, patience: float = 20.0) -> Run:
 def request_stop(engine: Engine, run_id: str) -> Run:
     """Leaves the flag that asks a run to stop after its current step, and returns at once."""
     run = database.get_run(engine, run_id)
-    if run.state not in ACTIVE:
-        return run
-    (Path(run.folder) / "stop").touch()
-    return database.update_run(engine, run.id, state="stopping")
+    if database.update_run_if(engine, run.id, Run.state.in_(ACTIVE), state="stopping"):
+        (Path(run.folder) / "stop").touch()
+    return database.get_run(engine, run.id)
+
+
+def _signal(run: Run, sign: signal.Signals) -> None:
+    """To the worker's group, so that what it started ends too; a worker started by hand is in the shell's group,
+    which is left alone."""
+    with contextlib.suppress(ProcessLookupError):
+        if os.getpgid(run.pid) == run.pid:
+            os.killpg(run.pid, sign)
+        else:
+            os.kill(run.pid, sign)
+
+
+_looked: dict[str, float] = {}
+_LOOKING = threading.Lock()
+
+
+def look(engine: Engine) -> None:
+    """`reap`, at most every LOOK_EVERY seconds: for pages, which call this wherever they read."""
+    url = str(engine.url)
+    with _LOOKING:
+        if time.monotonic() - _looked.get(url, -LOOK_EVERY) < LOOK_EVERY:
+            return
+        _looked[url] = time.monotonic()
+    # a database that is locked now is looked at again in a moment; the page itself can still read
+    with contextlib.suppress(database.Busy):
+        reap(engine.execution_options(patience=0.0))
 
 
 def reap(engine: Engine) -> None:
@@ -146,26 +228,32 @@ def reap(engine: Engine) -> None:
         with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
             if child.status() == psutil.STATUS_ZOMBIE:
                 child.wait(0.1)
-    for run in database.list_runs(engine):
-        if run.state not in ACTIVE or alive(run):
+    for run in database.active_runs(engine):
+        if alive(run):
             continue
-        if run.state == "queued" and database.now() - run.created < SILENT_AFTER:
-            continue
-        run = database.get_run(engine, run.id)  # it may have ended while we looked
-        if run.state not in ACTIVE:
+        silent = database.now() - (run.heartbeat or run.created)
+        if run.pid is None and silent < (SILENT_AFTER if run.state == "queued" else STARTING):
             continue
         asked = run.state == "stopping"
-        reason = "" if asked else _last_words(Path(run.folder) / "log.txt")
-        state = "stopped" if asked else "lost"
-        database.update_run(
-            engine, run.id, state=state, reason=reason, ended=run.heartbeat or database.now()
+        state, reason = ("stopped", "") if asked else _end(Path(run.folder) / "log.txt")
+        # only while it still is what we looked at: it may have ended, or been resumed, meanwhile
+        same = (
+            Run.state == run.state,
+            Run.token == run.token,
+            Run.pid.is_not_distinct_from(run.pid),
         )
+        ended = {"ended": run.heartbeat or database.now(), "eta": None}
+        database.update_run_if(engine, run.id, *same, state=state, reason=reason, **ended)
 
 
-def _last_words(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+def _end(log: Path) -> tuple[str, str]:
+    """State and reason of a worker that ended without a word in the database: its log may have one."""
+    lines = log.read_text(errors="replace").strip().splitlines() if log.is_file() else []
+    last = lines[-1][:400] if lines else ""
+    if last.startswith(LAST_WORD):
+        return "failed", last.removeprefix(LAST_WORD)
     hint = "the process ended without a word (killed? out of memory?)"
-    return f"{hint}; last line of the log: {lines[-1][:200]}" if lines else hint
+    return "lost", f"{hint}; last line of the log: {last[:200]}" if last else hint
 
 
 def _wait(run: Run, seconds: float) -> None:

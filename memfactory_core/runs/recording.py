@@ -6,24 +6,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert
+from sqlalchemy import Connection, Engine, delete, func, insert, update
 from sqlmodel import Session, select
 
 from memfactory_core.explain.causes import Finding, explain, primary
 from memfactory_core.explain.diagnosis import tally
 from memfactory_core.explain.memories import memory_lives
 from memfactory_core.explain.needs import find_needs
+from memfactory_core.runs.database import write
 from memfactory_core.runs.tables import (
     EpisodeRow,
     EventRow,
     MemoryRow,
     Metric,
     NeedRow,
+    Table,
     TallyRow,
     pack,
 )
 from memfactory_core.trace import Episode, Recalled, Scored, Wrote, follow_facts
 
+Rows = dict[type[Table], list[dict[str, Any]]]
+"""Rows by the table that they go to."""
+TALLIED = ("run_id", "phase", "step", "name")
+"""What names a count."""
 AT_ONCE = 64
 """Episodes that are unpacked at a time."""
 
@@ -33,6 +39,21 @@ def save_episodes(
 ) -> None:
     """Writes episodes, their events, the lives of their memories, what became of needed facts and the causes of wrong
     answers in one transaction."""
+    rows = episode_rows(run_id, phase, step, episodes)
+    write(engine, lambda connection: insert_rows(connection, rows))
+
+
+def insert_rows(connection: Connection, rows: Rows) -> None:
+    """Adds rows to their tables within a transaction; counts are added to those that are there."""
+    for table, values in rows.items():
+        if table is TallyRow:
+            _add_to_tally(connection, values)
+        elif values:
+            connection.execute(insert(table), values)
+
+
+def episode_rows(run_id: str, phase: str, step: int, episodes: Sequence[Episode]) -> Rows:
+    """All that is kept of episodes, as the rows of each table."""
     findings = {e.id: explain(e) for e in episodes}
     causes = {e.id: primary(findings[e.id]) for e in episodes}
     holdings = {e.id: follow_facts(e.example, e.events) for e in episodes}
@@ -51,7 +72,7 @@ def save_episodes(
         }
         for e in episodes
     ]  # fmt: skip
-    tables = {
+    return {
         EpisodeRow: rows,
         EventRow: [row for e in episodes for row in _event_rows(run_id, e)],
         NeedRow: [
@@ -64,12 +85,10 @@ def save_episodes(
             for e in episodes
             for life in memory_lives(e, holdings[e.id])
         ],
+        TallyRow: [
+            {**place, "name": name, "count": count} for name, count in tally(episodes).items()
+        ],
     }
-    with engine.begin() as connection:
-        for table, values in tables.items():
-            if values:
-                connection.execute(insert(table), values)
-        _add_to_tally(connection, place, tally(episodes))
 
 
 def failed_columns(episode: Episode, found: Finding | None) -> dict[str, str | None]:
@@ -85,17 +104,18 @@ def failed_columns(episode: Episode, found: Finding | None) -> dict[str, str | N
     }
 
 
-def _add_to_tally(connection: Connection, place: dict[str, Any], counts: Mapping[str, int]) -> None:
+def _add_to_tally(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
     """A step's episodes may come in several batches; their counts are added up."""
-    here = [getattr(TallyRow, name) == value for name, value in place.items()]
-    known = dict(connection.execute(select(TallyRow.name, TallyRow.count).where(*here)).all())
-    connection.execute(delete(TallyRow).where(*here))
-    rows = [
-        {**place, "name": name, "count": known.get(name, 0) + counts.get(name, 0)}
-        for name in {**known, **counts}
-    ]
-    if rows:
-        connection.execute(insert(TallyRow), rows)
+    counts: dict[tuple[Any, ...], int] = {}
+    for row in rows:
+        key = tuple(row[name] for name in TALLIED)
+        counts[key] = counts.get(key, 0) + row["count"]
+    for key, count in counts.items():
+        here = [getattr(TallyRow, name) == value for name, value in zip(TALLIED, key, strict=True)]
+        more = update(TallyRow).where(*here).values(count=TallyRow.count + count)
+        if connection.execute(more).rowcount == 0:
+            values = dict(zip(TALLIED, key, strict=True)) | {"count": count}
+            connection.execute(insert(TallyRow), [values])
 
 
 def forget_episodes(engine: Engine, run_id: str, phase: str, after_step: int = -1) -> None:
@@ -107,7 +127,8 @@ def forget_episodes(engine: Engine, run_id: str, phase: str, after_step: int = -
         EpisodeRow.step > after_step,
     ]
     chosen = select(EpisodeRow.id).where(*of_phase)
-    with engine.begin() as connection:
+
+    def take_out(connection: Connection) -> None:
         for table in (EventRow, NeedRow, MemoryRow):
             mine = [table.run_id == run_id, table.episode_id.in_(chosen)]
             connection.execute(delete(table).where(*mine))
@@ -117,6 +138,8 @@ def forget_episodes(engine: Engine, run_id: str, phase: str, after_step: int = -
         if phase == "train":
             later = [Metric.run_id == run_id, Metric.step > after_step]
             connection.execute(delete(Metric).where(*later))
+
+    write(engine, take_out)
 
 
 def _event_rows(run_id: str, episode: Episode) -> Iterable[dict[str, Any]]:
@@ -136,10 +159,17 @@ def _event_rows(run_id: str, episode: Episode) -> Iterable[dict[str, Any]]:
 
 def save_metrics(engine: Engine, run_id: str, step: int, values: Mapping[str, float]) -> None:
     """Writes one point of each curve; a point written twice is replaced (a resumed run repeats steps)."""
-    with Session(engine) as session:
-        for name, value in values.items():
-            session.merge(Metric(run_id=run_id, name=name, step=step, value=value))
-        session.commit()
+
+    def replace(connection: Connection) -> None:
+        point = (Metric.run_id == run_id, Metric.step == step, Metric.name.in_(list(values)))
+        connection.execute(delete(Metric).where(*point))
+        rows = [
+            {"run_id": run_id, "name": name, "step": step, "value": value}
+            for name, value in values.items()
+        ]
+        insert_rows(connection, {Metric: rows})
+
+    write(engine, replace)
 
 
 def recorded_episodes(

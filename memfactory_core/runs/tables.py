@@ -4,6 +4,7 @@ curves are queried by. Columns are only ever added; `database.connect` adds them
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from typing import Any
 
@@ -17,6 +18,8 @@ from memfactory_core.trace import Episode
 
 ACTIVE = ("queued", "starting", "running", "stopping")
 ENDED = ("finished", "stopped", "failed", "lost")
+STARTABLE = ("queued", "stopped", "failed", "lost")
+"""States from which a worker may be started: never begun, or ended early."""
 
 
 class Table(SQLModel, registry=registry()):
@@ -25,7 +28,9 @@ class Table(SQLModel, registry=registry()):
 
 class Run(Table, table=True):
     """One training or evaluation. `pid`, `born` (the process's create time) and `token` identify its
-    worker; a pid alone may have been given to another process."""
+    worker; a pid alone may have been given to another process. `started` and `ended` are of the last stretch of
+    work, `seconds` is what the stretches before it took. `origin` is the id that an imported run had where it was
+    made."""
 
     id: str = Field(primary_key=True)
     name: str
@@ -46,16 +51,39 @@ class Run(Table, table=True):
     steps: int = 0
     eta: float | None = None
     results: str = "{}"
+    seconds: float = 0.0
+    origin: str = ""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The configuration as plain values."""
-        return json.loads(self.config)
+        """The configuration as plain values; {} where it cannot be read (`fault` says so)."""
+        return _table(self.config) or {}
 
     @property
     def summary(self) -> dict[str, Any]:
-        """{"before": {...}, "after": {...}}: the scores of the evaluations done so far."""
-        return json.loads(self.results)
+        """{"before": {...}, "after": {...}}: the scores of the evaluations done so far. What is not a mean with its
+        interval is left out (`fault` says so)."""
+        return {
+            when: {path: figures for path, figures in scores.items() if _is_figures(figures)}
+            for when, scores in (_table(self.results) or {}).items()
+            if isinstance(scores, dict)
+        }
+
+    @property
+    def fault(self) -> str:
+        """What of this row cannot be read, in words; "" where all can. One bad row must not take a list of
+        runs down with it."""
+        if not _table(self.config):
+            return f"the settings of run {self.id} cannot be read"
+        kept = _table(self.results)
+        if kept is None or kept != self.summary:
+            return f"the results of run {self.id} cannot be read"
+        return ""
+
+    def elapsed(self, now: float) -> float:
+        """Seconds of work up to `now` or the end, those before a resume included."""
+        begun = self.started or self.created
+        return (self.seconds or 0.0) + max(0.0, (self.ended or now) - begun)
 
 
 @event.listens_for(Run, "load")
@@ -183,6 +211,21 @@ class TallyRow(Table, table=True):
     step: int = Field(primary_key=True)
     name: str = Field(primary_key=True)
     count: int
+
+
+def _table(text: str) -> dict[str, Any] | None:
+    try:
+        values = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def _is_figures(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(value.get(name), int | float) and math.isfinite(value[name])
+        for name in ("mean", "low", "high", "n")
+    )
 
 
 def pack(episode: Episode) -> bytes:

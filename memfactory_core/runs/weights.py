@@ -2,35 +2,148 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import zipfile
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine
 
 from memfactory_core.config import RunConfig, build
-from memfactory_core.errors import RunError
+from memfactory_core.errors import PolicyError, RunError
 from memfactory_core.runs import database
+from memfactory_core.runs.disk import write_json
 from memfactory_core.runs.tables import Run
+
+SEAL = "files.json"
+"""The file of a checkpoint that says which other files it has, and their length in bytes."""
+LONGEST_HEADER = 100_000_000
+"""Bytes of a safetensors file's header, the limit of the format."""
 
 
 def checkpoints(folder: Path) -> dict[int, Path]:
-    """The checkpoints of a run's folder that were written to their end, by step, the latest first. The trainer's
-    state is written last, so a folder without it is half a checkpoint."""
-    whole = {
-        int(path.parent.name.split("-")[1]): path.parent
-        for path in folder.glob("checkpoints/checkpoint-*/trainer_state.json")
-    }
-    return dict(sorted(whole.items(), reverse=True))
+    """The whole checkpoints of a run's folder by step, the latest first."""
+    return {step: path for step, path in _written(folder).items() if not damage(path)}
 
 
 def last_checkpoint(folder: Path) -> Path | None:
     """The latest whole checkpoint of a run's folder, or None."""
-    return next(iter(checkpoints(folder).values()), None)
+    written = _written(folder).values()
+    return next((path for path in written if not damage(path)), None)
 
 
 def final_weights(folder: Path) -> Path | None:
     """The folder of the weights that a run ended with, or None where it has none."""
     end = folder / "policy"
     return end if any(end.glob("*.safetensors")) else None
+
+
+def tidy(folder: Path) -> list[str]:
+    """Makes a run's folder ready to be gone on with; what was found, in words. Half a policy that a killed worker left
+    is removed. Weights that were written to their end and are damaged all the same are renamed: resuming would
+    write new files among theirs."""
+    shutil.rmtree(folder / "policy.part", ignore_errors=True)
+    ends = [path for path in (folder / "policy",) if path.is_dir()]
+    notes = []
+    for path in [*ends, *_written(folder).values()]:
+        why = damage(path, inside=True)
+        if why:
+            aside = path.with_name(f"damaged-{path.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+            notes.append(f"{path.name} is damaged ({why}) and was put aside")
+    if notes:
+        found = last_checkpoint(folder)
+        notes.append(f"went on from {found.name if found else 'the beginning'}")
+    return notes
+
+
+def seal(checkpoint: Path) -> None:
+    """Notes which files a checkpoint that was just written has, and how long they are."""
+    files = {path.name: path.stat().st_size for path in checkpoint.iterdir() if path.is_file()}
+    write_json(checkpoint / SEAL, files)
+
+
+def require_finite(model: Any) -> None:
+    """PolicyError where a model holds NaN or infinite weights: sampling from it would end in an error of the library's
+    that names no cause."""
+    for name, tensor in model.named_parameters():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise PolicyError(f"the policy's weights are no numbers: {name} holds NaN or infinity")
+
+
+def damage(folder: Path, inside: bool = False) -> str:
+    """What is wrong with a folder of weights, in words; "" where it is whole. Every file is read as far as it takes to
+    see that its end is there, the trainer's state to its last byte where `inside`; pickles are never loaded."""
+    names = {path.name for path in folder.iterdir() if path.is_file()}
+    if not any(name.endswith(".safetensors") for name in names):
+        return "it has no weights"
+    if "trainer_state.json" in names:
+        missing = sorted({"optimizer.pt", "scheduler.pt"} - names)
+        missing += [] if any(name.startswith("rng_state") for name in names) else ["rng_state.pth"]
+        if missing:
+            return f"{missing[0]} is missing"
+    try:
+        for name in sorted(names):
+            _read_end(folder / name, inside)
+        sealed = json.loads((folder / SEAL).read_text()) if SEAL in names else {}
+        for name, size in sealed.items():
+            if not (folder / name).is_file():
+                return f"{name} is missing"
+            if (folder / name).stat().st_size != size:
+                return f"{name} has not the length it was written with"
+    except (OSError, ValueError, RecursionError, zipfile.BadZipFile) as error:
+        return str(error)
+    return ""
+
+
+def _read_end(path: Path, inside: bool) -> None:
+    """ValueError where a file ends before its end, or, where `inside`, does not hold what was written."""
+    if path.suffix == ".json":
+        try:
+            json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path.name} is not JSON") from error
+    elif path.suffix == ".safetensors":
+        _read_header(path)
+    elif path.suffix in (".pt", ".pth", ".bin"):
+        try:
+            with zipfile.ZipFile(path) as kept:  # the table of contents is at the end
+                broken = kept.testzip() if inside else None
+        except zipfile.BadZipFile as error:
+            raise ValueError(f"{path.name} is cut short") from error
+        if broken:
+            raise ValueError(f"{path.name} is damaged inside")
+
+
+def _read_header(path: Path) -> None:
+    """A safetensors file is 8 bytes with the length of its header, the header (JSON), and the numbers; the header
+    says where they end."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > min(LONGEST_HEADER, size - 8):
+            raise ValueError(f"{path.name} is cut short")
+        try:
+            header = json.loads(file.read(length))
+            ends = [v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"]
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise ValueError(f"{path.name} has no readable header") from error
+    if 8 + length + max(ends, default=0) != size:
+        raise ValueError(f"{path.name} is cut short")
+
+
+def _written(folder: Path) -> dict[int, Path]:
+    """The checkpoints that were written to their end, the latest first: the trainer's state is written last, so
+    a folder without it is half a checkpoint."""
+    found = {
+        int(number): path.parent
+        for path in folder.glob("checkpoints/checkpoint-*/trainer_state.json")
+        if (number := path.parent.name.removeprefix("checkpoint-")).isdecimal()
+    }
+    return dict(sorted(found.items(), reverse=True))
 
 
 def trained_policy(run: Run, config: RunConfig, step: int | None = None) -> Path | None:

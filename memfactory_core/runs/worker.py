@@ -9,7 +9,7 @@ import os
 import threading
 import time
 import traceback
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +18,28 @@ from sqlalchemy import Engine
 from memfactory_core.config import build
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.policies.roles import RoleSampler
-from memfactory_core.runs import database, jobs, recording
-from memfactory_core.runs.tables import Run
+from memfactory_core.runs import database, disk, jobs, record, recording
+from memfactory_core.runs.lease import LeaseLost
+from memfactory_core.runs.tables import STARTABLE, Run
 from memfactory_core.runs.weights import (
     ancestors,
     last_checkpoint,
+    require_finite,
     role_weights,
+    seal,
     start_weights,
+    tidy,
 )
 from memfactory_core.scoring.evaluate import evaluate, flat
 from memfactory_core.scoring.split import describe_held_out, held_out_examples, training_examples
-from memfactory_core.tasks.data_file import sha256
 from memfactory_core.trace import Episode
 from memfactory_core.types import Example
 
 HEARTBEAT = 2.0
+PATIENCE = 600.0
+"""Seconds that a worker waits for a locked database or a full disk before it ends."""
 KEPT_PER_STEP = 64
 """Episodes that are kept of one step at most; beyond that whole groups are left out of the database."""
-PACKAGES = ("torch", "transformers", "trl", "lancedb", "pydantic")
 
 
 class Stopped(Exception):
@@ -45,53 +49,78 @@ class Stopped(Exception):
 class Work:
     """One run being carried out."""
 
-    def __init__(self, engine: Engine, run: Run) -> None:
+    def __init__(self, engine: Engine, run: Run, token: str | None = None) -> None:
         self.engine = engine
+        self.token = token
         self.run = run
         self.folder = Path(run.folder)
         self.config = build(run.settings, f"run {run.id}")
         self.judge = judge.load() if (judge := self.config.evaluation.judge) else None
         self.results: dict[str, Any] = {}
+        self.notes: list[str] = []
+        self.lost = threading.Event()
         self.began = time.monotonic()
 
     def carry_out(self) -> None:
-        """Does the whole run and records how it ended; errors of ours are raised again after that."""
+        """Does the whole run and records how it ended; errors of ours are raised again after that. LeaseLost where
+        the run has another worker; nothing is written then."""
+        lease = jobs.claim(self.engine, self.run.id, self.token)
+        self.engine = self.engine.execution_options(lease=lease, patience=PATIENCE, say=self.say)
+        self._update(heartbeat=database.now())
         finished = threading.Event()
         heart = threading.Thread(target=self._beat, args=(finished,), daemon=True)
-        self._update(
-            state="running", pid=os.getpid(), born=_born(), heartbeat=database.now(), reason=""
-        )
         heart.start()
         state, reason = "finished", ""
         try:
             self._run()
+        except LeaseLost as error:
+            state = ""
+            self.say(f"{error}; leaving")
         except Stopped:
             state = "stopped"
         except MemFactoryError as error:
             state, reason = "failed", str(error)
-            print(f"error: {error}", flush=True)
         except BaseException as error:
-            state, reason = "failed", f"{type(error).__name__}: {error}"
+            state, reason = "failed", disk.cause_in_words(error, self.folder)
             raise
         finally:
             finished.set()
             heart.join()
-            with contextlib.suppress(FileNotFoundError):
-                (self.folder / "stop").unlink()
+            if state:
+                self._end(state, reason)
+
+    def _end(self, state: str, reason: str) -> None:
+        """Writes how the run ended. Where the database cannot be reached, the log's last line says it."""
+        reason = "; ".join([*self.notes, *([reason] if reason else [])])
+        unheard = state == "failed"
+        try:
+            self._update(phase=self.run.phase)  # the flag is only taken down by whom it was for
+            (self.folder / "stop").unlink(missing_ok=True)
             self._update(state=state, reason=reason, ended=database.now(), eta=None)
+        except LeaseLost as error:
+            self.say(f"{error}; leaving")
+            return
+        except database.Busy as error:
+            unheard, reason = True, reason or f"the run was {state}, but {error}"
+        if unheard:
+            self._print(f"{jobs.LAST_WORD}{reason}")
 
     def _run(self) -> None:
         from transformers.utils import logging as transformers_logging
 
         from memfactory_core.policies.language_model import LanguageModelSampler
 
-        self._record()
+        add = partial(record.add_versions, self.folder, self.config)
+        database.patiently(self.engine, add)
         if self.config.mode in ("retrieve", "rerank"):
             self._retrieve()
             return
         held_out = self._held_out()  # before anything slow: an overlap ends the run here
         self._phase("loading the policy")
         transformers_logging.disable_progress_bar()
+        self.notes = tidy(self.folder)
+        for note in self.notes:
+            self.say(note)
         checkpoint = last_checkpoint(self.folder)
         policy = self.folder / "policy"  # is there once the training has ended
         trained = self.config.mode == "train" and policy.exists()
@@ -99,6 +128,8 @@ class Work:
         sampler = self.config.load_policies(
             policy if trained else start, role_weights(self.engine, self.config)
         )
+        if hasattr(sampler.own, "model"):
+            require_finite(sampler.own.model)
         if self.config.mode == "evaluate":
             self._evaluate("after", sampler, held_out, 0)
             return
@@ -162,9 +193,13 @@ class Work:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         except Stopped:
             self._update(phase=jobs.SAVING)
+            self.wait_for_room()
             trainer.keep_checkpoint()
+            self.seal(trainer.state.global_step)
             raise
         part = self.folder / "policy.part"
+        self._update(heartbeat=database.now())
+        self.wait_for_room()
         trainer.save_model(str(part))
         # a pickle of the trainer's arguments, with this machine's paths: nobody reads it
         (part / "training_args.bin").unlink(missing_ok=True)
@@ -189,24 +224,17 @@ class Work:
         self._update(results=json.dumps(self.results))
 
     def _record_judge(self, when: str) -> None:
-        """Names the judge in run.json and says what it left out of this evaluation."""
-        if not self.judge:
-            return
-        path = self.folder / "run.json"
-        record = json.loads(path.read_text())
-        kept = record.setdefault("judge", {})
-        kept |= {"model": self.judge.settings.model, "host": self.judge.settings.host}
-        kept[when] = self.judge.account()
-        path.write_text(json.dumps(record, indent=2))
-        self.judge.begin()
+        if self.judge:
+            add = partial(record.add_judge, self.folder, when, self.judge)
+            database.patiently(self.engine, add)
+            self.judge.begin()
 
     def _held_out(self) -> list[Example]:
         trained = ancestors(self.engine, self.config)
         held_out = held_out_examples(self.config, *trained)
-        path = self.folder / "run.json"
-        record = json.loads(path.read_text())
-        record["measured"] = describe_held_out(self.config, held_out, *trained)
-        path.write_text(json.dumps(record, indent=2))
+        measured = describe_held_out(self.config, held_out, *trained)
+        add = partial(record.add_measured, self.folder, measured)
+        database.patiently(self.engine, add)
         return held_out
 
     def _keep_training_episodes(self, step: int, episodes: list[Episode]) -> None:
@@ -224,31 +252,55 @@ class Work:
     def keep_progress(self, step: int, done: int, seconds: float) -> None:
         """`done` steps of this process took `seconds`."""
         if done == 1 or step % 10 == 0:
-            print(f"[{time.monotonic() - self.began:6.1f}s] step {step}", flush=True)
+            self.say(f"step {step}")
         left = (self.config.training.steps - step) * seconds / max(done, 1)
         self._update(step=step, eta=left)
 
     def check_stop(self) -> None:
-        """Raises Stopped where the user asked for it."""
+        """Raises Stopped where the user asked for it, LeaseLost where the run is another's."""
+        if self.lost.is_set():
+            raise LeaseLost(
+                f"process {os.getpid()} is not the worker of run {self.run.id} any more"
+            )
         if (self.folder / "stop").exists():
             raise Stopped
 
-    def _record(self) -> None:
-        """Adds to run.json what makes the run repeatable: versions and the data files' sha256."""
-        record = json.loads((self.folder / "run.json").read_text())
-        files = {*self.config.task.files(), *self.config.held_out.files()}
-        record["versions"] = {name: version(name) for name in PACKAGES}
-        record["files"] = {name: sha256(name) for name in sorted(files)}
-        (self.folder / "run.json").write_text(json.dumps(record, indent=2))
+    def say(self, text: str) -> None:
+        """Writes a line with the time since the start into the log."""
+        self._print(f"[{time.monotonic() - self.began:6.1f}s] {text}")
+
+    def _print(self, line: str) -> None:
+        # the log may lie on the disk that is full; the run does not end of that
+        with contextlib.suppress(OSError):
+            print(line, flush=True)
+
+    def seal(self, step: int) -> None:
+        """Notes what the checkpoint of `step` holds, now that it is whole."""
+        checkpoint = self.folder / "checkpoints" / f"checkpoint-{step}"
+        if checkpoint.is_dir():
+            seal(checkpoint)
+
+    def wait_for_room(self) -> None:
+        """Waits until the disk has room for another checkpoint. Busy where it gets none."""
+        kept = last_checkpoint(self.folder)
+        needed = disk.size(kept) if kept else 0
+        database.patiently(self.engine, lambda: disk.require_room(self.folder, needed))
 
     def _phase(self, phase: str) -> None:
         self.check_stop()
-        print(f"[{time.monotonic() - self.began:6.1f}s] {phase}", flush=True)
+        self.say(phase)
         self._update(phase=phase)
 
     def _beat(self, finished: threading.Event) -> None:
+        hasty = self.engine.execution_options(patience=0.0)
         while not finished.wait(HEARTBEAT):
-            self._update(heartbeat=database.now())
+            try:
+                database.update_run_if(hasty, self.run.id, heartbeat=database.now())
+            except LeaseLost:
+                self.lost.set()
+                return
+            except database.Busy:
+                continue  # whoever works waits for the database, and says so
 
     def _update(self, **changes: Any) -> None:
         self.run = database.update_run(self.engine, self.run.id, **changes)
@@ -266,8 +318,13 @@ def _progress(work: Work) -> Any:
             self.first_step, self.began = state.global_step, time.monotonic()
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if control.should_save:
+                work.wait_for_room()
             done = state.global_step - self.first_step
             work.keep_progress(state.global_step, done, time.monotonic() - self.began)
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            work.seal(state.global_step)
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             work.keep_metrics(state.global_step, logs or {})
@@ -275,19 +332,18 @@ def _progress(work: Work) -> Any:
     return Progress()
 
 
-def _born() -> float:
-    import psutil
-
-    return psutil.Process().create_time()
-
-
-def work(engine: Engine, run_id: str) -> Run:
-    """Carries out one run in this process. A traceback of ours goes to the run's log."""
+def work(engine: Engine, run_id: str, token: str | None = None) -> Run:
+    """Carries out one run in this process, which was started for it with `token`; LeaseLost where the run has another
+    worker. A traceback of ours goes to the run's log."""
     run = database.get_run(engine, run_id)
     try:
-        Work(engine, run).carry_out()
+        Work(engine, run, token).carry_out()
+    except LeaseLost:
+        raise
     except MemFactoryError as error:
-        database.update_run(engine, run.id, state="failed", reason=str(error), ended=database.now())
+        mine = Run.token == token if token else Run.state.in_(STARTABLE)
+        failed = {"state": "failed", "reason": str(error), "ended": database.now()}
+        database.update_run_if(engine, run.id, mine, **failed)
     except Exception:
         traceback.print_exc()
     return database.get_run(engine, run_id)

@@ -9,6 +9,7 @@ import json
 import math
 import os.path
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,10 @@ from typing import Annotated, Any, NoReturn, TypeVar
 from pydantic import AfterValidator
 
 from memfactory_core.errors import ConfigError
+from memfactory_core.text import check_values
 
 FORMATS = (".json", ".jsonl", ".parquet", ".csv")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 LONGEST_CELL = 2**31 - 1
 """Characters in a cell of a csv file; the csv module's own limit is 131,072."""
 _MISSING = object()
@@ -171,9 +174,21 @@ def take(items: Sequence[Item], count: int, seed: int) -> list[Item]:
     return [items[index] for index in chosen]
 
 
+def _parse(text: str) -> Any:
+    """JSON as tables write it: NaN is a missing number. ValueError also where it is nested beyond what Python reads, or
+    an escape leaves half a surrogate pair, which no file or database could hold again."""
+    try:
+        values = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if _HALF.search(text):
+        check_values(values)
+    return values
+
+
 def _read_json(path: str) -> list[Entry]:
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        values = _parse(Path(path).read_text(encoding="utf-8-sig"))
     except ValueError as error:
         if isinstance(error, UnicodeDecodeError):
             raise
@@ -188,7 +203,7 @@ def _read_jsonl(path: str) -> list[Entry]:
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = _parse(line)
         except ValueError as error:
             raise ConfigError(f"{path}, line {number}: is not JSON: {error}") from error
         entries.append(_entry(record, path, f"line {number}"))
@@ -201,8 +216,13 @@ def _read_parquet(path: str) -> list[Entry]:
 
     try:
         rows = parquet.read_table(path).to_pylist()
-    except pyarrow.ArrowException as error:
-        raise ConfigError(f"{path}: is not a parquet file: {str(error).splitlines()[0]}") from error
+    except FileNotFoundError:
+        raise
+    except (pyarrow.ArrowException, OSError, OverflowError) as error:
+        if getattr(error, "errno", None):  # the system's own: no such right, a folder
+            raise
+        why = (str(error).splitlines() or ["nothing can be read from it"])[0]
+        raise ConfigError(f"{path}: is not a parquet file: {why[:200]}") from error
     return [Entry(row, path, f"record {number}") for number, row in enumerate(rows, 1)]
 
 

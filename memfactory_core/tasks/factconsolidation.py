@@ -14,7 +14,8 @@ from memfactory_core.tasks.identity import distinct, refuse_unknown, text_id
 from memfactory_core.tasks.language import Split
 from memfactory_core.types import Example, Question
 
-_FACT = re.compile(r"^\s*(\d+)\.\s+(\S.*?)\s*$", re.MULTILINE)
+_FACT = re.compile(r"^[^\S\n]*+(\d+)\.\s++(\S.*)$", re.MULTILINE)
+"""A numbered line. No two parts of it can share a run of spaces, so it is read in one pass."""
 
 
 class FactConsolidation(Task, kind="factconsolidation"):
@@ -55,7 +56,7 @@ class FactConsolidation(Task, kind="factconsolidation"):
     def _record(self, entry: Entry, source: str, name: str) -> list[Example]:
         """The examples of one record: one, or one for each question."""
         context = entry.text("context")
-        facts = _FACT.findall(context)
+        facts = [(number, fact.rstrip()) for number, fact in _FACT.findall(context)]
         if not facts:
             entry.fail(
                 "context", "holds no numbered facts, a line each, such as '0. Paris is in France.'"

@@ -29,7 +29,7 @@ from memfactory_core.tasks.language import Split
 from memfactory_core.types import Evidence, Example, Question
 
 _SESSION = re.compile(r"session_(\d+)")
-_TURN_ID = re.compile(r"D\s*:?\s*(\d+)\s*:\s*(\d+)")
+_TURN_ID = re.compile(r"D\s*+:?+\s*+(\d++)\s*+:\s*+(\d+)")
 
 
 @dataclass(frozen=True)

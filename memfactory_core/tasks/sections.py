@@ -7,18 +7,22 @@ from collections.abc import Iterable
 
 _PARAGRAPH = re.compile(r"\n\s*\n")
 _STOP = re.compile("[\u3002\uff01\uff1f\uff61\u0964\u104b\u17d4]+")
+_SPACES = re.compile(r"\s*")
 
 
 def pack(pieces: Iterable[str], size: int, joint: str = "\n") -> list[str]:
     """The pieces, whole and in order, as many in each section as fit into `size` characters; a
     piece that is longer alone is a section of its own."""
-    sections: list[str] = []
+    sections: list[list[str]] = []
+    length = 0
     for piece in pieces:
-        if sections and len(sections[-1]) + len(joint) + len(piece) <= size:
-            sections[-1] += joint + piece
+        if sections and length + len(joint) + len(piece) <= size:
+            sections[-1].append(piece)
+            length += len(joint) + len(piece)
         else:
-            sections.append(piece)
-    return sections
+            sections.append([piece])
+            length = len(piece)
+    return [joint.join(section) for section in sections]
 
 
 def cut(text: str, size: int) -> list[str]:
@@ -35,12 +39,13 @@ def cut(text: str, size: int) -> list[str]:
                 for section in pack(pieces, size, joint)
                 for part in (cut(section, size) if len(section) > size else [section])
             ]
-    sections = []
-    while len(text) > size:
-        at = text.rfind(" ", 0, size + 1)
-        if at <= 0:
-            ends = [end.end() for end in _STOP.finditer(text, 0, size)]
-            at = ends[-1] if ends else size
-        sections.append(text[:at].rstrip())
-        text = text[at:].lstrip()
-    return [*sections, text] if text else sections
+    sections, start = [], 0
+    while len(text) - start > size:
+        at = text.rfind(" ", start + 1, start + size + 1)
+        if at < 0:
+            ends = [end.end() for end in _STOP.finditer(text, start, start + size)]
+            at = ends[-1] if ends else start + size
+        sections.append(text[start:at].rstrip())
+        # by places, not by cutting the rest off: a line of 40 MB would be copied for each section
+        start = _SPACES.match(text, at).end()
+    return [*sections, text[start:]] if start < len(text) else sections

@@ -152,7 +152,9 @@ def test_runs_travel_as_folders(lab, tmp_path, monkeypatch):
     assert brought.summary == run.summary
     with Session(other) as session:
         assert len(session.exec(select(EpisodeRow)).all()) == 20
-    assert import_run(other, folder).id == run.id
+    assert brought.origin == run.id and brought.id != run.id
+    assert import_run(other, folder).id == brought.id
+    assert database.get_run(other, run.id).id == brought.id
     with pytest.raises(RunError, match="not empty"):
         export_run(lab, run, folder)
     with pytest.raises(RunError, match="holds no exported run"):

@@ -17,7 +17,8 @@ FOLDERS = tuple(sorted(path.parent for path in Path(__file__).parent.glob("*/run
 
 def ensure(engine: Engine) -> list[Run]:
     """Brings the example runs into a database that has no runs yet; [] where there are some, or where the
-    package was built without examples."""
-    if database.list_runs(engine, limit=1):
-        return []
-    return [import_run(engine, folder) for folder in FOLDERS]
+    package was built without examples. Of several processes that begin at once one brings them in."""
+    with database.alone(engine):
+        if database.list_runs(engine, limit=1):
+            return []
+        return [import_run(engine, folder) for folder in FOLDERS]

@@ -1,0 +1,49 @@
+"""run.json: what makes a run's folder tell of itself and the run repeatable, without the database."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from memfactory_core.config import RunConfig
+from memfactory_core.errors import RunError
+from memfactory_core.rewards.judge import LiveJudge
+from memfactory_core.runs.disk import write_json
+from memfactory_core.tasks.data_file import sha256
+
+PACKAGES = ("torch", "transformers", "trl", "lancedb", "pydantic")
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The record of a run's folder. RunError where it is missing or broken."""
+    path = folder / "run.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"cannot read {path}: {error}") from error
+    if not isinstance(values, dict):
+        raise RunError(f"cannot read {path}: it is not a table")
+    return values
+
+
+def add_versions(folder: Path, config: RunConfig) -> None:
+    """Adds what makes the run repeatable: versions and the data files' sha256."""
+    files = {*config.task.files(), *config.held_out.files()}
+    versions = {name: version(name) for name in PACKAGES}
+    hashes = {name: sha256(name) for name in sorted(files)}
+    write_json(folder / "run.json", read(folder) | {"versions": versions, "files": hashes})
+
+
+def add_judge(folder: Path, when: str, judge: LiveJudge) -> None:
+    """Names the judge and says what it left out of the evaluation before or after."""
+    values = read(folder)
+    kept = values.setdefault("judge", {})
+    kept |= {"model": judge.settings.model, "host": judge.settings.host, when: judge.account()}
+    write_json(folder / "run.json", values)
+
+
+def add_measured(folder: Path, measured: dict[str, Any]) -> None:
+    """Says what the run is measured on."""
+    write_json(folder / "run.json", read(folder) | {"measured": measured})
