@@ -21,6 +21,7 @@ from memfactory_core.cli.report import (
     print_diagnosis,
     print_table,
     report,
+    setting_lines,
     sweep_line,
 )
 from memfactory_core.errors import MemFactoryError, RunError
@@ -157,9 +158,11 @@ def compare(
     from memfactory_core.runs.comparison import compare_runs
 
     connection = engine()
-    result = compare_runs(
-        connection, database.get_run(connection, first), database.get_run(connection, second), phase
-    )
+    runs = {
+        "first": database.get_run(connection, first),
+        "second": database.get_run(connection, second),
+    }
+    result = compare_runs(connection, runs["first"], runs["second"], phase)
     if json_:
         print(json.dumps(result, indent=2))
         return
@@ -169,6 +172,9 @@ def compare(
             f"{name:16}{row['first']:10.3f}{row['second']:10.3f}{row['difference']:+14.3f}  "
             f"[{row['low']:+.3f}, {row['high']:+.3f}] n={row['n']}"
         )
+    for name, run in runs.items():
+        for line in setting_lines(run):
+            print(f"{name}: {line}")
 
 
 @app.command(name="ls")
