@@ -25,6 +25,7 @@ from memfactory_core.cli.report import (
     print_diagnosis,
     print_table,
     report,
+    setting_lines,
     sweep_line,
 )
 from memfactory_core.errors import MemFactoryError, RunError
@@ -182,9 +183,11 @@ def compare(
     from memfactory_core.runs.comparison import compare_runs
 
     connection = engine()
-    result = compare_runs(
-        connection, database.get_run(connection, first), database.get_run(connection, second), phase
-    )
+    runs = {
+        "first": database.get_run(connection, first),
+        "second": database.get_run(connection, second),
+    }
+    result = compare_runs(connection, runs["first"], runs["second"], phase)
     if json_:
         print(json.dumps(result, indent=2))
         return
@@ -195,6 +198,9 @@ def compare(
             f"{bounds(row, '+.3f')} n={row['n']}{about(row)}"
         )
     print("intervals: bootstrap over whole texts; n=N/T is N examples about T texts")
+    for name, run in runs.items():
+        for line in setting_lines(run):
+            print(f"{name}: {line}")
 
 
 @app.command(name="ls")

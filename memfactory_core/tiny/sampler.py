@@ -79,7 +79,8 @@ def generate(
                 stay = scores >= scores.max(-1, keepdim=True).values + math.log(min_p)
                 scores = F.log_softmax(scores.masked_fill(~stay, -math.inf), -1)
                 sets = torch.split(stay.nonzero()[:, 1], stay.sum(-1).tolist())
-            chosen = torch.multinomial(scores.exp(), 1, generator=generator)[:, 0]
+            chances = scores.exp() if generator is None else scores.exp().to(generator.device)
+            chosen = torch.multinomial(chances, 1, generator=generator)[:, 0].to(logits.device)
         picked = scores.gather(1, chosen[:, None])[:, 0].tolist()
         left = []
         for place, (row, token, score) in enumerate(

@@ -24,12 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import send_to_device
 from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import use_adapter
 
 from memfactory_core.config import Training
 from memfactory_core.dialects import Dialect
 from memfactory_core.episode import Ask, run_episodes
+from memfactory_core.errors import RunError
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies.language_model import Generated, LanguageModelSampler
 from memfactory_core.policies.roles import RoleSampler
@@ -117,9 +119,10 @@ class MemoryGRPOTrainer(GRPOTrainer):
         path = checkpoint / DRAWS.format(self.accelerator.process_index)
         if not path.exists():
             return False
-        kept = torch.load(path, map_location=self.accelerator.device, weights_only=True)
+        kept = torch.load(path, map_location="cpu", weights_only=True)
         self.players.restore(kept["players"])
-        self._step, self._buffered_inputs = kept["piece"], kept["batch"]
+        self._step = kept["piece"]
+        self._buffered_inputs = send_to_device(kept["batch"], self.accelerator.device)
         return True
 
     def _generate_by_trl(
@@ -149,6 +152,11 @@ class MemoryGRPOTrainer(GRPOTrainer):
         self._boundary = step - 1, generators.capture(), self.players.state()
         groups = [f"{step}-{example.id}" for example in examples]
         played = run_episodes(self.paradigm, self, examples, self.settings.temperature, groups)
+        if not any(turn.trainable for episode in played for turn in episode.turns):
+            raise RunError(
+                f"nothing is trained: paradigm.trains is {self.paradigm.trains!r}, and no turn of these episodes is "
+                f"of that kind and without a policy of its own (roles: {', '.join(self.players.others) or 'none'})"
+            )
         self.model.train(mode == "train")
         episodes = score_all(played, self.weights)
         self._check_groups(episodes)

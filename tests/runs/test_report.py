@@ -57,3 +57,12 @@ def test_a_trained_policy_is_measured_without_the_cut(lab):
     assert told["sampling"] == {"temperature": 1.0, "min_p": 0.0}
     assert told["config"]["weights"] == trained.id
     assert told["scores"]["after"]["sampled/exact_match"]["n"] == 2
+
+
+def test_a_comparison_says_what_each_was_measured_under(lab):
+    runs = examples.ensure(lab)
+    done = CliRunner().invoke(app, ["compare", runs[0].id, runs[0].id])
+    assert done.exit_code == 0, done.output
+    cut = report(runs[0])["sampling"]["min_p"]
+    assert f"first: sampling: T 1, min-p {cut:g}" in done.output
+    assert f"second: sampling: T 1, min-p {cut:g}" in done.output

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from memfactory_core.config import Training, load
+from memfactory_core.errors import RunError
 from memfactory_core.policies.language_model import LanguageModelSampler
+from memfactory_core.policies.roles import RoleSampler
 from memfactory_core.trace import Episode
 from memfactory_core.training.advantages import equal_groups, to_rows, with_advantages
 from memfactory_core.training.arguments import grpo_config
@@ -75,8 +77,9 @@ class Rewarded(MemoryGRPOTrainer):
             episodes[index] = one.model_copy(update={"reward": float(index % 2)})
 
 
-def make(sampler, tmp_path, trainer=Rewarded, **settings):
-    config = load("memagent-tiny", ["paradigm.updater.max_tokens=6", "paradigm.answer_tokens=4"])
+def make(sampler, tmp_path, trainer=Rewarded, paradigm=(), **settings):
+    small = ["paradigm.updater.max_tokens=6", "paradigm.answer_tokens=4", *paradigm]
+    config = load("memagent-tiny", small)
     settings = Training(
         **({"steps": 2, "groups": 2, "group_size": 2, "warmup_steps": 0} | settings)
     )
@@ -171,3 +174,30 @@ def test_rewards_are_never_asked_of_trl(untrained, tmp_path):
 def test_pieces_must_divide_the_episodes():
     with pytest.raises(ValueError, match="micro_batches"):
         grpo_config(Training(groups=2, group_size=2, micro_batches=3), "x", 0)
+
+
+def test_a_run_in_which_nothing_is_trained_is_refused(untrained, tmp_path):
+    """A rewriting updater is the only role that manages a MemAgent's memory."""
+    frozen = copy.copy(untrained)
+    players = RoleSampler(untrained, {"update": ("start", frozen)})
+    trainer, _ = make(players, tmp_path, steps=1, paradigm=("paradigm.trains=memory",))
+    with pytest.raises(RunError, match="nothing is trained.*roles: update"):
+        trainer.train()
+
+
+def test_a_frozen_role_is_played_and_not_learned_from(untrained, tmp_path):
+    frozen = copy.copy(untrained)
+    frozen.model = copy.deepcopy(untrained.model)
+    players = RoleSampler(untrained, {"answer": ("start", frozen)})
+    trainer, seen = make(players, tmp_path, steps=1, paradigm=("paradigm.trains=memory",))
+    before = {name: value.clone() for name, value in frozen.model.state_dict().items()}
+    trained = []
+    inner = trainer._batch
+    trainer._batch = lambda rows: trained.extend(rows) or inner(rows)
+    trainer.train()
+    assert {turn.role for turn, _ in trained} == {"update"}
+    turns = [t for _, episodes in seen for e in episodes for t in e.turns]
+    assert {t.role: t.completion.policy for t in turns} == {"update": None, "answer": "start"}
+    assert all(
+        torch.equal(value, before[name]) for name, value in frozen.model.state_dict().items()
+    )
