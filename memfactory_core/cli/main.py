@@ -7,30 +7,25 @@ import json
 import os
 import runpy
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from memfactory_core import component, config
 from memfactory_core.assignment import set_values
+from memfactory_core.cli.foreground import begin, conclude, open_database, wait_for
 from memfactory_core.cli.report import (
     about,
     bounds,
-    diagnose,
     print_decisions,
-    print_diagnosis,
-    print_table,
     report,
     setting_lines,
     sweep_line,
 )
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.runs import database, jobs
-from memfactory_core.runs.tables import ACTIVE, Run
 from memfactory_core.text import one_line
 
 app = typer.Typer(
@@ -61,13 +56,6 @@ def main() -> None:
 def _leave(why: str) -> NoReturn:
     print(f"memfactory: {one_line(why)}", file=sys.stderr)
     sys.exit(2)
-
-
-def engine() -> Engine:
-    """The database of runs, runs without a process corrected."""
-    connection = database.connect(jobs.database_url())
-    jobs.reap(connection)
-    return connection
 
 
 @app.command()
@@ -102,11 +90,11 @@ def train(
 ) -> None:
     """Train a recipe (a name, a .toml or .json file, a run's run.json) in the background."""
     settings = config.load(recipe, set_ or ())
-    run = _begin(settings)
+    run = begin(settings)
     if not (wait or json_):
         print(run.id)
         return
-    _finish(_wait(run.id, quiet=json_), json_)
+    conclude(wait_for(run.id, quiet=json_), json_)
 
 
 @app.command(name="eval")
@@ -118,13 +106,13 @@ def evaluate(recipe: str, set_: Set = None, json_: Json = False) -> None:
         trains = config.read(recipe).get("mode", "train") == "train"
         settings = config.load(recipe, [*(["mode=evaluate"] if trains else []), *(set_ or ())])
     else:
-        trained = database.get_run(engine(), recipe)
+        trained = database.get_run(open_database(), recipe)
         values = trained.settings | {"mode": "evaluate", "name": f"{trained.name} (evaluated)"}
         values["weights"] = trained.id
         set_values(values, set_ or ())
         settings = config.build(values, f"run {trained.id}")
-    run = _begin(settings)
-    _finish(_wait(run.id, quiet=json_), json_)
+    run = begin(settings)
+    conclude(wait_for(run.id, quiet=json_), json_)
 
 
 @app.command()
@@ -138,12 +126,12 @@ def demo(
     runs = []
     for seed in seeds.split(","):
         settings = config.load(recipe, [f"seed={seed.strip()}", *(set_ or ())])
-        run = _wait(_begin(settings).id, quiet=json_)
+        run = wait_for(begin(settings).id, quiet=json_)
         runs.append(run)
         if not json_:
-            _finish(run, False)
+            conclude(run, False)
         elif run.state != "finished":
-            _finish(run, True)
+            conclude(run, True)
     if json_:
         print(json.dumps({"runs": [report(run) for run in runs]}, indent=2))
 
@@ -162,7 +150,7 @@ def sweep(
     for cell in cells(recipe, grid, set_ or ()):
         row: dict[str, Any] = {"settings": list(cell.assignments), "refused": cell.refusal}
         if cell.config:
-            row |= report(_wait(_begin(cell.config).id, quiet=True))
+            row |= report(wait_for(begin(cell.config).id, quiet=True))
         rows.append(row)
         if not json_:
             print(one_line(sweep_line(row)), flush=True)
@@ -182,7 +170,7 @@ def compare(
     """Compare two runs on the examples that both attempted: differences with intervals."""
     from memfactory_core.runs.comparison import compare_runs
 
-    connection = engine()
+    connection = open_database()
     runs = {
         "first": database.get_run(connection, first),
         "second": database.get_run(connection, second),
@@ -206,7 +194,7 @@ def compare(
 @app.command(name="ls")
 def list_runs(json_: Json = False) -> None:
     """List the runs, newest first."""
-    runs = database.list_runs(engine())
+    runs = database.list_runs(open_database())
     if json_:
         print(json.dumps([report(run) for run in runs], indent=2))
         return
@@ -220,7 +208,7 @@ def list_runs(json_: Json = False) -> None:
 @app.command()
 def show(run_id: str, json_: Json = False) -> None:
     """Show a run: state, progress, results."""
-    _finish(database.get_run(engine(), run_id), json_, check=False)
+    conclude(database.get_run(open_database(), run_id), json_, check=False)
 
 
 @app.command()
@@ -229,7 +217,7 @@ def decisions(run_id: str, json_: Json = False) -> None:
     from memfactory_core.explain.operations import confusion
     from memfactory_core.runs.recording import recorded_episodes
 
-    connection = engine()
+    connection = open_database()
     run = database.get_run(connection, run_id)
     phases = [f"{when}/{mode}" for when in ("before", "after") for mode in ("greedy", "sampled")]
     counts = {phase: confusion(recorded_episodes(connection, run.id, phase)) for phase in phases}
@@ -246,17 +234,17 @@ def decisions(run_id: str, json_: Json = False) -> None:
 @app.command()
 def stop(run_id: str) -> None:
     """Stop a run after its current step."""
-    run = jobs.stop(engine(), run_id)
+    run = jobs.stop(open_database(), run_id)
     print(f"{run.id}  {run.state}")
 
 
 @app.command()
 def resume(run_id: str, wait: Annotated[bool, typer.Option()] = False) -> None:
     """Go on with a run that was stopped, lost or failed, from its last checkpoint."""
-    connection = engine()
+    connection = open_database()
     run = jobs.start(connection, database.get_run(connection, run_id))
     if wait:
-        _finish(_wait(run.id), False)
+        conclude(wait_for(run.id), False)
     else:
         print(run.id)
 
@@ -271,7 +259,11 @@ def export(
     """Copy a run, its episodes and its weights into a folder that `memfactory import` reads."""
     from memfactory_core.runs.archive import export_run
 
-    print(export_run(engine(), database.get_run(engine(), run_id), folder, every, sampled))
+    print(
+        export_run(
+            open_database(), database.get_run(open_database(), run_id), folder, every, sampled
+        )
+    )
 
 
 @app.command(name="import")
@@ -279,7 +271,7 @@ def import_(folder: Path) -> None:
     """Bring in a run that was exported."""
     from memfactory_core.runs.archive import import_run
 
-    print(import_run(engine(), folder).id)
+    print(import_run(open_database(), folder).id)
 
 
 @app.command()
@@ -316,47 +308,3 @@ def work(run_id: str, token: Annotated[str | None, typer.Option()] = None) -> No
 
     if carry_out(database.connect(jobs.database_url()), run_id, token).state == "failed":
         sys.exit(1)
-
-
-def _begin(settings: config.RunConfig) -> Run:
-    connection = engine()
-    return jobs.start(connection, jobs.create(connection, settings))
-
-
-def _wait(run_id: str, quiet: bool = False) -> Run:
-    connection = engine()
-    shown = ""
-    try:
-        while (run := database.get_run(connection, run_id)).state in ACTIVE:
-            line = _progress(run)
-            if not quiet and line != shown:
-                print(one_line(line), file=sys.stderr, flush=True)
-                shown = line
-            time.sleep(0.5)
-            jobs.reap(connection)
-    except KeyboardInterrupt:
-        jobs.stop(connection, run_id)
-        raise RunError(
-            f"stopped run {run_id}; `memfactory resume {run_id}` goes on with it"
-        ) from None
-    return run
-
-
-def _progress(run: Run) -> str:
-    if run.phase != "training":
-        return f"{run.id}  {run.phase or run.state}"
-    step = run.step - run.step % 5
-    left = f", about {run.eta:.0f} s left" if run.eta and step else ""
-    return f"{run.id}  step {step}/{run.steps}" + (left if step == run.step else "")
-
-
-def _finish(run: Run, json_: bool, check: bool = True) -> None:
-    diagnosis = diagnose(engine(), run)
-    if json_:
-        print(json.dumps(report(run) | {"diagnosis": diagnosis}, indent=2))
-    else:
-        print_table(run)
-        print_diagnosis(diagnosis)
-    if check and run.state != "finished":
-        log = Path(run.folder) / "log.txt"
-        raise RunError(f"run {run.id} {run.state}: {run.reason or 'no reason given'}; log: {log}")
