@@ -164,8 +164,10 @@ class Holding(Record):
 
     def last_loss(self, before: int | None = None) -> Stay | None:
         """The last stay that had ended by the event `before` (by the end where None); None where none had."""
-        ended = (s for s in reversed(self.stays) if s.until is not None)
-        return next((s for s in ended if before is None or s.until < before), None)
+        for stay in reversed(self.stays):
+            if stay.until is not None and (before is None or stay.until < before):
+                return stay
+        return None
 
 
 def follow_facts(example: Example, events: Iterable[Event]) -> dict[Evidence, Holding]:
@@ -235,17 +237,16 @@ class _Lines:
         return _join(self.lines.values())
 
     def write(self, event: Wrote) -> tuple[str, str]:
-        names = list(self.lines)
-        known = event.memory_id in self.lines
-        place = names.index(event.memory_id) if known else len(names)
+        name, names = event.memory_id or "", list(self.lines)
+        place = names.index(name) if name in self.lines else len(names)
         left = self._near(reversed(names[:place]))[::-1]
         right = self._near(names[place + 1 :])
-        old = self.lines.get(event.memory_id or "", "")
+        old = self.lines.get(name, "")
         new = "" if event.action == "delete" else words_line(event.after or "")
         if event.action == "delete":
-            self.lines.pop(event.memory_id or "", None)
+            self.lines.pop(name, None)
         else:
-            self.lines[event.memory_id or ""] = new
+            self.lines[name] = new
         return _join([*left, old, *right]), _join([*left, new, *right])
 
     def _near(self, names: Iterable[str]) -> list[str]:

@@ -86,7 +86,7 @@ class Wrong(NamedTuple):
     """A question that was answered wrongly, in telling words: `said` are those of the answer and `value` those of
     the right ones, both without the question's own."""
 
-    index: int
+    number: int
     question: Question
     said: frozenset[str]
     value: frozenset[str]
@@ -192,7 +192,7 @@ def _retractions(trail: Trail, kept: str, said: frozenset[str]) -> Iterator[tupl
 def _misread_another(trail: Trail, wrong: Wrong) -> Verdict | None:
     """In the small language it is known that memory states nothing of the subject any more: then the answer was
     taken from another fact."""
-    asked = trail.answered(wrong.index)
+    asked = trail.answered(wrong.number)
     facts = [fact_of(sentence) for _, sentence in trail.final_sentences]
     if asked is None or not all(facts) or not facts:
         return None
@@ -206,11 +206,11 @@ def _misread_another(trail: Trail, wrong: Wrong) -> Verdict | None:
 
 def _lost(trail: Trail, wrong: Wrong, item: Evidence, lost: Stay) -> Verdict:
     """The event that took the fact out of memory for the last time."""
-    event = trail.episode.events[lost.until]
+    event = next(e for e in trail.episode.events if e.seq == lost.until and isinstance(e, Wrote))
     kept = _altered(trail, wrong, item, event)
     if kept is None and event.seq in trail.inventions and trail.inventions[event.seq].invented:
         kept = "invented"
-    return kept or lost.how, event.seq
+    return kept or lost.how or "overwritten", event.seq
 
 
 def _never_stored(trail: Trail, wrong: Wrong, item: Evidence) -> Verdict:
@@ -321,14 +321,14 @@ def _unread(trail: Trail, wrong: Wrong, holding: Holding) -> Verdict | None:
 
 
 def _misread(trail: Trail, wrong: Wrong, item: Evidence) -> Verdict:
-    asked = trail.answered(wrong.index)
+    asked = trail.answered(wrong.number)
     if asked is None:
         return "cannot_tell", None
     if trail.episode.turns[asked.index].completion.finish_reason == "length":
         return "malformed", asked.seq
     # Words that the question says too show nothing: an answer may repeat the question.
     own = set(words(item.text)) - set(words(wrong.question.question)) - STOP_WORDS
-    used = own & set(words(trail.answer(wrong.index)))
+    used = own & set(words(trail.answer(wrong.number)))
     others = {w for other in wrong.question.evidence if other != item for w in words(other.text)}
     if used and used <= others:
         return "cannot_tell", asked.seq
