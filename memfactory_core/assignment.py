@@ -31,7 +31,9 @@ def set_value(values: dict[str, Any], assignment: str) -> None:
             inner = {"weight": inner}  # a measure that so far had no settings
         place[key] = inner = {} if inner is None else inner
         if not isinstance(inner, dict):
-            raise ConfigError(f"--set {path}: {key!r} is a single value, it has no settings")
+            raise ConfigError(
+                f"--set {hide_credentials(path)}: {key!r} is a single value, it has no settings"
+            )
         place = inner
     if keys[-1] == "kind" and place.get("kind", value) != value:
         place.clear()

@@ -13,10 +13,12 @@ from memfactory_core.cli.sweep import parse_grid
 from memfactory_core.endpoint import ChatEndpoint
 from memfactory_core.endpoint.address import check_address, has_credentials, hide_credentials
 from memfactory_core.endpoint.keys import DECLARED, read_key
-from memfactory_core.errors import ConfigError, PolicyError
+from memfactory_core.errors import ConfigError, MemFactoryError, PolicyError
 from memfactory_core.policies.api import Api
 from memfactory_core.rewards.judge import Judge
 from memfactory_core.runs import database, jobs
+from memfactory_core.runs.archive import export_run, import_run
+from memfactory_core.runs.worker import work
 from tests.endpoint import says, serving
 from tests.runs.test_jobs import SCRIPTED, memfactory
 
@@ -99,6 +101,21 @@ def test_a_host_without_permission_is_asked_without_the_key_and_the_refusal_says
         with pytest.raises(PolicyError, match="no key was sent: OPENAI_API_KEY is empty"):
             ask(url)
     assert seen == [None, None]
+
+
+def test_a_key_that_an_endpoint_repeats_is_taken_out_of_all_it_says(keyed):
+    bodies = [
+        (200, {"choices": [{"message": {"content": KEY, "reasoning": f"I saw {KEY}."}}]}),
+        (500, {"error": "x" * 280 + KEY}),  # what is shown ends in the middle of it
+        (200, {KEY: 1}),
+    ]
+    with serving(lambda body, key: bodies.pop(0)) as url:
+        said = ChatEndpoint(url, "m", "OPENAI_API_KEY", 5).chat(QUESTION, 8, 0.0)
+        assert (said.text, said.thinking) == ("***", "I saw ***.")
+        for _ in range(2):
+            with pytest.raises(PolicyError) as told:
+                ask(url)
+            assert "planted" not in str(told.value) and KEY[:6] not in str(told.value)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -207,7 +224,7 @@ def test_a_key_in_an_address_is_refused_everywhere_and_not_repeated(tmp_path, ur
     [f"name=http://u:{KEY}@h", f"about=see http://u:{KEY}@h/x", f"evaluation.judge=http://u:{KEY}@h",
      f"policy.model=https://{KEY}@h", f"task.path=s3://u:{KEY}@bucket", f"reward.http://{KEY}@x=1",
      f"policy.key_variable={KEY}", f"evaluation.judge.key_variable={KEY}", f"name.x=http://u:{KEY}@h",
-     f"policy.url http://u:{KEY}@h"],
+     f"policy.url http://u:{KEY}@h", f"name.http://u:{KEY}@h=1"],
 )  # fmt: skip
 def test_a_key_in_any_other_setting_is_refused_and_not_repeated(assignment):
     model = ["evaluation.judge.model=m"] if assignment.startswith("evaluation.judge.") else []
@@ -222,6 +239,18 @@ def test_a_grid_and_a_part_alone_do_not_repeat_it():
         Api(url=f"http://u:{KEY}@h/v1")
     assert hide_credentials(f"got  'http://u:{KEY}@h/v1' twice") == "got  ***@h/v1' twice"
     assert not has_credentials("see https://host.example/@name and a@b.example")
+
+
+def test_an_imported_run_with_a_key_in_an_address_is_refused(lab, tmp_path):
+    run = work(lab, jobs.create(lab, config.load("memagent-tiny", SCRIPTED)).id)
+    folder = export_run(lab, run, tmp_path / "bundle")
+    record = json.loads((folder / "run.json").read_text())
+    record["config"]["policy"] = {"kind": "api", "url": f"http://u:{KEY}@127.0.0.1:9/v1"}
+    record["run"] |= {"id": "0101-000000-0000", "config": json.dumps(record["config"])}
+    (folder / "run.json").write_text(json.dumps(record))
+    with pytest.raises(MemFactoryError, match="policy.url holds a name or a key before @") as told:
+        jobs.start(lab, import_run(lab, folder))
+    assert KEY not in str(told.value)
 
 
 @pytest.mark.parametrize("reply", ["answers", "fails", "refuses"])
