@@ -29,7 +29,7 @@ from memfactory_core.tasks.data_file import unreadable
 
 SILENT_AFTER = 60.0
 """Seconds after which a run that was made and never started is called lost."""
-STARTING = 30.0
+STARTING = 60.0
 """Seconds that a start may take from its claim of the run until the process is known; a machine that is full took
 more than eight."""
 LOOK_EVERY = 2.0
