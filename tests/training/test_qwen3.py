@@ -1,6 +1,8 @@
 """The Qwen3 recipes: they load, and a step of each on a tiny random Qwen3 changes what it should and nothing
 else. The published models are never fetched."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -31,6 +33,8 @@ CONVERSATIONS = ("conv-26", "conv-30", "conv-41", "conv-42", "conv-43", "conv-44
 def spoken(name):
     """A conversation whose question shares words with the turns that answer it."""
     record = locomo(sample_id=name)
+    # held out is what reads another text, whatever it is called
+    record["conversation"]["session_1"][1]["text"] = f"Nice, {name}!"
     record["qa"][0]["question"] = "In which year did Ann say that her dog is called Rex?"
     return record
 
@@ -77,7 +81,8 @@ def test_a_recipe_has_its_papers_settings(name):
         "hf",
         "Qwen/Qwen3-0.6B",
     )
-    assert config.held_out.files() == config.task.files() == ["mine.json"]
+    mine = [str(Path("mine.json").resolve())]
+    assert config.held_out.files() == config.task.files() == mine
     lora = name.endswith("lora")
     assert (config.policy.lora_rank > 0) == lora
     assert config.training.learning_rate == (1e-5 if lora else 1e-6)
