@@ -52,8 +52,8 @@ class Figures(Outside):
 
     model_config = ConfigDict(extra="allow")
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     n: int
 
 

@@ -222,10 +222,12 @@ def _table(text: str) -> dict[str, Any] | None:
 
 
 def _is_figures(value: Any) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(value.get(name), int | float) and math.isfinite(value[name])
-        for name in ("mean", "low", "high", "n")
-    )
+    """A mean with its interval; where all questions are about one text there is none, and its ends are null."""
+    if not isinstance(value, dict):
+        return False
+    bounds = [value.get("low"), value.get("high")]
+    numbers = [value.get("mean"), value.get("n"), *([] if bounds == [None, None] else bounds)]
+    return all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
 
 
 def pack(episode: Episode) -> bytes:

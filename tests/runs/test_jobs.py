@@ -161,6 +161,27 @@ def test_runs_travel_as_folders(lab, tmp_path, monkeypatch):
         import_run(other, tmp_path)
 
 
+def test_questions_about_one_text_alone_have_no_interval_and_are_shown_and_travel(
+    lab, tmp_path, capsys
+):
+    from memfactory_core.cli.report import print_table
+    from memfactory_core.runs.archive import export_run, import_run
+
+    context = ["The pet of Bako is Zimo.", "The city of Rilo is Dema."]
+    asked = {"What is the pet of Bako?": "Zimo", "What is the city of Rilo?": "Dema"}
+    lines = [json.dumps({"context": context, "question": q, "answer": a}) for q, a in asked.items()]
+    (tmp_path / "one.jsonl").write_text("\n".join(lines))
+    settings = ["task.kind=jsonl", f"task.path={tmp_path / 'one.jsonl'}", *SCRIPTED]
+    run = work(lab, jobs.create(lab, load("memory-r1-tiny", [*settings, "roles={}"])).id)
+    assert (run.state, run.fault) == ("finished", "")
+    figures = run.summary["after"]["greedy/exact_match"]
+    assert (figures["low"], figures["high"], figures["clusters"]) == (None, None, 1)
+    print_table(run)
+    assert "[no interval] n=2/1" in capsys.readouterr().out
+    brought = import_run(lab, export_run(lab, run, tmp_path / "out"))
+    assert (brought.fault, brought.summary) == ("", run.summary)
+
+
 def test_an_export_without_sampled_attempts_keeps_the_greedy_ones(lab, tmp_path):
     from memfactory_core.runs.archive import export_run
 
