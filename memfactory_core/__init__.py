@@ -1,3 +1,3 @@
 """MemFactory Lab's headless library: agents' memories, assembled from parts, trained with GRPO, explained."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
