@@ -15,7 +15,7 @@ PASSWORD = "open sesame & <more>"
 ATTACK = """async lab => {
   const outcomes = {};
   const ask = (what, path, options) => fetch(lab + path, options).then(
-    async answer => { outcomes[what] = `${answer.type} ${answer.status}`; },
+    async answer => { outcomes[what] = `${answer.type} ${answer.status}`; await answer.text(); },
     () => { outcomes[what] = "blocked"; });
   const form = () => { const data = new FormData(); data.append("files", new Blob(["x"]), "x.txt"); return data; };
   await ask("page", "/", {});
@@ -27,7 +27,7 @@ ATTACK = """async lab => {
   await ask("upload, read", "/chat/gradio_api/upload", {method: "POST", body: form()});
   outcomes.websocket = await new Promise(done => {
     const socket = new WebSocket(lab.replace("http", "ws") + "/_stcore/stream", ["streamlit"]);
-    socket.onopen = () => done("open");
+    socket.onopen = () => { socket.close(); done("open"); };
     socket.onerror = () => done("refused");
   });
   return outcomes;
@@ -146,6 +146,10 @@ def test_pages_of_other_sites_reach_nothing(server: Server, chromium: Any) -> No
         assert own["websocket"] == "open" and own["page"] == own["upload, read"] == "basic 200"
         page.goto(f"{evil}/runs")
         assert "does not answer to the name" in page.inner_text("body")
+        page.close()
+        page = rebound.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.route("**/attack", lambda route: route.fulfill(body="", content_type="text/html"))
         page.goto("http://evil.example/attack")
         page.evaluate(f"location.href = '{server.url}/runs'")
         page.locator("h1").first.wait_for()  # a link from elsewhere is followed
