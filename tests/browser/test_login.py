@@ -62,7 +62,8 @@ def test_from_login_over_page_and_chat_to_logout(locked: Server, page: Any) -> N
     assert cookie["httpOnly"] and cookie["sameSite"] == "Lax"
 
     chat = page.frame_locator("iframe")
-    chat.get_by_role("button", name="Read and answer").click()
+    # the chat of a server that has just started loads its libraries first
+    chat.get_by_role("button", name="Read and answer").click(timeout=2 * PATIENCE)
     chat.locator(".mf-answer").wait_for()
     chat.get_by_text("More", exact=True).click()
     chat.locator("input[type=file]").first.set_input_files(
