@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -169,7 +170,7 @@ def cookie_name(connection: HTTPConnection) -> str:
     return f"{COOKIE}_{server[1]}" if server else COOKIE
 
 
-def _reads(scope: dict[str, Any]) -> bool:
+def _reads(scope: Mapping[str, Any]) -> bool:
     return scope["method"] in ("GET", "HEAD")
 
 

@@ -15,7 +15,7 @@ REASON = "holds a name or a key before @, which a run's record would show"
 
 def has_credentials(text: str) -> bool:
     """Whether a text holds an address of the form scheme://user:key@host."""
-    return any("@" in re.match(r"[^/?#\s]*", rest)[0] for rest in text.split("://")[1:])
+    return any("@" in re.split(r"[/?#\s]", rest, maxsplit=1)[0] for rest in text.split("://")[1:])
 
 
 def hide_credentials(text: str) -> str:

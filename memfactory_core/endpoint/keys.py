@@ -52,8 +52,9 @@ def declared_keys() -> dict[str, list[KeyHost]]:
     for text in (DEFAULT, os.environ.get(DECLARED, "")):
         for entry in filter(None, (part.strip() for part in text.split(";"))):
             variable, _, hosts = entry.partition("=")
-            found = [_HOST.fullmatch(host.strip().lower()) for host in hosts.split(",")]
-            if not re.fullmatch(VARIABLE, variable.strip()) or not all(found):
+            matches = [_HOST.fullmatch(host.strip().lower()) for host in hosts.split(",")]
+            found = [match for match in matches if match]
+            if not re.fullmatch(VARIABLE, variable.strip()) or len(found) < len(matches):
                 # the entry is not repeated: somebody may have written a key into it
                 raise PolicyError(
                     f"{DECLARED} cannot be read: write VARIABLE=host,host:port;VARIABLE2=host"
