@@ -55,6 +55,7 @@ class Sampler(Answering, Protocol):
 
     def seed(self, seed: int) -> None:
         """Starts its random draws anew: the same asks then get the same completions, bit by bit."""
+        return None  # a body: a method of a docstring alone would be abstract to a checker of types
 
     def state(self) -> dict[str, Any]:
         """Where its own random draws stand, as plain values and tensors; {} where it has no generator of its
@@ -63,6 +64,7 @@ class Sampler(Answering, Protocol):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on drawing from where `state` stood."""
+        return None
 
 
 class Recaller(Protocol):
@@ -214,7 +216,7 @@ def run_episodes(
     it concerns all, and so is RunError where every episode failed. Equal `group_ids` mark the
     attempts at one example."""
     contexts = [paradigm.start(example).speak_to(sampler) for example in examples]
-    plays: list[Steps | None] = [paradigm.play(context) for context in contexts]
+    plays: list[Steps] = [paradigm.play(context) for context in contexts]
     inbox: list[list[Completion] | None] = [None] * len(examples)
     answers: list[list[str]] = [[] for _ in examples]
     failed = [False] * len(examples)
@@ -222,9 +224,9 @@ def run_episodes(
     while live:
         asked: list[tuple[int, list[Ask]]] = []
         for index in live:
-            play, context = plays[index], contexts[index]
+            play, context, said = plays[index], contexts[index], inbox[index]
             try:
-                asks = next(play) if inbox[index] is None else play.send(inbox[index])
+                asks = next(play) if said is None else play.send(said)
                 asked.append((index, asks))
             except StopIteration as end:
                 answers[index] = list(end.value)
@@ -241,7 +243,8 @@ def run_episodes(
     for context in contexts:
         context._bank.close()
     if examples and all(failed):
-        raise RunError(f"every episode failed; the first one: {contexts[0].events[-1].error}")
+        errors = [event.error for event in contexts[0].events if isinstance(event, Failed)]
+        raise RunError(f"every episode failed; the first one: {errors[-1]}")
     groups = group_ids or [uuid.uuid4().hex[:12] for _ in examples]
     return [
         Episode(

@@ -25,7 +25,7 @@ def field_label(name: str) -> str:
 def edit_field(name: str, field: FieldInfo, value: Any, key: str) -> Any:
     """The widget that fits a field's type."""
     kind, optional = unwrap(field.annotation)
-    common = {"key": key, "help": field.description, "persist_state": "session"}
+    common: dict[str, Any] = {"key": key, "help": field.description, "persist_state": "session"}
     if get_origin(kind) is Literal:
         options = list(get_args(kind))
         index = options.index(value) if value in options else 0
@@ -85,7 +85,8 @@ def edit_number(
 
 def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
     """The smallest and the largest value that a field's metadata allow."""
-    low = high = None
+    low: Any = None
+    high: Any = None
     for rule in field.metadata:
         low = rule.ge if isinstance(rule, Ge) else rule.gt if isinstance(rule, Gt) else low
         high = rule.le if isinstance(rule, Le) else rule.lt if isinstance(rule, Lt) else high

@@ -44,7 +44,7 @@ def show_episode(run: Run, phase: str, step: int, shown: Episode) -> None:
     _show_cause(run, shown, place)
     start = "steps" if "event" in st.query_params else "story"
     view = st.segmented_control(
-        "View", list(VIEWS), format_func=VIEWS.get, required=True, label_visibility="collapsed",
+        "View", list(VIEWS), format_func=VIEWS.__getitem__, required=True, label_visibility="collapsed",
         **bind_to_address("view", list(VIEWS), start),
     )  # fmt: skip
     if view == "steps":
@@ -59,9 +59,11 @@ def show_episode(run: Run, phase: str, step: int, shown: Episode) -> None:
 
 def _show_cause(run: Run, shown: Episode, place: dict[str, Any]) -> None:
     found = find_group_and_cause(run.id, shown.id)
-    if found is None or found[1] is None:
+    if found is None:
         return
     _, cause, seq = found
+    if cause is None:
+        return
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.html(cause_line(cause), width="content")
         if seq is not None:

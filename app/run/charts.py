@@ -162,7 +162,7 @@ def before_after_figure(
     return figure
 
 
-def _reach(value: dict[str, Any], end: str) -> float:
+def _reach(value: Mapping[str, Any], end: str) -> float:
     """How far an interval's end is from its mean; 0 where one text alone gives none."""
     return 0.0 if value[end] is None else abs(value[end] - value["mean"])
 

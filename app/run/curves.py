@@ -79,11 +79,13 @@ def show_curves(run: Run) -> None:
                     figure, name, charts.curves_in_words(title, {"": found[name]}, share)
                 )
             )
-    if right := {label: found[name] for name, label in right_operations.items() if name in found}:
+    if decided := {label: found[name] for name, label in right_operations.items() if name in found}:
         st.markdown("**Right decisions**, share of the messages that called for each operation")
-        figure = charts.curve_figure(right, True, 230)
+        figure = charts.curve_figure(decided, True, 230)
         clicked.append(
-            clickable_chart(figure, "right", charts.curves_in_words("Right decisions", right, True))
+            clickable_chart(
+                figure, "right", charts.curves_in_words("Right decisions", decided, True)
+            )
         )
     if mix := _operation_shares(run):
         st.markdown("**Operations carried out**, share of a step's writes")

@@ -68,7 +68,8 @@ def _show_categories(run: Run, before: dict[str, Any], after: dict[str, Any]) ->
     if not categories:
         return
     st.markdown("**Answers by category of question**, one greedy attempt")
-    columns, shown = {"Score": [], "Category": []}, Shown(run.settings.get("reward", {}))
+    columns: dict[str, list[str]] = {"Score": [], "Category": []}
+    shown = Shown(run.settings.get("reward", {}))
     for name, category in categories:
         columns["Score"].append(shown.title(name))
         columns["Category"].append(escape_markdown(category, 80))

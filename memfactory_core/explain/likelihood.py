@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from memfactory_core.errors import PolicyError
 from memfactory_core.policies.language_model import LanguageModelSampler
 from memfactory_core.types import Record, Turn
@@ -20,10 +22,10 @@ def compare_tokens(
 ) -> list[Token]:
     """The sampled tokens of a turn under two policies with one tokenizer. PolicyError where the turn has no
     token ids (its policy was not a language model)."""
-    ids = turn.completion.completion_ids
-    if not ids or turn.completion.prompt_ids is None:
+    prompt, ids = turn.completion.prompt_ids, turn.completion.completion_ids
+    if not ids or prompt is None:
         raise PolicyError("this turn has no tokens: its policy was not a language model")
-    logps_now, logps_start = (_logps(policy, turn) for policy in (now, start))
+    logps_now, logps_start = (_logps(policy, prompt, ids) for policy in (now, start))
     texts = [now.tokenizer.decode([token]) for token in ids]
     return [
         Token(text=text, now=a, start=b)
@@ -31,10 +33,9 @@ def compare_tokens(
     ]
 
 
-def _logps(policy: LanguageModelSampler, turn: Turn) -> list[float]:
+def _logps(policy: LanguageModelSampler, prompt: Sequence[int], said: Sequence[int]) -> list[float]:
     import torch
 
-    prompt, said = turn.completion.prompt_ids, turn.completion.completion_ids
     ids_1T = torch.tensor([[*prompt, *said]], device=policy.model.device)
     training = policy.model.training
     policy.model.eval()

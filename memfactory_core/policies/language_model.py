@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from memfactory_core.dialects import Dialect
 from memfactory_core.dialects.quoted import Quoted
@@ -125,9 +125,9 @@ class LanguageModelSampler(Sampler):
     def _completion(self, prompt: list[int], sequence: Generated) -> Completion:
         ended = bool(sequence.ids) and sequence.ids[-1] in self.end_ids
         shown = sequence.ids[:-1] if ended else sequence.ids
-        text = self.tokenizer.decode(shown, clean_up_tokenization_spaces=False).strip()
+        text = self._decode(shown, clean_up_tokenization_spaces=False).strip()
         # a template may open the thinking; cut off before its end, the output would not tell
-        opened = OPENED.search(self.tokenizer.decode(prompt[-16:]))
+        opened = OPENED.search(self._decode(prompt[-16:]))
         return Completion(
             text=f"{opened[0].strip()}{text}" if opened else text,
             prompt_ids=tuple(prompt),
@@ -136,6 +136,10 @@ class LanguageModelSampler(Sampler):
             kept=None if sequence.kept is None else tuple(map(tuple, sequence.kept)),
             finish_reason="stop" if ended else "length",
         )
+
+    def _decode(self, ids: list[int], **options: Any) -> str:
+        # of a batch it would be a list of texts
+        return cast(str, self.tokenizer.decode(ids, **options))
 
     def generate(
         self, prompts: list[list[int]], max_tokens: int, temperature: float
@@ -149,11 +153,13 @@ class LanguageModelSampler(Sampler):
         width = max(map(len, prompts))
         ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts])
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
+        # a causal class has it; the class that they share declares none
+        generate: Any = self.model.generate
         sampling = {"temperature": temperature, **UNCUT} if temperature else {}
         training = self.model.training
         self.model.eval()
         with torch.no_grad():
-            output = self.model.generate(
+            output = generate(
                 input_ids=ids.to(self.model.device),
                 attention_mask=mask.to(self.model.device),
                 do_sample=temperature > 0,

@@ -84,12 +84,15 @@ def load_roles(
     policy and `start` the folder of its starting weights (None: those it ships with)."""
     loaded: dict[str, tuple[str, Sampler]] = {}
     for policy in roles.values():
-        frozen = policy == START
-        key = START if frozen else policy.model_dump_json()
-        if key not in loaded:
-            name = START if frozen else policy.kind
-            loaded[key] = name, own.load(start) if frozen else policy.load()
-    return {
-        role: loaded[START if policy == START else policy.model_dump_json()]
-        for role, policy in roles.items()
-    }
+        key = _key(policy)
+        if key in loaded:
+            continue
+        if isinstance(policy, str):
+            loaded[key] = START, own.load(start)
+        else:
+            loaded[key] = policy.kind, policy.load()
+    return {role: loaded[_key(policy)] for role, policy in roles.items()}
+
+
+def _key(policy: Policy | Literal["start"]) -> str:
+    return policy if isinstance(policy, str) else policy.model_dump_json()

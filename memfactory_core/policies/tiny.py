@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -15,19 +15,29 @@ from memfactory_core.policies.language_model import Generated, LanguageModelSamp
 from memfactory_core.tiny import WEIGHTS
 from memfactory_core.types import Seed
 
+if TYPE_CHECKING:
+    from transformers import Lfm2ForCausalLM, PreTrainedTokenizerBase
+
 
 class TinySampler(LanguageModelSampler):
     """The tiny model with its own fast sampler in place of `model.generate`."""
 
+    model: Lfm2ForCausalLM
     folds_system = False  # its template leaves system messages out on purpose
 
     def __init__(
-        self, *parts: object, seed: int | None, batch_size: int, min_p: float = 0.0
+        self,
+        model: Lfm2ForCausalLM,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        seed: int | None,
+        batch_size: int,
+        min_p: float = 0.0,
     ) -> None:
         import torch
 
         self.min_p = min_p
-        super().__init__(*parts, batch_size=batch_size)
+        super().__init__(model, tokenizer, batch_size=batch_size)
         self.random = torch.Generator()
         if seed is None:
             self.random.seed()
@@ -91,7 +101,7 @@ class Tiny(Policy, kind="tiny"):
                 f"no weights in {folder}: the file model.safetensors is missing; "
                 "train the run again, or remake the shipped weights with `memfactory build-tiny`"
             )
-        model = AutoModelForCausalLM.from_pretrained(folder)
+        model: Any = AutoModelForCausalLM.from_pretrained(folder)
         tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
         sampler = TinySampler(
             model, tokenizer, seed=self.seed, batch_size=self.batch_size, min_p=self.min_p

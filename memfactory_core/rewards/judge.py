@@ -155,7 +155,8 @@ class LiveJudge:
         self.known |= {
             one: verdict for one, verdict in found.items() if not isinstance(verdict, str)
         }
-        self.dropped.update(found[one] for one in flat if one not in self.known)
+        reasons = {one: reason for one, reason in found.items() if isinstance(reason, str)}
+        self.dropped.update(reasons[one] for one in flat if one in reasons)
         judged = []
         for episode, several in zip(episodes, asked, strict=True):
             verdicts = tuple(self.known.get(one) for one in several)

@@ -10,7 +10,7 @@ import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -34,7 +34,8 @@ LONGEST_EPISODES = 2_000_000_000
 DENSEST = 1000
 """Bytes that a packed byte may become; real episodes stay below 60."""
 LONGEST_WEIGHTS = 500_000_000_000
-PHASES = ("before/greedy", "before/sampled", "train", "after/greedy", "after/sampled")
+Phase = Literal["before/greedy", "before/sampled", "train", "after/greedy", "after/sampled"]
+PHASES: tuple[str, ...] = get_args(Phase)
 
 _Text = Annotated[str, Field(max_length=4000)]
 _Step = Annotated[int, Field(ge=0, le=10**9)]
@@ -59,7 +60,7 @@ class Figures(Outside):
 
 Results = dict[Literal["before", "after"], dict[Annotated[str, Field(max_length=300)], Figures]]
 Points = list[tuple[Annotated[str, Field(min_length=1, max_length=200)], _Step, float]]
-Line = tuple[Literal[PHASES], _Step, dict[str, Any]]
+Line = tuple[Phase, _Step, dict[str, Any]]
 POINTS, LINE, RESULTS = TypeAdapter(Points), TypeAdapter(Line), TypeAdapter(Results)
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, event, func, inspect, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlmodel import Session, create_engine, select
+from sqlmodel import Session, col, create_engine, select
 
 from memfactory_core.errors import RunError
 from memfactory_core.runs import disk
@@ -230,7 +230,8 @@ def add_run(engine: Engine, run: Run) -> Run:
 
 def worked_before() -> Any:
     """The seconds of a run's earlier stretches with the last one added, as an SQL expression for its start."""
-    return func.coalesce(Run.seconds, 0.0) + func.coalesce(Run.ended - Run.started, 0.0)
+    last = col(Run.ended) - col(Run.started)
+    return func.coalesce(Run.seconds, 0.0) + func.coalesce(last, 0.0)
 
 
 def now() -> float:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 from sqlalchemy import URL, Engine, or_
+from sqlmodel import col
 
 from memfactory_core import component
 from memfactory_core.config import RunConfig, build
@@ -52,7 +53,8 @@ def create(engine: Engine, config: RunConfig) -> Run:
     written."""
     run_id = time.strftime("%m%d-%H%M%S-") + secrets.token_hex(2)
     folder = root() / run_id
-    record = {"id": run_id, "created": database.now(), "config": config.dump()}
+    created = database.now()
+    record = {"id": run_id, "created": created, "config": config.dump()}
     try:
         folder.mkdir(parents=True)
         (folder / "run.json").write_text(json.dumps(record, indent=2))
@@ -63,7 +65,7 @@ def create(engine: Engine, config: RunConfig) -> Run:
         ) from error
     run = Run(
         id=run_id, name=config.name, mode=config.mode, state="queued", folder=str(folder),
-        config=json.dumps(record["config"]), created=record["created"], token=secrets.token_hex(8),
+        config=json.dumps(record["config"]), created=created, token=secrets.token_hex(8),
         steps={"train": config.training.steps, "rerank": config.reranking.steps}.get(config.mode, 0),
     )  # fmt: skip
     return database.add_run(engine, run)
@@ -73,7 +75,7 @@ def start(engine: Engine, run: Run) -> Run:
     """Starts the worker of a run that was never begun or ended early, in a session of its own, its output going to
     log.txt. RunError where the run has a worker, or is being started by another process. ConfigError where a
     data file is not there; the run has then failed."""
-    idle = Run.state.in_(STARTABLE)
+    idle = col(Run.state).in_(STARTABLE)
     config = build(run.settings, f"run {run.id}")
     for name in dict.fromkeys([*config.task.files(), *config.held_out.files()]):
         if not name or not Path(name).is_file():
@@ -90,7 +92,7 @@ def start(engine: Engine, run: Run) -> Run:
         raise _not_startable(engine, run.id)
     # what asked the last worker to stop; a request from now on is in the run's state as well
     (Path(run.folder) / "stop").unlink(missing_ok=True)
-    mine = (Run.token == token, Run.pid.is_(None))
+    mine = (Run.token == token, col(Run.pid).is_(None))
     try:
         pid = _spawn(run, token)
         born = psutil.Process(pid).create_time()
@@ -136,13 +138,13 @@ def claim(engine: Engine, run_id: str, token: str | None = None) -> Lease:
     if token is None:
         token = secrets.token_hex(8)
         if not database.update_run_if(
-            engine, run_id, Run.state.in_(STARTABLE), state="running", token=token, reason="",
+            engine, run_id, col(Run.state).in_(STARTABLE), state="running", token=token, reason="",
             seconds=database.worked_before(), started=database.now(), ended=None, **me,
         ):  # fmt: skip
             raise _not_startable(engine, run_id)
         (Path(database.get_run(engine, run_id).folder) / "stop").unlink(missing_ok=True)
         return Lease(run_id=run_id, token=token, pid=me["pid"])
-    mine = (Run.token == token, or_(Run.pid.is_(None), Run.pid == me["pid"]))
+    mine = (Run.token == token, or_(col(Run.pid).is_(None), col(Run.pid) == me["pid"]))
     # a stop that came before this moment is kept: its flag may have been cleared by the start
     if not database.update_run_if(
         engine, run_id, Run.state == "starting", *mine, state="running", **me
@@ -180,8 +182,8 @@ def stop(engine: Engine, run_id: str, patience: float = 20.0) -> Run:
         time.sleep(0.2)
     run = database.get_run(engine, run.id)  # its process may have become known since
     for sign in (signal.SIGTERM, signal.SIGKILL):
-        if alive(run):
-            _signal(run, sign)
+        if run.pid is not None and alive(run):
+            _signal(run.pid, sign)
             _wait(run, 5.0)
     reap(engine)
     return database.get_run(engine, run.id)
@@ -190,19 +192,19 @@ def stop(engine: Engine, run_id: str, patience: float = 20.0) -> Run:
 def request_stop(engine: Engine, run_id: str) -> Run:
     """Leaves the flag that asks a run to stop after its current step, and returns at once."""
     run = database.get_run(engine, run_id)
-    if database.update_run_if(engine, run.id, Run.state.in_(ACTIVE), state="stopping"):
+    if database.update_run_if(engine, run.id, col(Run.state).in_(ACTIVE), state="stopping"):
         (Path(run.folder) / "stop").touch()
     return database.get_run(engine, run.id)
 
 
-def _signal(run: Run, sign: signal.Signals) -> None:
+def _signal(pid: int, sign: signal.Signals) -> None:
     """To the worker's group, so that what it started ends too; a worker started by hand is in the shell's group,
     which is left alone."""
     with contextlib.suppress(ProcessLookupError):
-        if os.getpgid(run.pid) == run.pid:
-            os.killpg(run.pid, sign)
+        if os.getpgid(pid) == pid:
+            os.killpg(pid, sign)
         else:
-            os.kill(run.pid, sign)
+            os.kill(pid, sign)
 
 
 _looked: dict[str, float] = {}
@@ -241,7 +243,7 @@ def reap(engine: Engine) -> None:
         same = (
             Run.state == run.state,
             Run.token == run.token,
-            Run.pid.is_not_distinct_from(run.pid),
+            col(Run.pid).is_not_distinct_from(run.pid),
         )
         ended = {"ended": run.heartbeat or database.now(), "eta": None}
         database.update_run_if(engine, run.id, *same, state=state, reason=reason, **ended)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 
 from sqlalchemy import Connection, update
+from sqlmodel import col
 
 from memfactory_core.errors import RunError
 from memfactory_core.runs.tables import ACTIVE, Run
@@ -28,10 +29,10 @@ class Lease(Record):
         """Says in the run's row that its worker lives. LeaseLost where the row names another one or the run has
         ended. As the transaction's first statement it also takes the write lock."""
         mine = (
-            Run.id == self.run_id,
-            Run.token == self.token,
-            Run.pid == self.pid,
-            Run.state.in_(ACTIVE),
+            col(Run.id) == self.run_id,
+            col(Run.token) == self.token,
+            col(Run.pid) == self.pid,
+            col(Run.state).in_(ACTIVE),
         )
         found = connection.execute(update(Run).where(*mine).values(heartbeat=time.time()))
         if found.rowcount != 1:

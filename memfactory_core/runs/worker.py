@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
+from sqlmodel import col
 
 from memfactory_core.config import build
 from memfactory_core.errors import MemFactoryError, RunError
+from memfactory_core.policies.language_model import LanguageModelSampler
 from memfactory_core.policies.roles import RoleSampler
 from memfactory_core.runs import database, disk, jobs, record, recording
 from memfactory_core.runs.lease import LeaseLost
@@ -108,8 +110,6 @@ class Work:
     def _run(self) -> None:
         from transformers.utils import logging as transformers_logging
 
-        from memfactory_core.policies.language_model import LanguageModelSampler
-
         add = partial(record.add_versions, self.folder, self.config)
         database.patiently(self.engine, add)
         if self.config.mode in ("retrieve", "rerank"):
@@ -140,7 +140,7 @@ class Work:
         else:
             self.results = self.run.summary
         if not trained:
-            self._train(sampler, checkpoint)
+            self._train(sampler, sampler.own, checkpoint)
         self._evaluate("after", sampler, held_out, self.config.training.steps)
 
     def _retrieve(self) -> None:
@@ -165,7 +165,7 @@ class Work:
             self.results |= {"before": before, "after": after}
         self._update(results=json.dumps(self.results))
 
-    def _train(self, sampler: RoleSampler, checkpoint: Path | None) -> None:
+    def _train(self, sampler: RoleSampler, own: LanguageModelSampler, resumed: Path | None) -> None:
         from memfactory_core.training.arguments import grpo_config
         from memfactory_core.training.trainer import MemoryGRPOTrainer
 
@@ -174,7 +174,7 @@ class Work:
         import torch
         from transformers import PrinterCallback
 
-        done = int(checkpoint.name.split("-")[1]) if checkpoint else 0
+        done = int(resumed.name.split("-")[1]) if resumed else 0
         recording.forget_episodes(self.engine, self.run.id, "train", after_step=done)
         examples = training_examples(config)
         args = grpo_config(
@@ -184,13 +184,13 @@ class Work:
         trainer = MemoryGRPOTrainer(
             sampler, config.paradigm, examples, config.reward, settings, args,
             on_episodes=self._keep_training_episodes,
-            callbacks=[_progress(self)], **config.policy.trainer_options(sampler.own.model),
+            callbacks=[_progress(self)], **config.policy.trainer_options(own.model),
         )  # fmt: skip
-        if checkpoint is None or not trainer.restore_draws(checkpoint):
+        if resumed is None or not trainer.restore_draws(resumed):
             sampler.seed(config.seed + done)
         trainer.remove_callback(PrinterCallback)
         try:
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
         except Stopped:
             self._update(phase=jobs.SAVING)
             self.wait_for_room()
@@ -204,7 +204,7 @@ class Work:
         # a pickle of the trainer's arguments, with this machine's paths: nobody reads it
         (part / "training_args.bin").unlink(missing_ok=True)
         part.rename(self.folder / "policy")
-        sampler.own.model = trainer.accelerator.unwrap_model(trainer.model)
+        own.model = trainer.accelerator.unwrap_model(trainer.model)
 
     def _evaluate(self, when: str, sampler: Any, examples: list[Example], step: int) -> None:
         self._phase(f"evaluating {when} training" if self.config.mode == "train" else "evaluating")
@@ -341,7 +341,7 @@ def work(engine: Engine, run_id: str, token: str | None = None) -> Run:
     except LeaseLost:
         raise
     except MemFactoryError as error:
-        mine = Run.token == token if token else Run.state.in_(STARTABLE)
+        mine = Run.token == token if token else col(Run.state).in_(STARTABLE)
         failed = {"state": "failed", "reason": str(error), "ended": database.now()}
         database.update_run_if(engine, run.id, mine, **failed)
     except Exception:

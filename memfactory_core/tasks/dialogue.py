@@ -68,7 +68,9 @@ class Dialogue(Task, kind="dialogue"):
         most = (self.new, self.changes, self.retractions, self.chatter)
         if not self.vary:
             return most
-        return rng.randint(1, self.new), *(rng.randint(0, count) for count in most[1:])
+        new = rng.randint(1, self.new)
+        changes, retractions, chatter = (rng.randint(0, count) for count in most[1:])
+        return new, changes, retractions, chatter
 
     def _messages(
         self, rng: random.Random, speaker: Speaker

@@ -130,7 +130,9 @@ class LoCoMo(Task, kind="locomo"):
             return None
         first = turns[start].observation
         evidence = [
-            item.model_copy(update={"observation": item.observation - first})
+            item
+            if item.observation is None
+            else item.model_copy(update={"observation": item.observation - first})
             for item in example.evidence
         ]
         read = self._read(turns[start : needed[-1] + 1])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from memfactory_core.tasks.sentences import skip_spaces
+
 _PARAGRAPH = re.compile(r"\n\s*\n")
 _STOP = re.compile("[\u3002\uff01\uff1f\uff61\u0964\u104b\u17d4]+")
-_SPACES = re.compile(r"\s*")
 
 
 def pack(pieces: Iterable[str], size: int, joint: str = "\n") -> list[str]:
@@ -47,5 +48,5 @@ def cut(text: str, size: int) -> list[str]:
             at = ends[-1] if ends else start + size
         sections.append(text[start:at].rstrip())
         # by places, not by cutting the rest off: a line of 40 MB would be copied for each section
-        start = _SPACES.match(text, at).end()
+        start = skip_spaces(text, at)
     return [*sections, text[start:]] if start < len(text) else sections

@@ -10,7 +10,7 @@ _UNSPACED = (
 )
 _END = re.compile(rf"""(?<![.!?])[.!?]++["')\]\u2019\u201d]*+(?=\s|$)|{_UNSPACED}|\n""")
 """A run of marks is looked at from its first mark only, and is not given back piece by piece."""
-_FIRST = re.compile(r"\s*")
+_SPACES = re.compile(r"\s+")
 _ABBREVIATIONS = frozenset(
     "approx apr aug ave bros ca capt cf col corp dec dept dr est etc ex feat feb fr ft gen gov inc "
     "jr lt ltd maj mr mrs ms mt mts nov oct prof pt rep rev sep sept sgt sr st ste univ vs".split()
@@ -23,14 +23,20 @@ def split_sentences(text: str) -> list[str]:
     """The sentences of a text, stripped; the mark that ends a sentence stays with it. A point ends
     none after an abbreviation, an initial or a leading number (`St. Louis`, `J. Kaiser`, `12. The
     ...`)."""
-    sentences, start, first = [], 0, _FIRST.match(text).end()
+    sentences, start, first = [], 0, skip_spaces(text, 0)
     for end in _END.finditer(text):
         if end[0] == "\n" or _ends_sentence(text, first, end):
             sentences.append(text[start : end.end()].strip())
             start = end.end()
-            first = _FIRST.match(text, start).end() if first < start else first
+            first = skip_spaces(text, start) if first < start else first
     sentences.append(text[start:].strip())
     return [sentence for sentence in sentences if sentence]
+
+
+def skip_spaces(text: str, start: int) -> int:
+    """The first place from `start` on that is no white space; the text's length where there is none."""
+    found = _SPACES.match(text, start)
+    return found.end() if found else start
 
 
 def _ends_sentence(text: str, first: int, end: re.Match[str]) -> bool:

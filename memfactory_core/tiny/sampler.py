@@ -64,8 +64,8 @@ def generate(
     logits = logits[rows]
     reader.keep(rows)
 
-    ids = [[] for _ in keys]
-    logprobs = [[] for _ in keys]
+    ids: list[list[int]] = [[] for _ in keys]
+    logprobs: list[list[float]] = [[] for _ in keys]
     cuts = min_p > 0 and temperature > 0
     kept: list[list[list[int]]] = [[] for _ in keys]
     finished = [False] * len(keys)
@@ -104,8 +104,8 @@ def generate(
             chosen = chosen[places]
         logits = reader.read_token(chosen)
     return [
-        Sampled(*parts, sets if cuts else None)
-        for *parts, sets in zip(ids, logprobs, finished, kept, strict=True)
+        Sampled(ids=drawn, logprobs=scored, finished=ended, kept=sets if cuts else None)
+        for drawn, scored, ended, sets in zip(ids, logprobs, finished, kept, strict=True)
     ]
 
 

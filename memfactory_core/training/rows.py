@@ -57,13 +57,14 @@ def to_tensors(rows: Sequence[Row], count: int, pad_id: int) -> Piece:
 
 
 def _kept_ids(rows: Sequence[Row], completions_BC: torch.Tensor, pad_id: int) -> torch.Tensor:
-    most = max(len(ids) for turn, _ in rows for ids in turn.completion.kept)
+    most = max(len(ids) for turn, _ in rows for ids in turn.completion.kept or ())
     kept_BCK = torch.full((*completions_BC.shape, most), -1)
     # a place that is padding keeps the padding id: an empty set has no log-probability
     kept_BCK[:, :, 0] = pad_id
     for row, (turn, _) in enumerate(rows):
         said = turn.completion
-        for place, (token, ids) in enumerate(zip(said.completion_ids, said.kept, strict=True)):
+        drawn = zip(said.completion_ids or (), said.kept or (), strict=True)
+        for place, (token, ids) in enumerate(drawn):
             if token not in ids:
                 raise ValueError(f"token {token} was not among those that could be drawn: {ids}")
             kept_BCK[row, place, : len(ids)] = torch.tensor(ids)

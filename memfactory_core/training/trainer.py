@@ -34,7 +34,7 @@ from memfactory_core.episode import Ask, run_episodes
 from memfactory_core.errors import RunError
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies.language_model import Generated, LanguageModelSampler
-from memfactory_core.policies.roles import RoleSampler
+from memfactory_core.policies.roles import Complete, RoleSampler
 from memfactory_core.rewards import Weights, score_all
 from memfactory_core.trace import Episode
 from memfactory_core.training import generators
@@ -52,6 +52,9 @@ OnEpisodes = Callable[[int, list[Episode]], None]
 class MemoryGRPOTrainer(GRPOTrainer):
     """GRPO over whole memory episodes. `examples` are the training examples in the order they are used,
     `weights` the reward's; the rest is as in `trl.GRPOTrainer`."""
+
+    model: torch.nn.Module
+    args: Any  # a GRPOConfig; its fields may be None by their types, but TRL has filled them in by now
 
     def __init__(
         self,
@@ -72,7 +75,10 @@ class MemoryGRPOTrainer(GRPOTrainer):
         self.settings = settings
         self.on_episodes = on_episodes
         self.players = sampler if isinstance(sampler, RoleSampler) else RoleSampler(sampler, {})
-        self.sampler = self.players.own
+        own = self.players.own
+        if not isinstance(own, LanguageModelSampler):
+            raise RunError("only a language model can be trained: choose a policy that is one")
+        self.sampler = own
         self._boundary: tuple[int, dict[str, Any], dict[str, Any]] | None = None
         self._piece: dict[str, Any] = {}
         rows = [{"prompt": example.question, "index": i} for i, example in enumerate(examples)]
@@ -97,7 +103,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
 
     @property
     def _checkpoint(self) -> Path:
-        return Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        return Path(self._get_output_dir(trial=None)) / f"checkpoint-{self.state.global_step}"
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """TRL saves the process's generators; beside them belong the samplers' own, and a batch of episodes that
@@ -177,7 +183,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
         """The asks of training episodes, answered by the policy as it stands and by those of other roles. A sampler
         without a way of its own generates through TRL, and only here: evaluations are greedy too, which TRL's
         sampling is not."""
-        own = self.sampler.complete
+        own: Complete = self.sampler.complete
         if type(self.sampler) is LanguageModelSampler:
             own = partial(self.sampler.complete_by, self._generate_by_trl)
         return self.players.complete_by(own, asks, temperature)
@@ -316,6 +322,6 @@ class MemoryGRPOTrainer(GRPOTrainer):
         self._metrics[mode]["equal_groups"].append(equal / groups)
 
 
-def _no_reward(**_: Any) -> list[float]:
+def _no_reward(**_: Any) -> list[float | None]:
     """TRL insists on a reward function; episodes are scored before it would be asked."""
     raise RuntimeError("episodes are scored by memfactory_core.rewards, never by TRL")

@@ -10,6 +10,7 @@ from memfactory_core.config import Training, load
 from memfactory_core.errors import RunError
 from memfactory_core.policies.language_model import LanguageModelSampler
 from memfactory_core.policies.roles import RoleSampler
+from memfactory_core.policies.scripted import Scripted
 from memfactory_core.trace import Episode
 from memfactory_core.training.advantages import equal_groups, to_rows, with_advantages
 from memfactory_core.training.arguments import grpo_config
@@ -183,6 +184,12 @@ def test_a_run_in_which_nothing_is_trained_is_refused(untrained, tmp_path):
     trainer, _ = make(players, tmp_path, steps=1, paradigm=("paradigm.trains=memory",))
     with pytest.raises(RunError, match="nothing is trained.*roles: update"):
         trainer.train()
+
+
+def test_only_a_language_model_is_trained(tmp_path):
+    scripted = RoleSampler(Scripted().load(), {})
+    with pytest.raises(RunError, match="only a language model can be trained"):
+        make(scripted, tmp_path)
 
 
 def test_a_frozen_role_is_played_and_not_learned_from(untrained, tmp_path):
