@@ -52,14 +52,6 @@ class Wrote(Header):
     reason: str = ""
 
 
-class Scored(Header):
-    """A named measure of the finished episode."""
-
-    kind: Literal["scored"] = "scored"
-    name: str
-    value: float
-
-
 class Failed(Header):
     """A part raised; the episode ended here and the others went on."""
 
@@ -67,7 +59,7 @@ class Failed(Header):
     error: str
 
 
-Event = Annotated[Asked | Recalled | Wrote | Scored | Failed, Field(discriminator="kind")]
+Event = Annotated[Asked | Recalled | Wrote | Failed, Field(discriminator="kind")]
 EVENTS: TypeAdapter[list[Event]] = TypeAdapter(list[Event])
 
 

@@ -12,7 +12,7 @@ from memfactory_core.explain.needs import state_at
 from memfactory_core.explain.trail import Trail
 from memfactory_core.rewards.answers import extract_answer
 from memfactory_core.text import contains_words, words
-from memfactory_core.trace import Asked, Episode, Event, Failed, Holding, Recalled, Scored, Wrote
+from memfactory_core.trace import Asked, Episode, Event, Failed, Holding, Recalled, Wrote
 from memfactory_core.types import Evidence, Memory
 
 ROLES = {
@@ -76,8 +76,6 @@ def moments(episode: Episode) -> list[Moment]:
     """The episode in order; a moment ends after its writes, and with its section."""
     found: list[list[Event]] = []
     for event in episode.events:
-        if isinstance(event, Scored):
-            continue
         last = found[-1][-1] if found else None
         done = isinstance(last, Wrote) and not isinstance(event, Wrote)
         if last is None or done or last.at != event.at:
@@ -112,7 +110,7 @@ def needed_at(
     trail = Trail(episode)
     events = [event for event in episode.events if event.seq < end]
     reached = max((event.at for event in events if event.at is not None), default=-1)
-    if events and any(event.at is None for event in events if not isinstance(event, Scored)):
+    if events and any(event.at is None for event in events):
         reached = len(episode.example.observations)
     found = []
     for item, holding in trail.holdings.items():

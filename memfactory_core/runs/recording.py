@@ -24,7 +24,7 @@ from memfactory_core.runs.tables import (
     TallyRow,
     pack,
 )
-from memfactory_core.trace import Episode, Recalled, Scored, Wrote, follow_facts
+from memfactory_core.trace import Episode, Recalled, Wrote, follow_facts
 
 Rows = dict[type[Table], list[dict[str, Any]]]
 """Rows by the table that they go to."""
@@ -144,8 +144,6 @@ def forget_episodes(engine: Engine, run_id: str, phase: str, after_step: int = -
 
 def _event_rows(run_id: str, episode: Episode) -> Iterable[dict[str, Any]]:
     for entry in episode.events:
-        if isinstance(entry, Scored):
-            continue
         row = {
             "run_id": run_id, "episode_id": episode.id, "seq": entry.seq, "kind": entry.kind,
             "at": entry.at, "turn": entry.turn, "action": None, "memory_id": None, "text": None,

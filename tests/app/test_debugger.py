@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from memfactory_core.explain.attempts import aligned_banks
 from memfactory_core.explain.causes import CAUSES
 from memfactory_core.explain.likelihood import Token
 from memfactory_core.runs import database, jobs, recording
-from memfactory_core.trace import Asked, Episode, Recalled, Scored, Wrote
+from memfactory_core.trace import Asked, Episode, Recalled, Wrote
 from memfactory_core.types import Completion, Example, Hit, Memory, Turn
 from tests.app.test_pages import HOSTILE, NEEDED, episode, open_page, words
 from tests.filled import fill, with_weights
@@ -65,7 +66,6 @@ def played(*writes: tuple[str, str | None], answer: str, read: list[str] | None)
         events.append(Recalled(seq=seq, query=NEEDED.question, hits=hits))
         events.append(Asked(seq=seq + 1, role="answer", index=0))
     turn = Turn(role="answer", messages=(), completion=Completion(text=answer))
-    events.append(Scored(seq=len(events), name="exact_match", value=0.0))
     return told.model_copy(update={"events": tuple(events), "turns": (turn,)})
 
 
@@ -103,7 +103,7 @@ def test_moments_hold_every_event_once_and_end_with_their_writes(ids: dict[str, 
     shown = read_episode(ids["tiny"], first(ids["tiny"])["id"])
     told = moments.moments(shown)
     seqs = [event.seq for moment in told for event in moment.events]
-    assert seqs == [event.seq for event in shown.events if not isinstance(event, Scored)]
+    assert seqs == [event.seq for event in shown.events]
     sections = len(shown.example.observations)
     assert [moment.at for moment in told] == [*range(sections), None]
     assert all(moments.find(told, moment.decides) == i for i, moment in enumerate(told))
@@ -338,6 +338,9 @@ def test_tokens_under_a_checkpoint(ids: dict[str, str]) -> None:
     for step in (50, 100):
         folder = Path(run.folder) / "checkpoints" / f"checkpoint-{step}"
         shutil.copytree(Path(run.folder) / "policy", folder)
+        for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
+            with zipfile.ZipFile(folder / name, "w") as state:
+                state.writestr("data", b"")
         if step == 50:  # the other one was not written to its end
             (folder / "trainer_state.json").write_text("{}")
     assert list(list_checkpoints(run)) == ["the end", "step 50"]
