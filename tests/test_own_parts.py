@@ -133,7 +133,8 @@ from memfactory_core.config import load
 from memfactory_core.policies.tiny import TinySampler
 from memfactory_core.tiny.model import make_model
 from memfactory_core.tiny.tokenizer import make_tokenizer
-from memfactory_core.training.trainer import MemoryGRPOTrainer, grpo_config
+from memfactory_core.training.arguments import grpo_config
+from memfactory_core.training.trainer import MemoryGRPOTrainer
 import tempfile
 
 config = load("memagent-tiny", [
