@@ -20,7 +20,6 @@ from app.markup.hits import hits_table
 from app.markup.labels import CAUSE_SIGNS, cause_line
 from app.markup.moments import moment_card
 from app.markup.tokens import show_tokens_line
-from app.memory.search import find_hits, free_retrievers, memories_from_lines
 from app.reads.causes import count_causes, count_failures, list_failures
 from app.reads.engine import database_engine
 from app.reads.episodes import count_episodes, list_episode_ids, list_episodes, read_episode
@@ -28,8 +27,6 @@ from app.reads.groups import find_group_and_cause, list_groups, list_rewards
 from app.reads.memories import count_memories, count_needs, list_lost_facts
 from app.reads.operations import count_operations
 from app.reads.runs import find_run
-from memfactory_core.component import kinds
-from memfactory_core.errors import ConfigError
 from memfactory_core.explain import moments
 from memfactory_core.explain.attempts import aligned_banks
 from memfactory_core.explain.causes import CAUSES
@@ -244,19 +241,6 @@ def test_tokens_are_compared_on_demand(ids: dict[str, str]) -> None:
     assert not page.exception and "Point at a token" in words(page)
     assert page.dataframe
     assert open_page("episode", run=ids["trained"], view="tokens").info
-
-
-def test_any_free_retriever_searches_pasted_lines() -> None:
-    memories = memories_from_lines(f"{NEEDED.sentence}\n\nThe city of Rilo is Dema.\n{HOSTILE}")
-    assert [memory.id for memory in memories] == ["1", "2", "3"]
-    known = free_retrievers()
-    assert {"bm25", "dense", "hybrid"} <= set(known) and "rerank_llm" not in known
-    for name in known:
-        found = find_hits(kinds("retrievers")[name](), NEEDED.question, memories)
-        if name in ("bm25", "dense", "hybrid"):
-            assert found[0].memory == memories[0]
-    with pytest.raises(ConfigError, match="5,000"):
-        memories_from_lines("x\n" * 6000)
 
 
 def test_the_memory_page_asks_a_bank_at_any_moment(ids: dict[str, str]) -> None:
