@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from memfactory_core.cli.main import app
 from memfactory_core.config import build
 from memfactory_core.episode import run_episodes
-from memfactory_core.runs import database, jobs
+from memfactory_core.runs import chats, database, jobs
 from memfactory_core.runs.recording import recorded_episodes
 from memfactory_core.runs.weights import start_weights, trained_policy
 from memfactory_core.runs.worker import work
@@ -73,3 +73,17 @@ def test_the_stopped_run_goes_on_to_its_end(old):
     assert set(done.summary) == {"before", "after"}
     steps = {e.group_id.split("-")[0] for e in recorded_episodes(old, run.id, "train")}
     assert steps == {"1", "2", "3", "4"}
+
+
+def test_its_chat_is_kept_and_its_agent_talks(old):
+    from app.chat.agents import find_agent, samplers
+    from app.chat.example_text import example_from_text
+    from app.chat.exchange import Exchange, play_exchange
+
+    (kept,) = chats.recent(old)
+    assert kept.agent == "Old finished" and chats.get(old, kept.id).events
+    agent = find_agent(f"run:{run_named(old, 'Old finished').id}")
+    example = example_from_text("The pet of Bako is Zimo.", "What is the pet of Bako?", 1)
+    exchange = Exchange(agent.label, example.question, agent.config.paradigm.start(example))
+    *_, last = play_exchange(agent, samplers.get(agent), exchange, lambda: False)
+    assert last.answer is not None and not last.error
