@@ -107,9 +107,13 @@ def replay(
 
 
 def holds(text: str, evidence: Evidence) -> bool:
-    """Whether a text states the evidence: its words stand in it, in order and without a gap."""
-    fact = words_line(evidence.text)
-    return bool(fact) and fact in words_line(text)
+    """Whether a text states the evidence: the words of one of its wordings stand in it, in order and without a gap."""
+    line = words_line(text)
+    return any(fact in line for fact in _lines_of(evidence))
+
+
+def _lines_of(evidence: Evidence) -> tuple[str, ...]:
+    return tuple(line for text in evidence.wordings if (line := words_line(text)))
 
 
 @lru_cache(maxsize=8192)
@@ -169,26 +173,30 @@ def follow_facts(example: Example, events: Iterable[Event]) -> dict[Evidence, Ho
     two memories that stand side by side."""
     items = example.needed
     # By place and not by fact from here on: these loops run once for each write and fact.
-    lines = [(place, line) for place, item in enumerate(items) if (line := words_line(item.text))]
-    bank = _Lines(reach=max((len(line) for _, line in lines), default=0))
+    facts = [(place, lines) for place, item in enumerate(items) if (lines := _lines_of(item))]
+    bank = _Lines(reach=max((len(line) for _, lines in facts for line in lines), default=0))
     stays: list[list[Stay]] = [[] for _ in items]
     recalls: list[list[int]] = [[] for _ in items]
     held_since: dict[int, int] = {}
     for event in events:
         if isinstance(event, Recalled) and event.at is None:
             read = _join(words_line(hit.memory.text) for hit in event.hits)
-            for place, line in lines:
-                if line in read:
+            for place, lines in facts:
+                if any(line in read for line in lines):
                     recalls[place].append(event.seq)
         elif isinstance(event, Wrote) and event.memory_id is not None:
             if event.action not in ("add", "update", "delete"):
                 continue
             before, after = bank.write(event)
-            for place, line in lines:
-                if line in after:
+            for place, lines in facts:
+                if any(line in after for line in lines):
                     held_since.setdefault(place, event.seq)
                 # Only what stood at the changed place can have gone; it may still stand at another.
-                elif place in held_since and line in before and line not in bank.line:
+                elif (
+                    place in held_since
+                    and any(line in before for line in lines)
+                    and not any(line in bank.line for line in lines)
+                ):
                     since = held_since.pop(place)
                     stays[place].append(Stay(since=since, until=event.seq, how=_how(event)))
     for place, since in held_since.items():

@@ -21,10 +21,17 @@ class Record(BaseModel):
 
 
 class Evidence(Record):
-    """One thing that must be remembered to answer: its wording and the observation that states it."""
+    """One thing that must be remembered to answer: its wording and the observation that states it. `also` are
+    other wordings: a memory that holds one of them holds the fact."""
 
     text: str
     observation: int | None = None
+    also: tuple[str, ...] = ()
+
+    @property
+    def wordings(self) -> tuple[str, ...]:
+        """Everything that states it, as it was told first."""
+        return (self.text, *self.also)
 
 
 class Question(Record):

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "memfactory_core"
 FLOORS = (
     "errors", "types", "component endpoint text", "trace", "embedders", "stores", "dialects",
-    "tasks rewards", "episode", "extractors", "retrievers", "updaters", "tiny", "policies", "paradigms",
+    "tasks", "rewards", "episode", "extractors", "retrievers", "updaters", "tiny", "policies", "paradigms",
     "assignment", "config", "scoring", "explain training", "runs", "cli",
 )  # fmt: skip
 """The rooms of the core from the ground up. Rooms on one floor do not import each other."""

@@ -47,7 +47,7 @@ from memfactory_core.explain.statements import (
 )
 from memfactory_core.explain.trail import Trail
 from memfactory_core.rewards.answers import is_right
-from memfactory_core.tasks.language import Fact, parse_retraction
+from memfactory_core.tasks.spoken import read_question, read_retraction
 from memfactory_core.text import STOP_WORDS, words
 from memfactory_core.trace import Episode, Failed, Holding, Stay, Wrote, holds, told_in
 from memfactory_core.types import Evidence, Question, Record
@@ -167,10 +167,10 @@ def _not_needed(trail: Trail, wrong: Wrong) -> Verdict | None:
             continue
         for at, back in _retractions(trail, sentence, wrong.said):
             return _not_carried_out(trail, at, back)
-        if key := parse_retraction(sentence):
+        if key := read_retraction(sentence):
             # "The boat of Vige is gone." as a memory: it was added or put in the fact's place, not carried out
             told = told_in(trail.observations, sentence)
-            if Fact(*key, "").question == wrong.question.question and told is not None:
+            if key == read_question(wrong.question.question) and told is not None:
                 return _not_carried_out(trail, told, sentence)
         seq = trail.inventor(name, sentence)
         if seq is not None:
@@ -196,9 +196,10 @@ def _misread_another(trail: Trail, wrong: Wrong) -> Verdict | None:
     facts = [fact_of(sentence) for _, sentence in trail.final_sentences]
     if asked is None or not all(facts) or not facts:
         return None
-    taken = (parse_retraction(s) for text in trail.observations for s in sentences(text))
-    back = any(key and Fact(*key, "").question == wrong.question.question for key in taken)
-    if not back or any(fact.question == wrong.question.question for fact in facts if fact):
+    asked_key = read_question(wrong.question.question)
+    taken = (read_retraction(s) for text in trail.observations for s in sentences(text))
+    back = any(key and key == asked_key for key in taken)
+    if not back or any(fact.key == asked_key for fact in facts if fact):
         return None
     others = frozenset().union(*(telling(fact.value) for fact in facts if fact))
     return ("reader_error", asked.seq) if wrong.said & others else None

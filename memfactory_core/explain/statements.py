@@ -9,14 +9,10 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from memfactory_core.policies.contradiction import same_subject
-from memfactory_core.tasks.language import (
-    ATTRIBUTES,
-    Fact,
-    parse_fact,
-    parse_retraction,
-    speaks,
-)
+from memfactory_core.tasks.english import EnglishFact
+from memfactory_core.tasks.language import Fact
 from memfactory_core.tasks.sentences import split_sentences
+from memfactory_core.tasks.spoken import is_made_up, known_fact, read_retraction
 from memfactory_core.text import STOP_WORDS, stem, words
 from memfactory_core.trace import holds, words_line
 from memfactory_core.types import Evidence
@@ -41,15 +37,14 @@ def telling(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=16384)
 def fact_of(sentence: str) -> Fact | None:
-    """The fact that a sentence of the small language states; None elsewhere."""
-    fact = parse_fact(sentence)
-    return fact if fact and fact.attribute in ATTRIBUTES else None
+    """The fact that a sentence of one of the synthetic tasks' languages states; None elsewhere."""
+    return known_fact(sentence)
 
 
 @lru_cache(maxsize=8192)
 def in_small_language(text: str) -> bool:
-    """Whether every sentence of a text is of the small language."""
-    return all(map(speaks, sentences(text)))
+    """Whether every sentence of a text is of the synthetic tasks' languages."""
+    return all(map(is_made_up, sentences(text)))
 
 
 def says_otherwise(sentence: str, fact: str, value: frozenset[str], known: frozenset[str]) -> bool:
@@ -79,8 +74,9 @@ def rivals(sentence: str, said: frozenset[str], fact: str, value: frozenset[str]
 
 def takes_back(sentence: str, kept: str, said: frozenset[str]) -> bool:
     """Whether a sentence takes back what the sentence `kept` states; `said` are the telling words of the value."""
-    fact, taken = fact_of(kept), parse_retraction(sentence)
-    if fact:
+    fact, taken = fact_of(kept), read_retraction(sentence)
+    # English has more ways to take something back than the tasks use
+    if fact and (taken or not isinstance(fact, EnglishFact)):
         return taken == fact.key
     subject = telling(kept) - said
     ends = bool(_ENDED & set(words(sentence))) or "n't" in sentence or "n’t" in sentence
@@ -91,6 +87,15 @@ def is_stated(sentence: str, sources: Iterable[str]) -> bool:
     """Whether one of the sources holds a sentence's words, in order and without a gap."""
     item = Evidence(text=sentence)
     return any(holds(source, item) for source in sources)
+
+
+def _is_told(fact: Fact, sources: Iterable[str]) -> bool:
+    """Whether a source states a fact, in whatever wording."""
+    told = (fact_of(sentence) for source in sources for sentence in sentences(source))
+    return any(
+        other and other.key == fact.key and words(other.value) == words(fact.value)
+        for other in told
+    )
 
 
 def untold(text: str, sources: Sequence[str], question: str = "") -> tuple[str, ...]:
@@ -105,8 +110,10 @@ def untold(text: str, sources: Sequence[str], question: str = "") -> tuple[str, 
     for sentence in sentences(text):
         if is_stated(sentence, sources):
             continue
-        if exact and fact_of(sentence):
-            found.append(sentence)
+        fact = fact_of(sentence)
+        if exact and fact:
+            if not _is_told(fact, sources):
+                found.append(sentence)
             continue
         if known is None:
             known = telling(question).union(*map(telling, sources))

@@ -12,14 +12,14 @@ from memfactory_core.dialects import quoted
 from memfactory_core.episode import Ask, Sampler
 from memfactory_core.policies import Policy
 from memfactory_core.policies.contradiction import same_subject, value_of
-from memfactory_core.tasks.language import (
-    is_about_a_fact,
-    is_small_talk,
-    parse_fact,
-    parse_retraction,
-    speaks,
-)
 from memfactory_core.tasks.sentences import split_sentences
+from memfactory_core.tasks.spoken import (
+    is_made_up,
+    read_fact,
+    read_question,
+    read_retraction,
+    states_nothing,
+)
 from memfactory_core.text import STOP_WORDS, words
 from memfactory_core.trace import holds
 from memfactory_core.types import Completion, Memory, Seed
@@ -65,11 +65,12 @@ class ScriptedSampler(Sampler):
 
     def _answer(self, ask: Ask) -> str:
         sentences = split_sentences(ask.facts["memory"])
+        asked = read_question(ask.facts["question"])
         for sentence in sentences:
-            fact = parse_fact(sentence)
-            if fact and fact.question == ask.facts["question"]:
+            fact = read_fact(sentence)
+            if fact and fact.key == asked:
                 return fact.value
-        if is_about_a_fact(ask.facts["question"]) and all(map(speaks, sentences)):
+        if asked and all(map(is_made_up, sentences)):
             return "Unknown."
         if len(ask.facts["memories"]) == 1:
             return value_of(ask.facts["memories"][0].text)
@@ -108,17 +109,17 @@ class ScriptedSampler(Sampler):
             target = self.random.choice(related) if related else None
             actions = ("add", "noop", "update", "delete") if target else ("add", "noop")
             return _operation(self.random.choice(actions), target, text)
-        told, taken = parse_fact(text), parse_retraction(text)
+        told, taken = read_fact(text), read_retraction(text)
         about = told.key if told else taken
         target = next(
             (
                 m
                 for m in related
-                if same_subject(m.text, text) or ((f := parse_fact(m.text)) and f.key == about)
+                if same_subject(m.text, text) or ((f := read_fact(m.text)) and f.key == about)
             ),
             None,
         )
-        if told or not is_small_talk(text):
+        if told or not states_nothing(text):
             changes = target is not None and self.strategy != "first"
             return _operation("update" if changes else "add", target, text)
         deletes = target is not None and self.strategy not in ("first", "last")

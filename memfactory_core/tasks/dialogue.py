@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from pydantic import Field, model_validator
 
-from memfactory_core.tasks import Task
-from memfactory_core.tasks.language import Fact, Speaker, Split
-from memfactory_core.types import Evidence, Example, Question
+from memfactory_core.tasks.language import Fact, Split
+from memfactory_core.tasks.spoken import AnySpeaker, Spoken
+from memfactory_core.types import Example, Question
 
 UNKNOWN = "Unknown."
 
@@ -27,7 +27,7 @@ class Message(NamedTuple):
     fact: Fact | None
 
 
-class Dialogue(Task, kind="dialogue"):
+class Dialogue(Spoken, kind="dialogue"):
     """Keep a bank true while facts are told, changed and taken back between chatter."""
 
     new: int = Field(3, ge=1, le=100)
@@ -73,9 +73,9 @@ class Dialogue(Task, kind="dialogue"):
         return new, changes, retractions, chatter
 
     def _messages(
-        self, rng: random.Random, speaker: Speaker
-    ) -> tuple[list[Message], dict[Fact, str]]:
-        """The conversation, and for each told fact its value at the end ("" where it was taken back)."""
+        self, rng: random.Random, speaker: AnySpeaker
+    ) -> tuple[list[Message], dict[Fact, Fact | None]]:
+        """The conversation, and for each told fact what is true at its end, None where it was taken back."""
         new, changes, retractions, chatter = self._counts(rng)
         facts = speaker.facts(new, self.near)
         fates = ["change"] * changes + ["retraction"] * retractions
@@ -83,16 +83,16 @@ class Dialogue(Task, kind="dialogue"):
         touched = dict(zip(rng.sample(range(new), len(fates)), fates, strict=True))
         changed = [index for index, fate in touched.items() if fate == "change"]
         retracted = [index for index, fate in touched.items() if fate == "retraction"]
-        final = {fact: fact.value for fact in facts}
+        final: dict[Fact, Fact | None] = {fact: fact for fact in facts}
         slots: list[list[Message]] = [[Message(f.sentence, "add", f)] for f in facts]
         for index in changed:
             fact = facts[index]
-            later = Fact(fact.entity, fact.attribute, speaker.name())
+            later = speaker.change(fact)
             slots[index].append(Message(later.sentence, "update", fact))
-            final[fact] = later.value
+            final[fact] = later
         for index in retracted:
             slots[index].append(Message(facts[index].retraction, "delete", facts[index]))
-            final[facts[index]] = ""
+            final[facts[index]] = None
         slots += [[Message(speaker.chatter(), "noop", None)] for _ in range(chatter)]
         return self._in_some_order(slots, len(facts), set(retracted), rng), final
 
@@ -121,13 +121,13 @@ class Dialogue(Task, kind="dialogue"):
 
     def _example(self, index: int, seed: int, split: Split) -> Example:
         rng = random.Random(f"dialogue {split} {seed} {index}")
-        speaker = Speaker(rng, split)
+        speaker = self.speaker(rng, split)
         messages, final = self._messages(rng, speaker)
         groups = [
             messages[start : start + self.per_session]
             for start in range(0, len(messages), self.per_session)
         ]
-        questions = [self._question(fact, value, messages) for fact, value in final.items()]
+        questions = [self._question(fact, last, messages) for fact, last in final.items()]
         rng.shuffle(questions)
         first, *others = questions
         return Example(
@@ -140,12 +140,9 @@ class Dialogue(Task, kind="dialogue"):
             meta={"actions": [m.action for m in messages]},
         )
 
-    def _question(self, fact: Fact, value: str, messages: list[Message]) -> Question:
-        if not value:
+    def _question(self, fact: Fact, last: Fact | None, messages: list[Message]) -> Question:
+        if last is None:
             return Question(question=fact.question, answers=(UNKNOWN,))
-        current = Fact(fact.entity, fact.attribute, value)
-        said = max(i for i, m in enumerate(messages) if m.text == current.sentence)
-        evidence = Evidence(text=current.sentence, observation=said // self.per_session)
-        return Question(
-            question=fact.question, answers=(value, current.sentence), evidence=(evidence,)
-        )
+        said = max(i for i, m in enumerate(messages) if m.text == last.sentence)
+        evidence = last.evidence(said // self.per_session)
+        return Question(question=last.question, answers=last.answers, evidence=(evidence,))

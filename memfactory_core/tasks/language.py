@@ -14,6 +14,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Literal
 
+from memfactory_core.types import Evidence
+
 CONSONANTS = "bdfghjklmnprstvz"
 VOWELS = "aeiou"
 ATTRIBUTES = (
@@ -67,6 +69,21 @@ class Fact:
         return f"The {self.attribute} of {self.entity} is gone."
 
     @property
+    def wordings(self) -> tuple[str, ...]:
+        """Every sentence that states the fact; here there is one."""
+        return (self.sentence,)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What answers the question: the value, or a sentence that states the fact."""
+        return (self.value, *self.wordings)
+
+    def evidence(self, observation: int) -> Evidence:
+        """The fact as something that must be remembered, told in an observation; every wording of it counts."""
+        also = tuple(said for said in self.wordings if said != self.sentence)
+        return Evidence(text=self.sentence, observation=observation, also=also)
+
+    @property
     def key(self) -> tuple[str, str]:
         """What the fact is about; two facts with one key contradict each other."""
         return self.entity, self.attribute
@@ -87,15 +104,10 @@ def is_small_talk(sentence: str) -> bool:
     return bool(_SMALL_TALK.fullmatch(told) or parse_retraction(told))
 
 
-def speaks(sentence: str) -> bool:
-    """Whether a sentence is of this language: a fact about one of its attributes, a retraction or chatter."""
-    fact = parse_fact(sentence)
-    return is_small_talk(sentence) or (fact is not None and fact.attribute in ATTRIBUTES)
-
-
-def is_about_a_fact(question: str) -> bool:
-    """Whether a question has the form of `Fact.question`."""
-    return re.fullmatch(r"What is the \w+ of .+\?", question.strip()) is not None
+def parse_question(question: str) -> tuple[str, str] | None:
+    """The key of the fact that a question asks for, or None where it has not the form of `Fact.question`."""
+    found = re.fullmatch(r"What is the (\w+) of (.+)\?", question.strip())
+    return (found[2], found[1]) if found else None
 
 
 def parse_retraction(sentence: str) -> tuple[str, str] | None:
@@ -147,6 +159,10 @@ class Speaker:
                 keys.add(fact.key)
                 facts.append(fact)
         return facts
+
+    def change(self, fact: Fact) -> Fact:
+        """The same thing of the same entity with another value."""
+        return Fact(fact.entity, fact.attribute, self.name())
 
     def chatter(self) -> str:
         """A sentence that states no fact."""

@@ -7,12 +7,12 @@ import random
 
 from pydantic import Field
 
-from memfactory_core.tasks import Task
-from memfactory_core.tasks.language import Speaker, Split
-from memfactory_core.types import Evidence, Example
+from memfactory_core.tasks.language import Split
+from memfactory_core.tasks.spoken import Spoken
+from memfactory_core.types import Example
 
 
-class Needle(Task, kind="needle"):
+class Needle(Spoken, kind="needle"):
     """Find and keep the one fact that the question will need among many that it will not."""
 
     chunks: int = Field(3, ge=1, le=4096)
@@ -30,7 +30,7 @@ class Needle(Task, kind="needle"):
 
     def _example(self, index: int, seed: int, split: Split) -> Example:
         rng = random.Random(f"needle {split} {seed} {index}")
-        speaker = Speaker(rng, split)
+        speaker = self.speaker(rng, split)
         facts = speaker.facts(self.chunks * self.facts_per_chunk, self.near)
         rng.shuffle(facts)
         needle = rng.randrange(len(facts))
@@ -46,7 +46,7 @@ class Needle(Task, kind="needle"):
             id=f"needle-{split}-{seed}-{index}",
             observations=tuple(observations),
             question=fact.question,
-            answers=(fact.value, fact.sentence),
-            evidence=(Evidence(text=fact.sentence, observation=at),),
+            answers=fact.answers,
+            evidence=(fact.evidence(at),),
             meta={"section": at, "sections": self.chunks},
         )

@@ -13,9 +13,9 @@ from memfactory_core.errors import ConfigError
 from memfactory_core.tasks.data_file import read_entries
 from memfactory_core.tasks.factconsolidation import FactConsolidation
 from memfactory_core.tasks.language import (
-    is_about_a_fact,
     is_small_talk,
     parse_fact,
+    parse_question,
     parse_retraction,
 )
 from memfactory_core.tasks.locomo import _TURN_ID
@@ -46,7 +46,7 @@ READERS = {
     "facts": parse_fact,
     "retractions": parse_retraction,
     "small talk": is_small_talk,
-    "questions": is_about_a_fact,
+    "questions": parse_question,
     "turn ids": _TURN_ID.findall,
     "terminal": one_line,
 }
