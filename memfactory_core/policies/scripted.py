@@ -111,14 +111,7 @@ class ScriptedSampler(Sampler):
             return _operation(self.random.choice(actions), target, text)
         told, taken = read_fact(text), read_retraction(text)
         about = told.key if told else taken
-        target = next(
-            (
-                m
-                for m in related
-                if same_subject(m.text, text) or ((f := read_fact(m.text)) and f.key == about)
-            ),
-            None,
-        )
+        target = next((m for m in related if _is_about(m.text, about, text)), None)
         if told or not states_nothing(text):
             changes = target is not None and self.strategy != "first"
             return _operation("update" if changes else "add", target, text)
@@ -141,6 +134,12 @@ class ScriptedSampler(Sampler):
             best = rank_by_overlap([m.text for m in candidates], ask.facts["question"])[0]
             chosen = [m for m in candidates if m.text == best][:1]
         return " ".join(quoted.quote(memory.text, memory.id) for memory in chosen)
+
+
+def _is_about(memory: str, about: tuple[str, str] | None, text: str) -> bool:
+    """Whether a memory says something of the same thing as a text, whose fact has the key `about`."""
+    fact = read_fact(memory)
+    return fact.key == about if fact and about else same_subject(memory, text)
 
 
 def _operation(action: str, target: Memory | None, text: str) -> str:
