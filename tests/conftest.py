@@ -1,6 +1,7 @@
 """Fixtures shared by the tests: an untrained tiny model, a lab of its own in a temporary folder, parts that are
 forgotten."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,20 @@ import pytest
 
 # before torch is imported: the default spin-wait of OpenMP costs a factor of 25 on few shared cores
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# two workers share the cores; one thread each is quicker than two that wait for one another
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PATIENCE = 60_000
 """Milliseconds that a browser test waits for what must come."""
+
+
+def pytest_collection_finish():
+    """What the imports made stays: without it every full collection, of which each rerun of a page makes one, would go
+    over more than a million objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
