@@ -46,8 +46,15 @@ Tell = Callable[[str, int, int], None]
 class Teller:
     """Keeps the newest progress in a folder's file and passes it on, at most every EVERY seconds for one phase."""
 
-    def __init__(self, name: str, folder: Path, on_progress: Callable[[Progress], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        on_progress: Callable[[Progress], None],
+        pid: int | None = None,
+    ) -> None:
         self.name = name
+        self.pid = pid or os.getpid()
         self.folder = folder
         self.on_progress = on_progress
         self.phase = ""
@@ -58,11 +65,11 @@ class Teller:
         if phase == self.phase and time.monotonic() - self.told < EVERY:
             return
         self.phase, self.told = phase, time.monotonic()
-        self._keep(Progress(name=self.name, phase=phase, done=done, total=total, pid=os.getpid()))
+        self._keep(Progress(name=self.name, phase=phase, done=done, total=total, pid=self.pid))
 
     def fail(self, reason: str) -> None:
         """Tells why it ended early."""
-        self._keep(Progress(name=self.name, phase=self.phase, error=reason, pid=os.getpid()))
+        self._keep(Progress(name=self.name, phase=self.phase, error=reason, pid=self.pid))
 
     def _keep(self, progress: Progress) -> None:
         # replaced, not written over: a page that reads meanwhile finds the old or the new
