@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 
+from memfactory_core.models.manifest import find_manifest
+from memfactory_core.models.place import VARIABLE, models_folder
+
 # before torch is imported: the default spin-wait of OpenMP costs a factor of 25 on few shared cores
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # two workers share the cores; one thread each is quicker than two that wait for one another
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
+MODELS = models_folder()
+"""Where fetched models lie, before a test names another place."""
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PATIENCE = 60_000
 """Milliseconds that a browser test waits for what must come."""
@@ -33,6 +38,19 @@ def data():
     if not DATA.is_dir():
         pytest.skip(f"the real data sets are not here ({DATA.name}/ beside the project's folder)")
     return DATA
+
+
+@pytest.fixture
+def fetched(monkeypatch):
+    """A published model by its name, of those that `memfactory get` laid beside this machine's own runs."""
+
+    def require(name: str) -> str:
+        monkeypatch.setenv(VARIABLE, str(MODELS))
+        if find_manifest(name) is None:
+            pytest.skip(f"{name} was not fetched: memfactory get {name}")
+        return name
+
+    return require
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "memfactory_core"
 FLOORS = (
-    "errors", "types", "component endpoint text", "trace", "embedders", "stores", "dialects",
+    "errors", "types", "component endpoint text", "trace models", "embedders", "stores", "dialects",
     "tasks", "rewards", "episode", "extractors", "retrievers", "updaters", "tiny", "policies", "paradigms",
     "assignment", "config", "scoring", "explain training", "runs", "cli",
 )  # fmt: skip

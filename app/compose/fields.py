@@ -11,7 +11,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from app.compose.models import edit_model
 from memfactory_core.component import Component, kinds
+from memfactory_core.models.resolve import ModelReference
 
 ABBREVIATIONS = {"kl": "KL", "id": "ID", "llm": "LLM"}
 
@@ -36,6 +38,9 @@ def edit_field(name: str, field: FieldInfo, value: Any, key: str) -> Any:
         return edit_number(field_label(name), kind, field, value, optional, common)
     if get_origin(kind) is tuple:
         return edit_list(field_label(name), unwrap(get_args(kind)[0])[0], list(value or ()), common)
+    for mark in field.metadata:
+        if isinstance(mark, ModelReference):
+            return edit_model(field_label(name), mark.use, str(value or ""), common)
     text = st.text_input(field_label(name), value="" if value is None else str(value), **common)
     if get_origin(kind) in (Union, types.UnionType):
         return _number_or_text(text)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from memfactory_core import component, config
 from memfactory_core.assignment import set_values
+from memfactory_core.cli import models
 from memfactory_core.cli.foreground import begin, conclude, open_database, wait_for
 from memfactory_core.cli.report import (
     about,
@@ -32,6 +33,8 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
     help="Assemble an agent's memory, train its decisions, see why it forgot.",
 )  # fmt: skip
+app.command(name="get")(models.get)
+app.command(name="models")(models.list_models)
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="Override a setting: a.b=value. May be repeated.")
 ]

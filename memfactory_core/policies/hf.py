@@ -10,7 +10,8 @@ from pydantic import Field
 from memfactory_core.component import Part
 from memfactory_core.dialects import Dialect
 from memfactory_core.dialects.chat import Chat
-from memfactory_core.errors import PolicyError
+from memfactory_core.errors import ConfigError, PolicyError
+from memfactory_core.models.resolve import ChatModelName, resolve_model
 from memfactory_core.policies import Policy
 from memfactory_core.policies.language_model import LanguageModelSampler
 
@@ -21,8 +22,8 @@ class HF(Policy, kind="hf"):
     trainable: ClassVar[bool] = True
     dialect: Part[Dialect] = Chat()
     """How it is spoken to and read."""
-    model: str = Field("Qwen/Qwen3-0.6B", min_length=1)
-    """The model's name on the hub, or the folder it lies in."""
+    model: ChatModelName = "Qwen/Qwen3-0.6B"
+    """The model: a known name (smollm2-135m), its folder or its hub id; `memfactory get NAME` fetches it."""
     lora_rank: int = Field(0, ge=0, le=1024)
     """Rank of LoRA adapters on all linear layers; 0 trains every weight."""
     lora_alpha: int = Field(32, ge=1, le=4096)
@@ -46,9 +47,12 @@ class HF(Policy, kind="hf"):
         whole = weights is not None and (weights / "config.json").is_file()
         source = str(weights) if whole else self.model
         try:
-            model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=self._dtype(device))
-            tokenizer = AutoTokenizer.from_pretrained(self.model)
-        except (OSError, ValueError) as error:
+            own = str(resolve_model(self.model))
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                source if whole else own, dtype=self._dtype(device)
+            )
+            tokenizer = AutoTokenizer.from_pretrained(own)
+        except (OSError, ValueError, ConfigError) as error:
             reason = str(error).strip().splitlines()[0]
             raise PolicyError(f"cannot load the model {source!r}: {reason}") from error
         if weights is not None and not whole:

@@ -21,9 +21,12 @@ from sqlmodel import col
 
 from memfactory_core import component
 from memfactory_core.config import RunConfig, build
-from memfactory_core.errors import RunError
+from memfactory_core.errors import ConfigError, RunError
+from memfactory_core.models.place import VARIABLE as MODELS
+from memfactory_core.models.place import models_folder
 from memfactory_core.runs import database
 from memfactory_core.runs.lease import Lease, LeaseLost
+from memfactory_core.runs.models import used_models
 from memfactory_core.runs.place import root
 from memfactory_core.runs.tables import ACTIVE, STARTABLE, Run
 from memfactory_core.tasks.data_file import unreadable
@@ -74,15 +77,18 @@ def create(engine: Engine, config: RunConfig) -> Run:
 def start(engine: Engine, run: Run) -> Run:
     """Starts the worker of a run that was never begun or ended early, in a session of its own, its output going to
     log.txt. RunError where the run has a worker, or is being started by another process. ConfigError where a
-    data file is not there; the run has then failed."""
+    data file or a model is not there; the run has then failed."""
     idle = col(Run.state).in_(STARTABLE)
     config = build(run.settings, f"run {run.id}")
-    for name in dict.fromkeys([*config.task.files(), *config.held_out.files()]):
-        if not name or not Path(name).is_file():
-            error = unreadable(name)
-            failed = {"state": "failed", "reason": str(error), "ended": database.now()}
-            database.update_run_if(engine, run.id, idle, **failed)
-            raise error
+    try:
+        for name in dict.fromkeys([*config.task.files(), *config.held_out.files()]):
+            if not name or not Path(name).is_file():
+                raise unreadable(name)
+        used_models(config)
+    except ConfigError as error:
+        failed = {"state": "failed", "reason": str(error), "ended": database.now()}
+        database.update_run_if(engine, run.id, idle, **failed)
+        raise
     token = secrets.token_hex(8)
     if not database.update_run_if(
         engine, run.id, idle, state="starting", token=token, pid=None, born=None, eta=None,
@@ -117,6 +123,7 @@ def _spawn(run: Run, token: str) -> int:
     environment = os.environ | {
         "MEMFACTORY_RUNS": str(root()),
         "MEMFACTORY_DB": database_url(),
+        MODELS: str(models_folder()),
         # absolute, since the worker stands in another folder than the shell that named them
         component.FOLDERS: os.pathsep.join(map(str, component.part_folders())),
         # the default spin-wait of OpenMP costs a factor of 25 where processes share few cores

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from memfactory_core.models.place import lab_folder
 
 
 def root() -> Path:
-    """Where runs and the database live: $MEMFACTORY_RUNS, else ./runs."""
-    return Path(os.environ.get("MEMFACTORY_RUNS", "runs")).expanduser().resolve()
+    """Where runs and the database live: the lab's folder."""
+    return lab_folder()
 
 
 def folder_of(run_id: str, recorded: str) -> str:

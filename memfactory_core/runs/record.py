@@ -11,6 +11,7 @@ from memfactory_core.config import RunConfig
 from memfactory_core.errors import RunError
 from memfactory_core.rewards.judge import LiveJudge
 from memfactory_core.runs.disk import write_json
+from memfactory_core.runs.models import describe_models
 from memfactory_core.tasks.data_file import sha256
 
 PACKAGES = ("torch", "transformers", "trl", "lancedb", "pydantic")
@@ -29,11 +30,12 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def add_versions(folder: Path, config: RunConfig) -> None:
-    """Adds what makes the run repeatable: versions and the data files' sha256."""
+    """Adds what makes the run repeatable: versions, the data files' sha256, the models' manifests."""
     files = {*config.task.files(), *config.held_out.files()}
     versions = {name: version(name) for name in PACKAGES}
     hashes = {name: sha256(name) for name in sorted(files)}
-    write_json(folder / "run.json", read(folder) | {"versions": versions, "files": hashes})
+    added = {"versions": versions, "files": hashes, "models": describe_models(config)}
+    write_json(folder / "run.json", read(folder) | added)
 
 
 def add_judge(folder: Path, when: str, judge: LiveJudge) -> None:

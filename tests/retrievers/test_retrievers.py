@@ -11,7 +11,6 @@ import pytest
 
 from memfactory_core.component import kinds
 from memfactory_core.embedders.hashing import Hashing
-from memfactory_core.embedders.sentence_transformer import SentenceTransformer
 from memfactory_core.episode import Context
 from memfactory_core.errors import ConfigError
 from memfactory_core.retrievers.bm25 import BM25, Index
@@ -126,34 +125,6 @@ def test_hashed_vectors_have_unit_length_and_are_the_same_in_every_process():
             env={"PYTHONHASHSEED": seed},
         )
         assert done.stdout.strip() == vectors[:1].tobytes().hex(), done.stderr
-
-
-def test_sentence_transformers_is_a_clear_error_where_it_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    with pytest.raises(ConfigError, match=r"memfactory-lab\[embeddings\]"):
-        SentenceTransformer(model="missing").embed(["text"])
-
-
-def test_sentence_transformers_with_a_tiny_model(tmp_path):
-    pytest.importorskip("sentence_transformers", reason="the extra [embeddings] is not installed")
-    from transformers import BertConfig, BertModel, BertTokenizer
-
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "puppy", "weather", "melanie"]
-    (tmp_path / "vocab.txt").write_text("\n".join(words))
-    config = BertConfig(
-        vocab_size=len(words), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
-        num_attention_heads=2,
-    )  # fmt: skip
-    BertModel(config).save_pretrained(tmp_path / "bert")
-    BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path / "bert")
-    embedder = SentenceTransformer(model=str(tmp_path / "bert"))
-    vectors = embedder.embed(["the puppy", "weather", "the puppy"])
-    assert vectors.shape == (3, 16) and vectors.dtype == np.float32
-    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
-    assert vectors[0] == pytest.approx(vectors[2], abs=1e-6)
-    assert vectors[0] != pytest.approx(vectors[1], abs=1e-3)
-    with pytest.raises(ConfigError, match="cannot load the embedding model"):
-        SentenceTransformer(model=str(tmp_path / "nothing")).embed(["x"])
 
 
 def test_recall_and_ndcg_by_hand():
