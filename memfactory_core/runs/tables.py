@@ -1,5 +1,5 @@
 """The tables of the database (SQLModel). Whole episodes are kept as compressed JSON beside the columns that lists and
-curves are queried by. Columns are only ever added; `database.connect` adds them to an older database."""
+curves are queried by. A change here is a new step in `migrations/`, which brings older databases up to date."""
 
 from __future__ import annotations
 
