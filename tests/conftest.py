@@ -62,14 +62,36 @@ def registry(monkeypatch):
     monkeypatch.setattr(component, "_REGISTRY", known)
 
 
+ON_BOTH = pytest.mark.parametrize("lab", ["sqlite", "postgresql"], indirect=True)
+"""Runs a test, or as `pytestmark` a file's tests, on a SQLite file and on a PostgreSQL server."""
+
+
 @pytest.fixture
-def lab(tmp_path, monkeypatch):
+def lab(request, tmp_path, monkeypatch):
     """An engine on an empty database; runs go to a temporary folder."""
     monkeypatch.setenv("MEMFACTORY_RUNS", str(tmp_path / "runs"))
     monkeypatch.delenv("MEMFACTORY_DB", raising=False)
+    if getattr(request, "param", "sqlite") == "postgresql":
+        server = request.getfixturevalue("server")
+        monkeypatch.setenv("MEMFACTORY_DB", server.new_database())
     from memfactory_core.runs import database, jobs
 
-    return database.connect(jobs.database_url())
+    engine = database.connect(jobs.database_url())
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A PostgreSQL server; skipped, with the reason, where none can be started."""
+    pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
+    from tests.postgresql import Missing, running
+
+    try:
+        with running() as started:
+            yield started
+    except Missing as why:
+        pytest.skip(str(why))
 
 
 @pytest.fixture

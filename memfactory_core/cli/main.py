@@ -255,26 +255,27 @@ def resume(run_id: str, wait: Annotated[bool, typer.Option()] = False) -> None:
 @app.command()
 def export(
     run_id: str,
-    folder: Path,
+    target: Annotated[Path, typer.Argument(help="A new folder, or a new .zip or .tar.gz file.")],
     every: Annotated[int, typer.Option(help="Of training, keep each N-th step's episodes.")] = 1,
     sampled: Annotated[bool, typer.Option(help="Keep evaluations at temperature 1.")] = True,
+    weights: Annotated[bool, typer.Option(help="Keep the trained policy.")] = True,
 ) -> None:
-    """Copy a run, its episodes and its weights into a folder that `memfactory import` reads."""
+    """Copy a run, its episodes and its weights into a folder or a file that `memfactory import` reads."""
     from memfactory_core.runs.archive import export_run
 
-    print(
-        export_run(
-            open_database(), database.get_run(open_database(), run_id), folder, every, sampled
-        )
-    )
+    connection = open_database()
+    run = database.get_run(connection, run_id)
+    print(export_run(connection, run, target, every, sampled, weights))
 
 
 @app.command(name="import")
-def import_(folder: Path) -> None:
+def import_(
+    source: Annotated[Path, typer.Argument(help="The folder or the file of an export.")],
+) -> None:
     """Bring in a run that was exported."""
     from memfactory_core.runs.archive import import_run
 
-    print(import_run(open_database(), folder).id)
+    print(import_run(open_database(), source).id)
 
 
 @app.command()

@@ -1,6 +1,6 @@
-"""Runs as folders that travel: everything the pages show of a run, without the machine it was made on.
+"""Runs that travel, as a folder or as one file: everything the pages show of a run, without the machine it was made on.
 
-A folder holds run.json (the row and the configuration), metrics.json, episodes.jsonl.gz (phase, step and the
+A bundle holds run.json (the row and the configuration), metrics.json, episodes.jsonl.gz (phase, step and the
 whole episode a line) and policy/ (the trained weights)."""
 
 from __future__ import annotations
@@ -9,60 +9,105 @@ import gzip
 import json
 import os
 import shutil
+import tempfile
+import zlib
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, Engine, insert, or_
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from memfactory_core.errors import RunError
-from memfactory_core.runs import database, disk, jobs, recording
-from memfactory_core.runs.bundle import RECORD, Bundle
+from memfactory_core.runs import bundle_file, database, disk, jobs, recording
+from memfactory_core.runs.bundle import EPISODES, METRICS, POLICY_ENDINGS, RECORD, Bundle, RunRow
 from memfactory_core.runs.record import read
 from memfactory_core.runs.tables import EpisodeRow, Metric, Run
 
-_LOCAL = {"folder", "pid", "born", "token", "heartbeat"}
+AT_ONCE = 64
+"""Episodes that are read at a time."""
 
 
 def export_run(
-    engine: Engine, run: Run, folder: Path, every: int = 1, sampled: bool = True
-) -> Path:
-    """Writes a run into `folder`: of the training episodes those of every `every`-th step, of the evaluations
-    the greedy attempts and, where `sampled`, those at temperature 1. RunError where the folder has files in it or
-    cannot be written."""
-    if folder.exists() and any(folder.iterdir()):
-        raise RunError(f"{folder} is not empty; name a new folder")
+    engine: Engine, run: Run, target: Path, every: int = 1, sampled: bool = True,
+    weights: bool = True,
+) -> Path:  # fmt: skip
+    """Writes a run into a folder, or into one file where `target` ends in .zip or .tar.gz: of the training episodes
+    those of every `every`-th step, of the evaluations the greedy attempts and, where `sampled`, those at temperature 1;
+    the policy where `weights`. RunError where the target is there already or cannot be written."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        record = read(Path(run.folder))
-        record["run"] = run.model_dump(exclude=_LOCAL)
-        (folder / "run.json").write_text(json.dumps(record, indent=1))
-        with Session(engine) as session:
-            metrics = session.exec(select(Metric).where(Metric.run_id == run.id)).all()
-            lines = [[m.name, m.step, m.value] for m in metrics]
-            (folder / "metrics.json").write_text(json.dumps(lines))
-            rows = session.exec(select(EpisodeRow).where(EpisodeRow.run_id == run.id))
-            with gzip.open(folder / "episodes.jsonl.gz", "wt") as file:
-                for row in rows:
-                    if row.phase == "train" and row.step % every and row.step != 1:
-                        continue
-                    if row.phase.endswith("/sampled") and not sampled:
-                        continue
-                    body = row.episode.model_dump(mode="json")
-                    file.write(json.dumps([row.phase, row.step, body]) + "\n")
-        policy = Path(run.folder) / "policy"
-        if policy.exists():
-            shutil.copytree(policy, folder / "policy")
-    except OSError as error:
-        raise RunError(f"cannot write {folder}: {error.strerror}") from error
+        if not bundle_file.is_file_name(target):
+            if target.exists() and (not target.is_dir() or any(target.iterdir())):
+                raise RunError(f"{target} is not empty; name a new folder")
+            return _write_folder(engine, run, target, every, sampled, weights)
+        if target.exists():
+            raise RunError(f"{target} is there already; name a new file")
+        staging = tempfile.mkdtemp(prefix=f".export.{os.getpid()}.", dir=jobs.root())
+        try:
+            bundle_file.pack(
+                _write_folder(engine, run, Path(staging), every, sampled, weights), target
+            )
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        return target
+    except (OSError, shutil.Error) as error:
+        raise RunError(
+            f"cannot write {target}: {getattr(error, 'strerror', None) or error}"
+        ) from error
+
+
+def _write_folder(
+    engine: Engine, run: Run, folder: Path, every: int, sampled: bool, weights: bool
+) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    record = read(Path(run.folder))
+    record["run"] = run.model_dump(include=set(RunRow.model_fields))
+    (folder / RECORD).write_text(json.dumps(record, indent=1))
+    wanted = [EpisodeRow.run_id == run.id]
+    if every > 1:
+        at_step = (EpisodeRow.phase != "train", EpisodeRow.step % every == 0, EpisodeRow.step == 1)
+        wanted.append(or_(*at_step))
+    if not sampled:
+        wanted.append(col(EpisodeRow.phase).not_like("%/sampled"))
+    with Session(engine) as session:
+        metrics = session.exec(select(Metric).where(Metric.run_id == run.id)).all()
+        lines = [[m.name, m.step, m.value] for m in metrics]
+        (folder / METRICS).write_text(json.dumps(lines))
+        columns = select(EpisodeRow.phase, EpisodeRow.step, EpisodeRow.body).where(*wanted)
+        rows = session.exec(columns.execution_options(yield_per=AT_ONCE))
+        with gzip.open(folder / EPISODES, "wb", compresslevel=6) as file:
+            for phase, step, body in rows:
+                # the body is the episode's JSON: read and written again it would be the same
+                file.write(
+                    f"[{json.dumps(phase)}, {step}, ".encode() + zlib.decompress(body) + b"]\n"
+                )
+    policy = Path(run.folder) / "policy"
+    if weights and policy.is_dir():
+        (folder / "policy").mkdir()
+        for path in policy.iterdir():
+            # only what an import takes; a trainer may leave pickles with this machine's paths
+            if path.is_file() and path.name.lower().endswith(POLICY_ENDINGS):
+                shutil.copyfile(path, folder / "policy" / path.name)
     return folder
 
 
-def import_run(engine: Engine, folder: Path) -> Run:
-    """Brings a folder that `export_run` wrote into the database, under an id that follows from its content: the same
-    bundle again gives the run that is there. RunError, and nothing left behind, where anything in it is not as
-    `export_run` writes it."""
+def import_run(engine: Engine, source: Path) -> Run:
+    """Brings a folder or a file that `export_run` wrote into the database, under an id that follows from its content:
+    the same bundle again gives the run that is there. RunError, and nothing left behind, where anything in it is not
+    as `export_run` writes it."""
+    if not source.is_file():
+        return _import_folder(engine, source)
+    try:
+        with bundle_file.unpacked(source, jobs.root()) as folder:
+            try:
+                return _import_folder(engine, folder)
+            except RunError as error:
+                raise RunError(str(error).replace(str(folder), str(source))) from error
+    except OSError as error:
+        raise RunError(f"cannot unpack {source}: {error.strerror}") from error
+
+
+def _import_folder(engine: Engine, folder: Path) -> Run:
     bundle = Bundle(folder)
     run_id = f"import-{bundle.digest()[:16]}"
     known = _find(engine, run_id)

@@ -11,18 +11,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, event, func, inspect, text, update
+from sqlalchemy import Connection, Engine, event, func, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlmodel import Session, col, create_engine, select
 
 from memfactory_core.errors import RunError
-from memfactory_core.runs import disk
-from memfactory_core.runs.tables import ACTIVE, Run, Table
+from memfactory_core.runs import disk, schema
+from memfactory_core.runs.tables import ACTIVE, Run
 
 Result = TypeVar("Result")
 PATIENCE = 10.0
 """Seconds that a command or a page waits for a database that cannot be used at the moment."""
+LOCK = 0x6D656D666163
+"""The number of the lock on a PostgreSQL server while tables are made: any that no other program takes."""
 BUSY_TIMEOUT = 2.0
 """Seconds that SQLite itself waits for a lock at each try."""
 _PASSING = {
@@ -39,15 +41,16 @@ class Busy(RunError):
 
 
 def connect(url: str) -> Engine:
-    """An engine with every table made. A path's folder is made where it is missing; RunError where the
-    place cannot be written. Several processes may do this at once on an empty folder."""
+    """An engine on a database that is brought up to date, from an empty or an older one. A path's folder is made where
+    it is missing; RunError where the place cannot be written, and for a database of a newer version. Several
+    processes may do this at once: one of them makes the tables."""
+    engine = _engine(url)
     path = _path(url)
     if path:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"cannot make the folder {path.parent}: {error.strerror}") from error
-    engine = create_engine(url)
     if engine.dialect.name == "sqlite":
 
         @event.listens_for(engine, "connect")
@@ -58,17 +61,35 @@ def connect(url: str) -> Engine:
                 connection.execute(f"PRAGMA {pragma}")
 
     try:
-        with alone(engine):
-            patiently(engine, lambda: Table.metadata.create_all(engine))
-            patiently(engine, lambda: _add_columns(engine))
-    except Busy:
+        if not patiently(engine, lambda: schema.is_current(engine)):
+            with alone(engine):
+                patiently(engine, lambda: schema.migrate(engine, path))
+    except RunError:
         raise
     except Exception as error:
         reason = getattr(error, "orig", error)
         raise RunError(
-            f"cannot open the database {url}: {reason}; is the folder writable?"
+            f"cannot open the database {engine.url}: {reason}; is the folder writable?"
         ) from error
     return engine
+
+
+def _engine(url: str) -> Engine:
+    """RunError where the URL is none, or its driver is not installed."""
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in ("postgres", "postgresql"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(parsed)
+    except ImportError as error:
+        raise RunError(
+            f"the driver of the database in MEMFACTORY_DB is not installed ({error}); for PostgreSQL: "
+            'pip install "memfactory-lab[postgres]"'
+        ) from error
+    except ArgumentError as error:
+        raise RunError(
+            "MEMFACTORY_DB is not the URL of a database, such as postgresql://user@host/lab"
+        ) from error
 
 
 def _path(url: str) -> Path | None:
@@ -82,31 +103,23 @@ def _path(url: str) -> Path | None:
 @contextmanager
 def alone(engine: Engine) -> Iterator[None]:
     """Keeps other processes out while tables are made or the first runs brought in: two that look and then act
-    would both act. The lock is a file beside the database and ends with the process that holds it."""
+    would both act. The lock is a file beside the database, or one of PostgreSQL's own, and ends with the process
+    that holds it."""
     path = _path(engine.url.render_as_string(hide_password=False))
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(select(func.pg_advisory_lock(LOCK)))
+            try:
+                yield
+            finally:
+                connection.execute(select(func.pg_advisory_unlock(LOCK)))
+        return
     if path is None:
         yield
         return
     with open(path.with_name(path.name + ".lock"), "ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _add_columns(engine: Engine) -> None:
-    """Columns that a newer version brought are added to an older database, with the value that a new row would
-    get; nothing is ever removed."""
-    inspector = inspect(engine)
-    for table in Table.metadata.sorted_tables:
-        known = {column["name"] for column in inspector.get_columns(table.name)}
-        for column in table.columns:
-            if column.name not in known:
-                kind = column.type.compile(engine.dialect)
-                with engine.begin() as connection:
-                    connection.execute(
-                        text(f'ALTER TABLE "{table.name}" ADD "{column.name}" {kind}')
-                    )
-                    if column.default is not None and column.default.is_scalar:
-                        connection.execute(update(table).values({column.name: column.default.arg}))
 
 
 def passing(error: BaseException) -> str:
@@ -119,7 +132,8 @@ def passing(error: BaseException) -> str:
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code is None:
         away = isinstance(error, OperationalError) and not isinstance(error.orig, sqlite3.Error)
-        return "the database's server cannot be reached" if away else ""
+        why = str(error.orig).strip().partition("\n")[0]
+        return f"the database's server cannot be reached ({why})" if away else ""
     why = _PASSING.get(code & 0xFF, "")  # the higher bits only tell kinds of one trouble apart
     return f"the database {why}" if why else ""
 

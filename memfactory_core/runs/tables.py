@@ -1,5 +1,5 @@
 """The tables of the database (SQLModel). Whole episodes are kept as compressed JSON beside the columns that lists and
-curves are queried by. Columns are only ever added; `database.connect` adds them to an older database."""
+curves are queried by. A change here is a new step in `migrations/`, which brings older databases up to date."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import zlib
 from typing import Any
 
-from sqlalchemy import Index, LargeBinary, event
+from sqlalchemy import BigInteger, Index, LargeBinary, event
 from sqlalchemy.orm import registry
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Field, SQLModel
@@ -30,7 +30,10 @@ class Run(Table, table=True):
     """One training or evaluation. `pid`, `born` (the process's create time) and `token` identify its
     worker; a pid alone may have been given to another process. `started` and `ended` are of the last stretch of
     work, `seconds` is what the stretches before it took. `origin` is the id that an imported run had where it was
-    made."""
+    made. `turn` is its place in the queue for a device, the lowest first; None where it is in no queue. `device` is
+    "cpu" or "cuda" while it waits, the one that it got ("cuda:0") from then on. `exit_code`, `exit_signal`,
+    `out_of_memory` and `peak_memory` (bytes) are what its supervisor saw of its worker's end; None and "" where it
+    saw none."""
 
     id: str = Field(primary_key=True)
     name: str
@@ -53,6 +56,12 @@ class Run(Table, table=True):
     results: str = "{}"
     seconds: float = 0.0
     origin: str = ""
+    device: str = ""
+    turn: float | None = None
+    exit_code: int | None = None
+    exit_signal: str = ""
+    out_of_memory: bool = False
+    peak_memory: int | None = Field(default=None, sa_type=BigInteger)
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -15,7 +15,10 @@ from memfactory_core.runs import database, jobs, recording
 from memfactory_core.runs.lease import LeaseLost
 from memfactory_core.runs.tables import EpisodeRow, Metric, Run
 from memfactory_core.runs.worker import Work, work
+from tests.conftest import ON_BOTH
 from tests.races import race, workers_of
+
+pytestmark = ON_BOTH
 
 SCRIPTED = ["mode=evaluate", "policy=scripted", "evaluation.examples=6", "evaluation.samples=1"]
 

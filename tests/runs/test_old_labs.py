@@ -1,4 +1,4 @@
-"""A lab of version 0.1.0, moved to another folder: its runs open, answer and go on."""
+"""Labs of versions 0.1.0 and 0.2.0, moved to another folder: their runs open, answer and go on."""
 
 import tarfile
 from pathlib import Path
@@ -14,18 +14,22 @@ from memfactory_core.runs.recording import recorded_episodes
 from memfactory_core.runs.weights import start_weights, trained_policy
 from memfactory_core.runs.worker import work
 
-ARCHIVE = Path(__file__).parents[1] / "data" / "lab-0.1.0.tar.gz"
+DATA = Path(__file__).parents[1] / "data"
+
+
+def unpack(version, place, monkeypatch):
+    """The engine of the unpacked lab; its model lies beside the runs, as its settings say."""
+    with tarfile.open(DATA / f"lab-{version}.tar.gz") as archive:
+        archive.extractall(place, filter="data")
+    monkeypatch.setenv("MEMFACTORY_RUNS", str(place / "runs"))
+    monkeypatch.delenv("MEMFACTORY_DB", raising=False)
+    monkeypatch.chdir(place)
+    return database.connect(jobs.database_url())
 
 
 @pytest.fixture
 def old(tmp_path, monkeypatch):
-    """The engine of the unpacked lab; its model lies beside the runs, as its settings say."""
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(tmp_path, filter="data")
-    monkeypatch.setenv("MEMFACTORY_RUNS", str(tmp_path / "runs"))
-    monkeypatch.delenv("MEMFACTORY_DB", raising=False)
-    monkeypatch.chdir(tmp_path)
-    return database.connect(jobs.database_url())
+    return unpack("0.1.0", tmp_path, monkeypatch)
 
 
 def run_named(engine, name):
@@ -87,3 +91,22 @@ def test_its_chat_is_kept_and_its_agent_talks(old):
     exchange = Exchange(agent.label, example.question, agent.config.paradigm.start(example))
     *_, last = play_exchange(agent, samplers.get(agent), exchange, lambda: False)
     assert last.answer is not None and not last.error
+
+
+def test_a_lab_of_version_0_2_0_opens_and_goes_on(tmp_path, monkeypatch):
+    engine = unpack("0.2.0", tmp_path, monkeypatch)
+    assert {run.name: run.state for run in database.list_runs(engine)} == {
+        "Newer finished": "finished", "Newer stopped": "stopped", "Newer decisions": "finished",
+    }  # fmt: skip
+    finished = run_named(engine, "Newer finished")
+    assert Path(finished.folder) == tmp_path / "runs" / finished.id
+    config = build(finished.settings, finished.name)
+    sampler = config.load_policies(trained_policy(finished, config), start_weights(engine, config))
+    (episode,) = run_episodes(config.paradigm, sampler, config.task.examples(1, 3), 0.0)
+    assert episode.stop_reason == "answered"
+    assert len(list(recorded_episodes(engine, finished.id, "train"))) == 4
+    (kept,) = chats.recent(engine)
+    assert chats.get(engine, kept.id).events
+    stopped = run_named(engine, "Newer stopped")
+    done = work(engine, stopped.id)
+    assert (done.state, done.reason, done.step) == ("finished", "", 4)
