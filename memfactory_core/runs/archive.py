@@ -63,10 +63,10 @@ def _write_folder(
     record = read(Path(run.folder))
     record["run"] = run.model_dump(include=set(RunRow.model_fields))
     (folder / RECORD).write_text(json.dumps(record, indent=1))
-    wanted = [EpisodeRow.run_id == run.id]
+    at = col(EpisodeRow.step)
+    wanted = [col(EpisodeRow.run_id) == run.id]
     if every > 1:
-        at_step = (EpisodeRow.phase != "train", EpisodeRow.step % every == 0, EpisodeRow.step == 1)
-        wanted.append(or_(*at_step))
+        wanted.append(or_(col(EpisodeRow.phase) != "train", at % every == 0, at == 1))
     if not sampled:
         wanted.append(col(EpisodeRow.phase).not_like("%/sampled"))
     with Session(engine) as session:

@@ -1,6 +1,8 @@
 """What version 0.2.0 added: time before a resume, an imported run's first id, texts, failed questions, counts. That
 version added columns by itself and kept no number, so what is there already is left as it is."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -9,7 +11,7 @@ revision, down_revision = "0002", "0001"
 
 def upgrade() -> None:
     """Adds the columns and the table that are missing."""
-    added = {
+    added: dict[str, list[sa.Column[Any]]] = {
         "run": [
             sa.Column("seconds", sa.Float(), nullable=False, server_default="0"),
             sa.Column("origin", sa.String(), nullable=False, server_default=""),
