@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -14,9 +14,14 @@ from memfactory_core.assignment import set_values
 from memfactory_core.component import Part
 from memfactory_core.endpoint.address import REASON, find_credentials, hide_credentials
 from memfactory_core.errors import ConfigError
-from memfactory_core.paradigms import Paradigm
+from memfactory_core.paradigms import Paradigm, asked_roles
 from memfactory_core.policies import Policy
-from memfactory_core.policies.roles import Role, RoleSampler, load_roles
+from memfactory_core.policies.roles import (
+    Role,
+    RoleSampler,
+    check_spoken,
+    load_roles,
+)
 from memfactory_core.retrievers import Retriever
 from memfactory_core.rewards import Reward, weighed
 from memfactory_core.rewards.judge import Judge
@@ -154,8 +159,8 @@ class RunConfig(Settings):
     """The run whose trained weights the policy starts from; none means its own starting weights."""
     roles: dict[Role, Literal["start"] | Part[Policy]] = {}
     """Roles that have a policy of their own and are not trained: "start" is a frozen copy of the weights that the
-    run starts from, anything else a policy such as an endpoint. Roles: extract, update, manage, merge, rerank,
-    answer."""
+    run starts from, anything else a policy such as an endpoint. Roles: extract, update, manage, merge, index, search,
+    rerank, answer, judge."""
     weights_step: int | None = Field(None, ge=1)
     """Of that run, the checkpoint of this step; none means the weights that it ended with."""
     reward: dict[str, float | Part[Reward]] = {"exact_match": 1.0, "rejected": -0.2}
@@ -213,6 +218,10 @@ class RunConfig(Settings):
                 f"the policy {self.policy.kind!r} cannot be trained; set mode to 'evaluate' "
                 "or choose a trainable policy"
             )
+        check_spoken(
+            self.policy, self.roles, asked_roles(self.paradigm)[1], self.paradigm.cites,
+            self.paradigm.prompts,
+        )  # fmt: skip
         if self.mode == "train":
             self._check_roles()
         if self.mode == "retrieve" and not self.retrieval.retrievers:
@@ -235,7 +244,8 @@ class RunConfig(Settings):
                 f"paradigm.trains is {trains!r}, but roles.answer has a policy of its own, which is not trained: "
                 "set paradigm.trains to 'memory', or leave roles.answer out"
             )
-        if trains == "memory" and given >= set(get_args(Role)) - {"answer"}:
+        managing = set(asked_roles(self.paradigm)[1]) - {"answer"}
+        if trains == "memory" and managing and given >= managing:
             raise ValueError(
                 "paradigm.trains is 'memory', but every role that manages it has a policy of its own: "
                 "nothing is left to train"

@@ -16,9 +16,10 @@ from typing import Any, Protocol
 from memfactory_core.dialects import Dialect
 from memfactory_core.dialects.quoted import Quoted
 from memfactory_core.dialects.thinking import set_apart
+from memfactory_core.dialects.wordings import stated_date
 from memfactory_core.errors import RunError
 from memfactory_core.stores import Bank, Memories, Refused
-from memfactory_core.trace import Asked, Episode, Event, Failed, Recalled, Wrote
+from memfactory_core.trace import Asked, Cited, Episode, Event, Failed, Recalled, Wrote
 from memfactory_core.types import Completion, Example, Hit, Memory, Message, Op, Turn
 
 Steps = Generator["list[Ask]", list[Completion], Any]
@@ -108,6 +109,11 @@ class Context:
     """The number of a write that is not carried out (what if); None carries all out."""
     dialect_of: Callable[[str], Dialect] = lambda role: Quoted()
     """How the policy that answers for a role is spoken to and read."""
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    """The recipe's own prompts, by role."""
+    searched: str | None = None
+    """What the policy wanted to search for in the recall at hand, "" where it did not look; a retriever that asked it
+    sets this as the last thing it does."""
 
     def speak_to(self, sampler: Answering) -> Context:
         """The context itself, in the dialects of this sampler."""
@@ -123,6 +129,20 @@ class Context:
     def question(self) -> str:
         """The question of the example; paradigms decide whether parts may see it while reading."""
         return self.example.question
+
+    def prompt(
+        self, role: str, fixed: Sequence[Message], wording: str = "", **values: Any
+    ) -> list[Message]:
+        """The messages of one ask: the recipe's prompt for the role, else the wording of the policy's dialect (by
+        default that of the role), filled with `values`; `fixed` where the dialect has no words of its own."""
+        return self.dialect_of(role).messages(
+            wording or role, fixed, values, self.prompts.get(role), self._date_of
+        )
+
+    def _date_of(self, memory: Memory) -> str:
+        told = self.example.observations
+        known = memory.source is not None and memory.source < len(told)
+        return stated_date(told[memory.source or 0]) if known else ""
 
     def ask(
         self, role: str, messages: Sequence[Message], max_tokens: int, **facts: Any
@@ -159,9 +179,15 @@ class Context:
         self, retriever: Recaller, query: str
     ) -> Generator[list[Ask], list[Completion], list[Hit]]:
         """Reads memories through a retriever."""
+        self.searched = None
         hits = yield from steps(retriever.retrieve(query, self))
-        self._log(Recalled, query=query, hits=tuple(hits))
+        self._log(Recalled, query=query, hits=tuple(hits), searched=self.searched)
+        self.searched = None
         return list(hits)
+
+    def cite(self, question: str, memories: Iterable[Memory]) -> None:
+        """Records which memories an answer named as those it rests on."""
+        self._log(Cited, question=question, memory_ids=tuple(memory.id for memory in memories))
 
     def apply(self, ops: Iterable[Op]) -> None:
         """Carries the operations out in order; one that the bank refuses is recorded as rejected."""

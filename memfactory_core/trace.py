@@ -39,6 +39,16 @@ class Recalled(Header):
     kind: Literal["recalled"] = "recalled"
     query: str
     hits: tuple[Hit, ...]
+    searched: str | None = None
+    """What the policy asked memory for instead of the query; "" where it did not look, None where it had no say."""
+
+
+class Cited(Header):
+    """An answer named the memories that it rests on."""
+
+    kind: Literal["cited"] = "cited"
+    question: str
+    memory_ids: tuple[str, ...]
 
 
 class Wrote(Header):
@@ -50,6 +60,8 @@ class Wrote(Header):
     before: str | None = None
     after: str | None = None
     reason: str = ""
+    key: str = ""
+    """The words under which the memory is found from now on; empty means its text."""
 
 
 class Failed(Header):
@@ -59,7 +71,7 @@ class Failed(Header):
     error: str
 
 
-Event = Annotated[Asked | Recalled | Wrote | Failed, Field(discriminator="kind")]
+Event = Annotated[Asked | Recalled | Cited | Wrote | Failed, Field(discriminator="kind")]
 EVENTS: TypeAdapter[list[Event]] = TypeAdapter(list[Event])
 
 
@@ -102,6 +114,7 @@ def replay(
                 created=known.created if known else event.seq,
                 updated=event.seq,
                 source=event.at,
+                key=event.key,
             )
     return bank
 

@@ -116,6 +116,13 @@ class Memory(Record):
     updated: int = 0
     source: int | None = None
     meta: dict[str, Any] = Field(default_factory=dict)
+    key: str = ""
+    """The words under which it is found; empty means its text."""
+
+    @property
+    def searched_text(self) -> str:
+        """What a search compares with: the key, or the text where there is none."""
+        return self.key or self.text
 
 
 class Hit(Record):
@@ -134,6 +141,8 @@ class Op(Record):
     memory_id: str | None = None
     text: str | None = None
     reason: str = ""
+    key: str = ""
+    """The words under which an added or updated memory is found; empty means its text."""
 
 
 class Completion(Record):

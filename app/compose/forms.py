@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from app.compose.fields import default_of, edit_field, family_of, field_label, unwrap
+from app.compose.prompts import edit_prompts
 from app.compose.rewards import edit_rewards
 from memfactory_core.component import kinds
 from memfactory_core.policies.roles import START, Role
@@ -53,7 +54,8 @@ def edit_settings(
     drops the other fields out and shows these side by side."""
     fields = {name: model.model_fields[name] for name in only or model.model_fields}
     parts = {name for name, field in fields.items() if family_of(field.annotation)}
-    plain = [name for name in fields if name not in parts]
+    prompts = [name for name, field in fields.items() if field.annotation == dict[str, str]]
+    plain = [name for name in fields if name not in parts and name not in prompts]
     main = [name for name in plain if name in values] or plain
     typed = _edit_grid(fields, main, values, key, widths)
     rest = [name for name in plain if name not in main]
@@ -71,6 +73,9 @@ def edit_settings(
             typed[name] = edit_part(
                 family_of(field.annotation), given, f"{key}.{name}", title, optional
             )
+    for name in prompts:
+        given = values.get(name, default_of(fields[name])) or {}
+        typed[name] = edit_prompts(model, typed, given, f"{key}.{name}")
     return {name: typed[name] for name in fields}
 
 

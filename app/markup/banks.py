@@ -15,7 +15,8 @@ from memfactory_core.types import Evidence, Memory
 NEED_LOOKS = {
     "untold": ("·", ""), "present": ("✓", "good"), "used": ("✓", "good"),
     "never_stored": ("∅", "bad"), "overwritten": ("✎", "bad"), "merged_away": ("⇉", "bad"),
-    "deleted": ("−", "bad"), "not_retrieved": ("⌕", "bad"), "not_used": ("…", "bad"),
+    "deleted": ("−", "bad"), "not_looked": ("⊝", "bad"),
+    "not_retrieved": ("⌕", "bad"), "not_used": ("…", "bad"),
     "reader_error": ("≠", "bad"),
 }  # fmt: skip
 SHOWN_ENTRIES = 200

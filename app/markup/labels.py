@@ -44,7 +44,8 @@ def figures_row(values: Mapping[str, str]) -> str:
 CAUSE_SIGNS = {
     "failed": "!", "never_extracted": "∅", "not_written": "∅", "no_room": "▣", "malformed": "⊘",
     "altered": "≈", "invented": "✱", "stale": "⟲",
-    "overwritten": "✎", "merged_away": "⇉", "deleted": "−", "not_retrieved": "⌕",
+    "overwritten": "✎", "merged_away": "⇉", "deleted": "−", "not_looked": "⊝",
+    "not_retrieved": "⌕",
     "not_used": "…", "reader_error": "≠", "cannot_tell": "?",
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from app.markup.safe_text import escape_html, mark_needed, one_line, show_text
 from memfactory_core.explain import moments
 from memfactory_core.explain.inventions import Invention
 from memfactory_core.explain.moments import Moment
-from memfactory_core.trace import Asked, Episode, Failed, Recalled, Wrote
+from memfactory_core.trace import Asked, Cited, Episode, Failed, Recalled, Wrote
 from memfactory_core.types import Evidence
 
 
@@ -53,9 +53,15 @@ def _show_event(
     inventions: Mapping[int, Invention],
 ) -> str:
     if isinstance(event, Recalled):
+        if event.searched == "":
+            return _labelled("Not looked", f"for {show_text(event.query)}")
+        own = f", searched by {show_text(event.searched)}" if event.searched else ""
         return _labelled(
-            "Recalled", f"for {show_text(event.query)}{hits_table(event.hits, needed)}"
+            "Recalled", f"for {show_text(event.query)}{own}{hits_table(event.hits, needed)}"
         )
+    if isinstance(event, Cited):
+        names = ", ".join(f"#{name}" for name in event.memory_ids)
+        return _labelled("The answer rests on", show_text(names, "none of the memories"))
     if isinstance(event, Failed):
         return _labelled("A part failed", show_text(event.error))
     if isinstance(event, Wrote):
@@ -64,7 +70,8 @@ def _show_event(
         invention = inventions.get(event.seq)
         label = tag(event.action, *ACTIONS[event.action]) + which
         label += "".join(invention_tags(invention))
-        return f'<div class="mf-head">{label}</div>{show_write(event, needed, invention)}'
+        key = _labelled("Found by the key", show_text(event.key)) if event.key else ""
+        return f'<div class="mf-head">{label}</div>{show_write(event, needed, invention)}{key}'
     if isinstance(event, Asked):
         said = episode.turns[event.index].completion.text
         echoed = any(isinstance(e, Wrote) and e.after == said for e in moment.events)

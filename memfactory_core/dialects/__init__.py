@@ -4,10 +4,19 @@ what it says becomes an operation. What is asked, and when, belongs to updaters,
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 from memfactory_core.component import Component
-from memfactory_core.types import Memory, Op
+from memfactory_core.types import Memory, Message, Op
+
+DateOf = Callable[[Memory], str]
+"""When a memory was told, as the text says it; "" where it does not."""
+
+
+def undated(memory: Memory) -> str:
+    """No date, whatever the memory."""
+    return ""
 
 
 class Dialect(Component, ABC, family="dialects"):
@@ -15,6 +24,21 @@ class Dialect(Component, ABC, family="dialects"):
 
     Outputs come without thinking (dialects/thinking.py). Each reader takes time in proportion to what it reads,
     raises nothing, whatever was said, and gives a reason for what it refuses."""
+
+    fixed_prompts: ClassVar[bool] = True
+    """Whether it asks in its own words alone, so that a recipe's `prompts` would change nothing."""
+
+    def messages(
+        self,
+        wording: str,
+        fixed: Sequence[Message],
+        values: Mapping[str, Any],
+        given: str | None = None,
+        date_of: DateOf = undated,
+    ) -> list[Message]:
+        """The messages of one ask. `fixed` is how the asking part words it; a dialect with words of its own takes
+        `given` (the recipe's prompt) or its own `wording` and fills it with `values`."""
+        return list(fixed)
 
     @abstractmethod
     def read_operations(
@@ -38,3 +62,35 @@ class Dialect(Component, ABC, family="dialects"):
     def read_facts(self, text: str, shown: str = "", cut_off: bool = False) -> list[str]:
         """The facts that an output lists; with `cut_off` the unfinished last one is left out. `shown` is what they
         were taken from."""
+
+    def read_query(self, text: str, question: str = "") -> tuple[str, str]:
+        """What an output wants to search for ("" for nothing), and what is wrong with it ("" where nothing is)."""
+        said = text.strip()
+        if "\n" in said or not said:
+            return "", "more than one line" if said else "nothing was said"
+        return ("" if said == NONE else said.removeprefix("SEARCH ").strip()), ""
+
+    def read_key(self, text: str, shown: str = "") -> tuple[str, str]:
+        """The key that an output is, and what is wrong with it. `shown` is the memory that it is for."""
+        said = text.strip()
+        if "\n" in said or not said or said == NONE:
+            return "", "more than one line" if "\n" in said else "no key was written"
+        return said, ""
+
+    def read_citations(self, text: str, shown: Sequence[Memory]) -> tuple[list[Memory], str, str]:
+        """The memories that an answer names as those it rests on, the answer without them, and what is wrong with the
+        naming ("" where nothing is; naming none is right where nothing helps)."""
+        first, _, rest = text.strip().partition("\n")
+        named = first.removeprefix(CITED).strip()
+        if not first.startswith(CITED):
+            return [], text, "the answer names no memories"
+        if named == NONE:
+            return [], rest.removeprefix(ANSWER).strip(), ""
+        chosen, wrong = self.read_choice(named, shown)
+        return chosen, rest.removeprefix(ANSWER).strip(), wrong
+
+
+NONE = "NONE"
+"""The word for nothing to search for and for no memory."""
+CITED, ANSWER = "Memories:", "Answer:"
+"""How an answer that names its memories begins, and what stands before the answer itself."""

@@ -1,12 +1,15 @@
-"""The dialect of chat models: asked as the quoted one is, but read tolerantly, for they put markdown, JSON, numbers
-and explanations around what is meant. What is not clear is rejected, never guessed."""
+"""The dialect of chat models: asked in short instructions with memories one a line, answered in JSON, and read
+tolerantly, for they put markdown, numbers and explanations around what is meant. What is not clear is rejected, never
+guessed."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-from memfactory_core.dialects import Dialect
+from memfactory_core.dialects import DateOf, Dialect, undated
+from memfactory_core.dialects.citations import split_citations
 from memfactory_core.dialects.listing import is_refusal, read_list
 from memfactory_core.dialects.markdown import unwrapped, without_fences, without_marks
 from memfactory_core.dialects.objects import find_json, find_values
@@ -21,9 +24,12 @@ from memfactory_core.dialects.operations import (
     UPDATE,
     holds_operation,
 )
+from memfactory_core.dialects.prompts import fill_prompt
+from memfactory_core.dialects.queries import read_key, read_query
 from memfactory_core.dialects.requests import MOST, SEVERAL, Request, read_fields, read_lines
+from memfactory_core.dialects.wordings import default_prompt, write_memories
 from memfactory_core.text import contains_words, words
-from memfactory_core.types import Memory, Op
+from memfactory_core.types import Memory, Message, Op
 
 _ADD_WHOLE = re.compile(r"\W{0,6}ADD\W{1,6}")
 _HASH = re.compile(r"#\s?(\w+)")
@@ -56,6 +62,27 @@ _MEMORY_LABEL = re.compile(
 
 class Chat(Dialect, kind="chat"):
     """Understands chat models: operations as lines or JSON, whatever decorates them."""
+
+    fixed_prompts: ClassVar[bool] = False
+    examples: bool = False
+    """Whether each prompt shows one worked example; for models that do not follow an instruction alone. A prompt of
+    your own stays as it is."""
+
+    def messages(
+        self,
+        wording: str,
+        fixed: Sequence[Message],
+        values: Mapping[str, Any],
+        given: str | None = None,
+        date_of: DateOf = undated,
+    ) -> list[Message]:
+        """The recipe's prompt or this dialect's own, filled; an unknown part's words where there is neither."""
+        text = given or default_prompt(wording, self.examples)
+        if text is None:
+            return list(fixed)
+        memories = values.get("memories", ())
+        listed = write_memories(memories, date_of, with_ids=wording != "answer")
+        return fill_prompt(text, {**values, "memories": listed})
 
     def read_operations(
         self, text: str, related: Sequence[Memory], fact: str = "", merging: bool = False
@@ -116,6 +143,22 @@ class Chat(Dialect, kind="chat"):
     def read_facts(self, text: str, shown: str = "", cut_off: bool = False) -> list[str]:
         """One fact a line or a JSON list; greetings, headings and words for none are no facts."""
         return read_list(text, shown, cut_off)
+
+    def read_query(self, text: str, question: str = "") -> tuple[str, str]:
+        """A query in any dress, or any words for "no search"."""
+        return read_query(text, question)
+
+    def read_key(self, text: str, shown: str = "") -> tuple[str, str]:
+        """Words on one line, or a list of them."""
+        return read_key(text, shown)
+
+    def read_citations(self, text: str, shown: Sequence[Memory]) -> tuple[list[Memory], str, str]:
+        """A line of ids before or after the answer, fields of JSON, or ids in brackets inside the answer."""
+        named, answer = split_citations(text)
+        if named is None:
+            return [], answer, "the answer names no memories"
+        chosen, wrong = self.read_choice(named, shown) if named.strip() else ([], "")
+        return chosen, answer, wrong
 
 
 def _read_requests(text: str, related: Sequence[Memory], fact: str) -> tuple[list[Request], str]:
@@ -212,6 +255,8 @@ def _ids_in_lines(text: str, by_words: Mapping[str, str]) -> tuple[list[str], st
         start = 0
         for found in _HASH.finditer(line):
             quoted = by_words.get(" ".join(words(line[start : found.start()])))
+            # as memories are listed for a chat model, an id stands before its text: `#1 Text. #2 Other text.`
+            quoted = None if start and ids and quoted == ids[-1] else quoted
             start = found.end()
             if quoted is not None and quoted != found[1]:
                 wrong = wrong or f"the quote is not memory #{found[1][:40]}"

@@ -20,8 +20,8 @@ The rules, in the order in which they are asked; the first that holds decides:
     refused: as above. Otherwise the updater saw it and did not write it: `not_written`.
 6.  It is in memory. An older value is there too and was answered: `stale`, at the write that left both. The answer
     stands in a memory that nobody stated: `invented`, at the write that brought it.
-7.  It is in memory but not among what the answer was read from: `not_retrieved`. A choice of the policy's own that was
-    refused: `malformed`.
+7.  It is in memory but not among what the answer was read from: `not_retrieved`. A query or a choice of the policy's
+    own that was refused: `malformed`. The policy had its say and did not look: `not_looked`.
 8.  It was read. The answer was cut off: `malformed`. It says something of the fact that the question does not:
     `reader_error`. It says nothing of it: `not_used`. It says only what another needed fact says too: `cannot_tell`.
 
@@ -64,6 +64,7 @@ CAUSES = {
     "overwritten": "an update replaced the fact",
     "merged_away": "the fact was lost when memories were merged",
     "deleted": "the memory was deleted",
+    "not_looked": "it was in memory, the policy did not look",
     "not_retrieved": "it was in memory but not read",
     "not_used": "it was read, the answer says nothing of it",
     "reader_error": "it was read and misread",
@@ -312,11 +313,14 @@ def _unread(trail: Trail, wrong: Wrong, holding: Holding) -> Verdict | None:
     recalls = trail.recalls_for(wrong.question.question)
     if not recalls or recalls[-1].seq in holding.recalls:
         return None
-    # A reranker recalls candidates first and the chosen ones last; a refusal in between was its choice.
+    if any(event.searched == "" for event in recalls):
+        return "not_looked", recalls[-1].seq
+    # A refused query or choice stands between what was read before and the last recall for this question.
+    start = max((e.seq for e in trail.recalls_before(recalls[0])), default=-1)
     refused = [
         event.seq
         for event in trail.writes_at(None)
-        if event.action == "reject" and recalls[0].seq < event.seq < recalls[-1].seq
+        if event.action == "reject" and start < event.seq < recalls[-1].seq
     ]
     return ("malformed", refused[-1]) if refused else ("not_retrieved", recalls[-1].seq)
 

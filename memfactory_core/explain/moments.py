@@ -20,6 +20,8 @@ ROLES = {
     "update": "Rewrite the memory",
     "manage": "Decide",
     "merge": "Merge",
+    "index": "Write its key",
+    "search": "Look or not",
     "rerank": "Choose what to read",
     "answer": "Answer",
 }
@@ -30,6 +32,7 @@ STATES = {
     "overwritten": "overwritten",
     "merged_away": "lost in a merge",
     "deleted": "deleted",
+    "not_looked": "in memory, the policy did not look",
     "not_retrieved": "in memory, not retrieved",
     "not_used": "retrieved but not used",
     "reader_error": "retrieved but misread",
@@ -134,7 +137,8 @@ def _when_read(trail: Trail, holding: Holding, end: int) -> tuple[str, int | Non
         return "present", None
     last = max(event.seq for event in reads)
     if last not in holding.recalls:
-        return "not_retrieved", last
+        looked = all(event.searched != "" for event in reads)
+        return ("not_retrieved" if looked else "not_looked"), last
     first = trail.answered(0)
     if first is None or first.seq >= end:
         return "present", last

@@ -82,6 +82,11 @@ class Trail:
         """What was read to answer a question, in order: the last one is what the answer was read from."""
         return self._recalls.get(question, [])
 
+    def recalls_before(self, event: Recalled) -> list[Recalled]:
+        """What was recalled for other questions, in the answering, before an event."""
+        recalls = (e for several in self._recalls.values() for e in several)
+        return [e for e in recalls if e.seq < event.seq]
+
     def memories_read(self, question: str) -> set[str]:
         """The ids of the memories at the end that the answer could be read from: all where nothing was recalled."""
         recalls = self.recalls_for(question)

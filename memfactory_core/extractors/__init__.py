@@ -12,6 +12,12 @@ from memfactory_core.episode import Context
 class Extractor(Component, ABC, family="extractors"):
     """What is taken from each observation."""
 
+    @property
+    def asks(self) -> dict[str, str]:
+        """The roles in which it asks the policy, each with the name of its wording (dialects/wordings.py); parts
+        inside it tell theirs."""
+        return {}
+
     @abstractmethod
     def extract(self, observation: str, context: Context) -> Any:
         """The facts of an observation, a list of texts; or a generator that asks the policy for them."""

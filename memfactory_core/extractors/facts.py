@@ -30,9 +30,13 @@ class Facts(Extractor, kind="facts"):
     max_tokens: int = Field(1024, ge=4, le=32_000)
     """The longest list, in tokens; an unfinished last line is dropped."""
 
+    @property
+    def asks(self) -> dict[str, str]:
+        """The role in which it asks the policy, with its wording."""
+        return {"extract": "extract"}
+
     def extract(self, observation: str, context: Context) -> Generator[Any, Any, list[str]]:
         """One fact for each line that the policy writes."""
-        text = yield from context.ask(
-            "extract", extract_messages(observation), self.max_tokens, observation=observation
-        )
+        asked = context.prompt("extract", extract_messages(observation), text=observation)
+        text = yield from context.ask("extract", asked, self.max_tokens, observation=observation)
         return context.dialect_of("extract").read_facts(text, observation, context.cut_off)

@@ -25,12 +25,14 @@ class Topics(Extractor, kind="topics"):
     max_tokens: int = Field(1024, ge=4, le=32_000)
     """The longest list of topics, in tokens; an unfinished last line is dropped."""
 
+    @property
+    def asks(self) -> dict[str, str]:
+        """The role in which it asks the policy, with its wording."""
+        return {"extract": "topics"}
+
     def extract(self, observation: str, context: Context) -> Generator[Any, Any, list[str]]:
         """One topic for each line that the policy writes."""
-        text = yield from context.ask(
-            "extract",
-            extract_messages(observation, SYSTEM),
-            self.max_tokens,
-            observation=observation,
-        )
+        fixed = extract_messages(observation, SYSTEM)
+        asked = context.prompt("extract", fixed, "topics", text=observation)
+        text = yield from context.ask("extract", asked, self.max_tokens, observation=observation)
         return context.dialect_of("extract").read_facts(text, observation, context.cut_off)

@@ -16,6 +16,8 @@ class Policy(Component, ABC, family="policies"):
     """Who decides what to remember and answers."""
 
     trainable: ClassVar[bool] = False
+    not_learned: ClassVar[tuple[str, ...]] = ()
+    """Roles, and "cite", that it can do nothing with; a recipe that asks it for one is refused."""
     dialect: Part[Dialect] = Quoted()
     """How it is spoken to and read; its sampler names it too."""
 

@@ -3,17 +3,21 @@ they say is marked as theirs and never trained on (Memory-R1 trains one agent wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from memfactory_core.dialects import Dialect
 from memfactory_core.episode import Ask, Sampler
 from memfactory_core.policies import Policy
 from memfactory_core.types import Completion
 
-Role = Literal["extract", "update", "manage", "merge", "rerank", "answer"]
-"""Who asks: the extractor, the updaters (rewriting, CRUD, merging), the reranker, the one who answers."""
+Role = Literal[
+    "extract", "update", "manage", "merge", "index", "search", "rerank", "answer", "judge"
+]  # fmt: skip
+"""Who asks: the extractor, the updaters (rewriting, CRUD, merging, keys), the retrievers (whether to look, which to
+read), the one who answers, the judge of answers."""
+JUDGE: Role = "judge"
 START = "start"
 """A role's policy that is a frozen copy of the weights that the run starts from."""
 Complete = Callable[[Sequence[Ask], float], list[Completion]]
@@ -96,3 +100,36 @@ def load_roles(
 
 def _key(policy: Policy | Literal["start"]) -> str:
     return policy if isinstance(policy, str) else policy.model_dump_json()
+
+
+def check_spoken(
+    policy: Policy,
+    roles: Mapping[Role, Policy | Literal["start"]],
+    asked: Iterable[str],
+    cites: bool,
+    prompts: Iterable[str],
+) -> None:
+    """ValueError where a role's policy has not learned it, or is asked in words of its own that `prompts` would not
+    change. `asked` are the paradigm's roles."""
+    answering = {role: p for role, p in roles.items() if not isinstance(p, str)}
+    for role in sorted(asked):
+        theirs = answering.get(cast(Role, role), policy)
+        needs = ["cite"] if role == "answer" and cites else [role]
+        for need in needs:
+            if need in theirs.not_learned:
+                what = "paradigm.cites" if need == "cite" else f"the role {need!r}"
+                raise ValueError(
+                    f"the policy {theirs.kind!r} has never learned what {what} asks for: choose a language model, or "
+                    + (
+                        "set paradigm.cites to false"
+                        if need == "cite"
+                        else f"give it to roles.{need}"
+                    )
+                )
+    for role in prompts:
+        theirs = answering.get(cast(Role, role), policy)
+        if theirs.dialect.fixed_prompts:
+            raise ValueError(
+                f"paradigm.prompts.{role}: the prompts of the policy {theirs.kind!r} (dialect {theirs.dialect.kind!r}) "
+                "are fixed; leave this out, or choose a language model with the dialect 'chat'"
+            )

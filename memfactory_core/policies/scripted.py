@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from memfactory_core.dialects import quoted
+from memfactory_core.dialects import ANSWER, CITED, NONE, quoted
 from memfactory_core.episode import Ask, Sampler
 from memfactory_core.policies import Policy
 from memfactory_core.policies.contradiction import same_subject, value_of
@@ -54,13 +54,18 @@ class ScriptedSampler(Sampler):
 
     def _respond(self, ask: Ask) -> str:
         if ask.role == "answer":
-            return self._answer(ask)
+            said = self._answer(ask)
+            return self._cite(ask, said) if ask.facts.get("cites") else said
         if ask.role == "update":
             return self._rewrite(ask)
         if ask.role == "manage":
             return self._manage(ask)
         if ask.role == "rerank":
             return self._choose(ask)
+        if ask.role == "search":
+            return self._search(ask)
+        if ask.role == "index":
+            return " ".join(w for w in words(ask.facts["text"]) if w not in STOP_WORDS) or "-"
         raise ValueError(f"the scripted policy does not know the role {ask.role!r}")
 
     def _answer(self, ask: Ask) -> str:
@@ -134,6 +139,28 @@ class ScriptedSampler(Sampler):
             best = rank_by_overlap([m.text for m in candidates], ask.facts["question"])[0]
             chosen = [m for m in candidates if m.text == best][:1]
         return " ".join(quoted.quote(memory.text, memory.id) for memory in chosen)
+
+    def _search(self, ask: Ask) -> str:
+        """A query: nothing never looks, random does by chance, clairvoyant where something is needed; all search for
+        the question's own words."""
+        looks = self.strategy != "nothing"
+        if self.strategy == "random":
+            looks = self.random.random() < 0.5
+        if self.strategy == "clairvoyant":
+            asked = ask.facts["question"]
+            looks = any(q.evidence for q in ask.example.questions if q.question == asked)
+        return f"SEARCH {ask.facts['question']}" if looks else NONE
+
+    def _cite(self, ask: Ask, said: str) -> str:
+        """The answer behind the ids of the memories in which it stands."""
+        told = f" {' '.join(words(said))} "
+        cited = [
+            m
+            for m in ask.facts["memories"]
+            if told.strip() and told in f" {' '.join(words(m.text))} "
+        ]
+        named = " ".join(f"#{memory.id}" for memory in cited) or NONE
+        return f"{CITED} {named}\n{ANSWER} {said}"
 
 
 def _is_about(memory: str, about: tuple[str, str] | None, text: str) -> bool:

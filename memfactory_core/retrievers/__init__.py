@@ -12,6 +12,12 @@ from memfactory_core.episode import Context
 class Retriever(Component, ABC, family="retrievers"):
     """Which memories are read."""
 
+    @property
+    def asks(self) -> dict[str, str]:
+        """The roles in which it asks the policy, each with the name of its wording (dialects/wordings.py); parts
+        inside it tell theirs."""
+        return {}
+
     @abstractmethod
     def retrieve(self, query: str, context: Context) -> Any:
         """The hits, best first, a list of `Hit`; or a generator that asks the policy and returns them."""

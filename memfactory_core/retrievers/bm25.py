@@ -38,7 +38,9 @@ class BM25(Retriever, kind="bm25"):
 
     def scores(self, query: str, memories: list[Memory]) -> np.ndarray:
         """One score for each memory, shape (memories,)."""
-        return index(tuple(memory.text for memory in memories), self.k1, self.b).scores(query)
+        return index(tuple(memory.searched_text for memory in memories), self.k1, self.b).scores(
+            query
+        )
 
 
 class Index:

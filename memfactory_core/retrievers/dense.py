@@ -44,7 +44,8 @@ def cosines(embedder: Embedder, query: str, memories: Sequence[Memory]) -> np.nd
     if not memories:
         return np.zeros(0)
     return (
-        matrix(embedder, tuple(memory.text for memory in memories)) @ vectors(embedder, [query])[0]
+        matrix(embedder, tuple(memory.searched_text for memory in memories))
+        @ vectors(embedder, [query])[0]
     )
 
 

@@ -155,7 +155,7 @@ class RerankLinear(Retriever, kind="rerank_linear"):
 
     def describe(self, query: str, hits: Sequence[Hit], context: Context) -> Candidates:
         """The candidates as numbers; features are 0 where they are off."""
-        texts = [hit.memory.text for hit in hits]
+        texts = [hit.memory.searched_text for hit in hits]
         asked, *memories = vectors(self.embedder, [query, *texts])
         matrix = np.stack(memories)
         features = np.zeros((len(hits), len(FEATURES)), dtype=np.float32)

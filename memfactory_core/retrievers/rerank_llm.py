@@ -1,7 +1,7 @@
 """RMM's reranking in the variant of the reference framework (arXiv 2603.29493): the policy sees candidates with
 their ids and writes which of them the answer shall be read from. Trained with GRPO like any turn.
 
-Departures: 1. a choice quotes the memory before its id, so that pointing is copying and a wrong quote is
+Departures: 1. the tiny policy quotes a memory before its id, so that pointing is copying and a wrong quote is
 seen; 2. what is chosen is all that the answer is read from."""
 
 from __future__ import annotations
@@ -42,6 +42,11 @@ class RerankLLM(Retriever, kind="rerank_llm"):
     max_tokens: int = Field(512, ge=4, le=32_000)
     """The longest choice, in tokens."""
 
+    @property
+    def asks(self) -> dict[str, str]:
+        """The role in which it asks the policy, with its wording."""
+        return {"rerank": "rerank"}
+
     def retrieve(self, query: str, context: Context) -> Generator[Any, Any, list[Hit]]:
         """The chosen candidates; an output that cannot be carried out is recorded as rejected."""
         candidates = yield from context.recall(self.candidates, query)
@@ -49,7 +54,13 @@ class RerankLLM(Retriever, kind="rerank_llm"):
             return []
         text = yield from context.ask(
             "rerank",
-            select_messages(candidates, query),
+            context.prompt(
+                "rerank",
+                select_messages(candidates, query),
+                memories=[hit.memory for hit in candidates],
+                question=query,
+                most=self.most,
+            ),
             self.max_tokens,
             question=query,
             candidates=[hit.memory for hit in candidates],

@@ -27,3 +27,24 @@ def last_recalls(episode: Episode) -> list[tuple[Question, Recalled]]:
         for question in episode.example.questions
         if question.evidence and question.question in read
     ]
+
+
+def decided_looks(episode: Episode) -> list[tuple[bool, bool]]:
+    """For each question for which the policy decided whether to look: whether it did, and whether memory then held a
+    fact that the question needs. [] where the task does not say which facts are needed."""
+    if not episode.example.needed:
+        return []
+    decided = {
+        event.query: event
+        for event in episode.events
+        if isinstance(event, Recalled) and event.at is None and event.searched is not None
+    }
+    held = holdings_of(episode)
+    return [
+        (
+            bool(event.searched),
+            any(held[item].held_before(event.seq) for item in question.evidence),
+        )
+        for question in episode.example.questions
+        if (event := decided.get(question.question))
+    ]

@@ -23,6 +23,9 @@ from memfactory_core.trace import Wrote
 from memfactory_core.types import Hit, Memory, Op
 
 MEMORY = "memory://"
+KEPT = "memfactory_text"
+"""Under this name in a row's meta stands the text of a memory that is found by a key: the table's column `text` is
+what is searched, and tables that were made before there were keys stay readable."""
 OPTIMIZE_EVERY = 100
 """Batches after which a table that is kept merges its small files."""
 _OPEN: set[tuple[str, str]] = set()
@@ -126,11 +129,12 @@ class LanceBank(RamBank):
         return self.settings.embedder.embed([text])[0]
 
     def _rows(self, memories: list[Memory]) -> list[dict[str, Any]]:
-        vectors = self.settings.embedder.embed([memory.text for memory in memories])
+        vectors = self.settings.embedder.embed([memory.searched_text for memory in memories])
         return [
             {
-                **memory.model_dump(exclude={"meta"}),
-                "meta": json.dumps(memory.meta),
+                **memory.model_dump(exclude={"meta", "key", "text"}),
+                "text": memory.searched_text,
+                "meta": json.dumps(memory.meta | ({KEPT: memory.text} if memory.key else {})),
                 "vector": vector,
             }
             for memory, vector in zip(memories, vectors, strict=True)
@@ -161,7 +165,10 @@ class LanceBank(RamBank):
         columns = ["id", "text", "created", "updated", "source", "meta"]
         rows = self.table.search().select(columns).limit(self.table.count_rows()).to_list()
         for row in sorted(rows, key=lambda row: int(row["id"])):
-            self.memories[row["id"]] = Memory(**{**row, "meta": json.loads(row["meta"])})
+            meta = json.loads(row["meta"])
+            key = row["text"] if KEPT in meta else ""
+            text = meta.pop(KEPT, row["text"])
+            self.memories[row["id"]] = Memory(**{**row, "text": text, "key": key, "meta": meta})
         self.is_indexed = bool(self.table.list_indices())
         self.next_id = max((int(i) for i in self.memories), default=0) + 1
         if self._counter in names:

@@ -37,12 +37,14 @@ class RamBank(Bank):
         if op.action == "add":
             if len(self.memories) >= self.capacity:
                 raise Refused(f"the bank is full: it holds {self.capacity} memories")
-            known = Memory(id=str(self.next_id), text=text, created=seq, updated=seq, source=source)
+            known = Memory(
+                id=str(self.next_id), text=text, created=seq, updated=seq, source=source, key=op.key
+            )  # fmt: skip
             self.next_id += 1
             self.memories[known.id] = known
             return self._event(op, seq, source, known.id, None, text)
         if op.action == "update" and known:
-            update = {"text": text, "updated": seq, "source": source}
+            update = {"text": text, "updated": seq, "source": source, "key": op.key}
             self.memories[known.id] = known.model_copy(update=update)
             return self._event(op, seq, source, known.id, known.text, text)
         if op.action == "delete" and known:
@@ -70,7 +72,7 @@ class RamBank(Bank):
     ) -> Wrote:
         return Wrote(
             seq=seq, at=at, action=op.action, memory_id=memory_id, before=before, after=after,
-            reason=op.reason,
+            reason=op.reason, key=op.key if op.action in ("add", "update") else "",
         )  # fmt: skip
 
 

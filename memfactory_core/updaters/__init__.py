@@ -12,6 +12,12 @@ from memfactory_core.episode import Context
 class Updater(Component, ABC, family="updaters"):
     """How facts become changes of the memory."""
 
+    @property
+    def asks(self) -> dict[str, str]:
+        """The roles in which it asks the policy, each with the name of its wording (dialects/wordings.py); parts
+        inside it tell theirs."""
+        return {}
+
     @abstractmethod
     def update(self, facts: list[str], context: Context) -> Any:
         """The operations for these facts, a list of `Op`; or a generator that asks the policy for them.

@@ -14,8 +14,8 @@ from memfactory_core.episode import Context
 from memfactory_core.retrievers import Retriever
 from memfactory_core.retrievers.bm25 import BM25
 from memfactory_core.types import Memory, Message, Op
-from memfactory_core.updaters import Updater
 from memfactory_core.updaters.crud import decide_each
+from memfactory_core.updaters.keys import KeyedUpdater
 
 SYSTEM = (
     "You keep memories by topic. You see the memories that are most similar to a new one, each followed by "
@@ -31,7 +31,7 @@ def merge_messages(related: list[Memory], fact: str) -> list[Message]:
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}]
 
 
-class Merge(Updater, kind="merge"):
+class Merge(KeyedUpdater, kind="merge"):
     """The policy adds each topic or merges it into a similar memory (RMM)."""
 
     related: Part[Retriever] = BM25(top_k=5)
@@ -39,8 +39,14 @@ class Merge(Updater, kind="merge"):
     max_tokens: int = Field(512, ge=4, le=32_000)
     """The longest operation, in tokens; one that is cut off there is rejected."""
 
+    @property
+    def asks(self) -> dict[str, str]:
+        """The decision's role, and that of keys."""
+        return self.roles("merge")
+
     def update(self, facts: list[str], context: Context) -> Generator[Any, Any, list[Op]]:
         """One decision for each topic, carried out before the next."""
         return decide_each(
-            "merge", facts, context, self.related, self.max_tokens, merge_messages, merging=True
-        )
+            "merge", facts, context, self.related, self.max_tokens, merge_messages, merging=True,
+            updater=self,
+        )  # fmt: skip

@@ -4,7 +4,7 @@ and writes the memory anew. Departure: 1. the wording is ours, short enough for 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -34,9 +34,17 @@ class Overwrite(Updater, kind="overwrite"):
     """The policy rewrites the whole memory after each section (MemAgent)."""
 
     max_tokens: int = Field(1024, ge=4, le=32_000)
-    """The longest memory the policy may write, in tokens; a write that is cut off there is rejected."""
+    """The longest memory the policy may write, in tokens; the paper's is 1,024."""
+    too_long: Literal["reject", "cut"] = "reject"
+    """What becomes of a memory that is longer than its tokens or the store's characters allow: it is rejected and the
+    old one stays, or it is cut there, as in the paper."""
     sees_question: bool = True
     """Whether the policy knows the question while it reads, as in the paper."""
+
+    @property
+    def asks(self) -> dict[str, str]:
+        """The role in which it asks the policy, with its wording."""
+        return {"update": "update"}
 
     def update(self, facts: list[str], context: Context) -> Generator[Any, Any, list[Op]]:
         """One turn and one overwrite for each section."""
@@ -44,9 +52,15 @@ class Overwrite(Updater, kind="overwrite"):
             kept = context.bank.all()
             texts = [memory.text for memory in kept]
             question = context.question if self.sees_question else "What is worth knowing?"
-            text = yield from context.ask(
+            asked = context.prompt(
                 "update",
                 remember_messages(texts, section, question, context.bank.budget),
+                memory=join_memory(texts), text=section, question=question,
+                budget=context.bank.budget, tokens=self.max_tokens,
+            )  # fmt: skip
+            text = yield from context.ask(
+                "update",
+                asked,
                 self.max_tokens,
                 budget=context.bank.budget,
                 memory=" ".join(texts),
@@ -56,7 +70,10 @@ class Overwrite(Updater, kind="overwrite"):
             written, wrong = context.dialect_of("update").read_memory(
                 text, "\n".join([*texts, section, question])
             )
-            wrong = "cut off at the length limit" if context.cut_off else wrong
+            if self.too_long == "cut":
+                written = written[: context.bank.budget]
+            elif context.cut_off:
+                wrong = "cut off at the length limit"
             memory_id = kept[0].id if kept else None
             if wrong:
                 op = Op(action="reject", memory_id=memory_id, text=text, reason=wrong)
