@@ -17,6 +17,7 @@ from memfactory_core.errors import ConfigError
 from memfactory_core.paradigms import Paradigm, asked_roles
 from memfactory_core.policies import Policy
 from memfactory_core.policies.roles import (
+    JUDGE,
     Role,
     RoleSampler,
     check_spoken,
@@ -218,10 +219,9 @@ class RunConfig(Settings):
                 f"the policy {self.policy.kind!r} cannot be trained; set mode to 'evaluate' "
                 "or choose a trainable policy"
             )
-        check_spoken(
-            self.policy, self.roles, asked_roles(self.paradigm)[1], self.paradigm.cites,
-            self.paradigm.prompts,
-        )  # fmt: skip
+        asked = {*asked_roles(self.paradigm)[1], *({JUDGE} & set(self.roles))}
+        check_spoken(self.policy, self.roles, asked, self.paradigm.cites, self.paradigm.prompts)
+        self._check_judge()
         if self.mode == "train":
             self._check_roles()
         if self.mode == "retrieve" and not self.retrieval.retrievers:
@@ -235,6 +235,17 @@ class RunConfig(Settings):
                 "evaluation.seed equals seed: choose another, examples must be held out"
             )
         return self
+
+    def _check_judge(self) -> None:
+        """ValueError where nobody gives the verdicts that are paid for, or two do."""
+        paid = [n for n, part in self.reward.items() if "judge" in (n, getattr(part, "kind", ""))]
+        if paid and JUDGE not in self.roles:
+            raise ValueError(
+                f"reward.{paid[0]} needs a judge while a policy is trained: set roles.judge to the policy that judges "
+                "(an endpoint, a model's folder, or 'start')"
+            )
+        if JUDGE in self.roles and self.evaluation.judge:
+            raise ValueError("two judges: leave evaluation.judge or roles.judge out")
 
     def _check_roles(self) -> None:
         """ValueError where the paradigm trains turns that another policy says."""
@@ -254,8 +265,8 @@ class RunConfig(Settings):
     def load_policies(self, weights: Path | None, start: Path | None) -> RoleSampler:
         """The live policy with the weights in a folder (None: its own), and for the roles that have one of their
         own that one; `start` is what "start" stands for. PolicyError where one cannot be loaded."""
-        others = load_roles(self.roles, self.policy, start)
-        return RoleSampler(self.policy.load(weights), others)
+        own = self.policy.load(weights)
+        return RoleSampler(own, load_roles(self.roles, self.policy, own, weights, start))
 
     @property
     def held_out(self) -> Task:

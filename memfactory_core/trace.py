@@ -90,6 +90,8 @@ class Episode(Record):
     scores: dict[str, float] = Field(default_factory=dict)
     reward: float = 0.0
     advantage: float = 0.0
+    dropped: bool = False
+    """A part of the reward could not be found out (a judge failed): the episode counts in no mean and no gradient."""
     stop_reason: Literal["answered", "failed"] = "answered"
 
 

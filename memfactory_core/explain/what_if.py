@@ -138,7 +138,8 @@ def play_again(
     ]
     runnable = paradigm if change.undo is None else Undoing(paradigm, change.undo)
     played = run_episodes(runnable, Replaying(episode, change, policy), copies, temperature)
-    scored = score_all(played, weights)
+    judge = getattr(policy, "judge", None)  # of a run whose `roles` name one
+    scored = score_all(judge.judge(played) if judge else played, weights)
     rewards: dict[str, Any] = interval([one.reward for one in scored])
     return Outcome(
         before=episode.reward, after=rewards["mean"], low=rewards["low"], high=rewards["high"],

@@ -3,14 +3,19 @@ they say is marked as theirs and never trained on (Memory-R1 trains one agent wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from memfactory_core.dialects import Dialect
 from memfactory_core.episode import Ask, Sampler
 from memfactory_core.policies import Policy
-from memfactory_core.types import Completion
+from memfactory_core.policies.hf import HF
+from memfactory_core.policies.language_model import LanguageModelSampler
+from memfactory_core.rewards.judge import RoleJudge
+from memfactory_core.types import Completion, Example, Message
 
 Role = Literal[
     "extract", "update", "manage", "merge", "index", "search", "rerank", "answer", "judge"
@@ -18,6 +23,8 @@ Role = Literal[
 """Who asks: the extractor, the updaters (rewriting, CRUD, merging, keys), the retrievers (whether to look, which to
 read), the one who answers, the judge of answers."""
 JUDGE: Role = "judge"
+JUDGE_TOKENS = 512
+"""The longest verdict of a policy that judges, thinking included."""
 START = "start"
 """A role's policy that is a frozen copy of the weights that the run starts from."""
 Complete = Callable[[Sequence[Ask], float], list[Completion]]
@@ -30,6 +37,23 @@ class RoleSampler(Sampler):
         """`others` names for each role who answers and how."""
         self.own = own
         self.others = others
+        self.judge = self._find_judge()
+        """Who judges answers, None where `roles.judge` names nobody."""
+
+    def _find_judge(self) -> RoleJudge | None:
+        if JUDGE not in self.others:
+            return None
+        name, sampler = self.others[JUDGE]
+        nothing = Example(id="judge", observations=(), question="", answers=())
+
+        def speak(conversations: Sequence[Sequence[Message]]) -> list[Completion]:
+            asks = [
+                Ask(JUDGE, tuple(messages), JUDGE_TOKENS, False, {}, nothing)
+                for messages in conversations
+            ]
+            return sampler.complete(asks, 0.0)
+
+        return RoleJudge(name, speak)
 
     def dialect_of(self, role: str) -> Dialect:
         """The dialect of the role's policy."""
@@ -81,21 +105,70 @@ class RoleSampler(Sampler):
         return list(found.values())
 
 
+class WithoutAdapters(Sampler):
+    """The starting weights of a model that is trained by adapters (LoRA): the same model with its adapters switched
+    off while it answers, so that a frozen copy of it needs no memory."""
+
+    def __init__(self, own: LanguageModelSampler) -> None:
+        self.own = own
+
+    def dialect_of(self, role: str) -> Dialect:
+        """The policy's own."""
+        return self.own.dialect_of(role)
+
+    def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
+        """One completion for each ask, by the model as it was before its training."""
+        # by transformers whatever the policy generates with: another engine holds weights of its own
+        plain = partial(LanguageModelSampler.generate, self.own)
+        with adapters_off(self.own.model):
+            return self.own.complete_by(plain, asks, temperature)
+
+
+@contextmanager
+def adapters_off(model: Any) -> Iterator[None]:
+    """Switches a model's adapters off and on again. They stand in its layers: who wraps the model (PEFT's class does,
+    once training has begun) does not matter."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
+    for layer in layers:
+        layer.enable_adapters(False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.enable_adapters(True)
+
+
 def load_roles(
-    roles: Mapping[Role, Policy | Literal["start"]], own: Policy, start: Path | None
+    roles: Mapping[Role, Policy | Literal["start"]],
+    policy: Policy,
+    own: Sampler,
+    weights: Path | None,
+    start: Path | None,
 ) -> dict[str, tuple[str, Sampler]]:
-    """For each role with a policy of its own: its name and the live policy, each loaded once. `own` is the run's
-    policy and `start` the folder of its starting weights (None: those it ships with)."""
+    """For each role with a policy of its own: its name and the live policy, each loaded once. `policy` is the run's
+    own, `own` its sampler with the weights in the folder `weights`, and `start` the folder of its starting weights
+    (None: those it ships with)."""
     loaded: dict[str, tuple[str, Sampler]] = {}
-    for policy in roles.values():
-        key = _key(policy)
+    for theirs in roles.values():
+        key = _key(theirs)
         if key in loaded:
             continue
-        if isinstance(policy, str):
-            loaded[key] = START, own.load(start)
+        if not isinstance(theirs, str):
+            loaded[key] = theirs.kind, theirs.load()
+        elif isinstance(own, LanguageModelSampler) and _is_under_adapters(policy, weights, start):
+            loaded[key] = START, WithoutAdapters(own)
         else:
-            loaded[key] = policy.kind, policy.load()
-    return {role: loaded[_key(policy)] for role, policy in roles.items()}
+            loaded[key] = START, policy.load(start)
+    return {role: loaded[_key(theirs)] for role, theirs in roles.items()}
+
+
+def _is_under_adapters(policy: Policy, weights: Path | None, start: Path | None) -> bool:
+    """Whether the starting weights lie under the adapters of the policy as it was loaded. An earlier run's adapters
+    would have to be kept beside its own, and whole weights have replaced the start."""
+    whole = weights is not None and (weights / "config.json").is_file()
+    return isinstance(policy, HF) and policy.lora_rank > 0 and start is None and not whole
 
 
 def _key(policy: Policy | Literal["start"]) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from memfactory_core.dialects import ANSWER, CITED, NONE, quoted
 from memfactory_core.episode import Ask, Sampler
@@ -197,6 +197,7 @@ def fill(sentences: Sequence[str], budget: int) -> str:
 class Scripted(Policy, kind="scripted"):
     """A fixed strategy instead of a model: a baseline that needs no training."""
 
+    not_learned: ClassVar[tuple[str, ...]] = ("judge",)
     strategy: Strategy = "overlap"
     """What it keeps: the sentences that overlap most with the question, everything, nothing, the first, the
     last or random ones; `clairvoyant` knows the evidence and shows what is possible."""

@@ -69,6 +69,11 @@ class Reward(Component, ABC, family="rewards"):
         single questions have no value of. Evaluations count each question and its category by it."""
         return ()
 
+    def is_unknown(self, episode: Episode) -> bool:
+        """Whether the value should be there and could not be found out; an episode that is paid by it is then dropped
+        and not counted as 0."""
+        return False
+
     @classmethod
     def summary(cls) -> str:
         """What it measures, its range and where it applies."""
@@ -230,7 +235,8 @@ def score_all(episodes: Iterable[Episode], weights: Weights) -> list[Episode]:
     scored = []
     for episode in episodes:
         scores = measure(episode, parts)
-        found = {"scores": scores, "reward": total(scores, weights)}
+        unknown = any(parts[name].is_unknown(episode) for name in weights)
+        found = {"scores": scores, "reward": total(scores, weights), "dropped": unknown}
         scored.append(episode.model_copy(update=found))
     return scored
 

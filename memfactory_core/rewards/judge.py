@@ -3,15 +3,17 @@ exact match and F1, never in their place. The same answers earn very different s
 prompts, so that the judge is named wherever its score is shown.
 
 A call that fails, or an output that is no verdict, leaves that answer out of the score: it is counted and
-told, never held against the policy. The prompt is ours.
+told, never held against the policy. As a part of the reward the verdict comes from `roles.judge`, and an episode with
+an answer that could not be judged is dropped: it counts in no mean and no gradient. The prompt is ours.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -91,20 +93,19 @@ class Judge(BaseModel):
         """How results name the judge."""
         return f"{self.model} at {self.host}"
 
-    def load(self) -> LiveJudge:
+    def load(self) -> Judging:
         """The judge, ready to be asked; nothing is sent yet."""
         return LiveJudge(self)
 
 
 class JudgedRight(Reward, kind="judge"):
-    """The judge called the answer right."""
+    """The judge called the answer right. As a reward it needs `roles.judge`."""
 
     title = "Right for the judge"
     about = "answers"
     low, high = 0.0, 1.0
-    needs = "an evaluation has a judge and it gave a verdict"
+    needs = "there is a judge (`evaluation.judge`, `roles.judge`) and it gave a verdict"
     order = 50
-    trains = False
 
     def measure_each(self, episode: Episode) -> Sequence[float | None]:
         """The verdicts."""
@@ -115,24 +116,31 @@ class JudgedRight(Reward, kind="judge"):
         given = [verdict for verdict in episode.verdicts if verdict is not None]
         return fmean(given) if given else None
 
+    def is_unknown(self, episode: Episode) -> bool:
+        """An answer has no verdict: the rewards of the episode's group would be of other questions than its own."""
+        return not episode.verdicts or None in episode.verdicts
 
-class LiveJudge:
+
+class Judging(ABC):
     """Judges answers and counts those that it could not judge. Answers that were judged before (same
-    question, same golds) are not sent again."""
+    question, same golds) are not judged again."""
 
-    def __init__(self, settings: Judge) -> None:
-        self.settings = settings
-        self.endpoint = ChatEndpoint(
-            settings.base_url, settings.model, settings.key_variable, settings.timeout
-        )
+    model: str
+    host: str
+    """Where the judge is, for the record."""
+
+    def __init__(self) -> None:
         self.known: dict[GivenAnswer, float] = {}
         self.begin()
 
     def begin(self) -> None:
-        """Starts a new account, and asks again where it had given up."""
+        """Starts a new account."""
         self.answers = 0
         self.dropped: Counter[str] = Counter()
-        self.failed_in_a_row = 0
+
+    @abstractmethod
+    def ask(self, answers: Sequence[GivenAnswer]) -> list[float | str]:
+        """For each answer the verdict, or the reason why there is none."""
 
     def account(self) -> dict[str, Any]:
         """What was judged since `begin`: {"answers", "dropped", "reasons": {reason: count}}, the three
@@ -150,8 +158,7 @@ class LiveJudge:
         flat = [one for several in asked for one in several]
         self.answers += len(flat)
         new = [one for one in dict.fromkeys(flat) if one not in self.known]
-        with ThreadPoolExecutor(self.settings.parallel) as pool:
-            found = dict(zip(new, pool.map(self._ask, new), strict=True))
+        found = dict(zip(new, self.ask(new), strict=True))
         self.known |= {
             one: verdict for one, verdict in found.items() if not isinstance(verdict, str)
         }
@@ -166,8 +173,29 @@ class LiveJudge:
             judged.append(told.model_copy(update={"scores": scores}))
         return judged
 
-    def _ask(self, one: GivenAnswer) -> float | str:
-        """The verdict, or the reason why there is none."""
+
+class LiveJudge(Judging):
+    """A judge behind an endpoint."""
+
+    def __init__(self, settings: Judge) -> None:
+        self.settings = settings
+        self.model, self.host = settings.model, settings.host
+        self.endpoint = ChatEndpoint(
+            settings.base_url, settings.model, settings.key_variable, settings.timeout
+        )
+        super().__init__()
+
+    def begin(self) -> None:
+        """Starts a new account, and asks again where it had given up."""
+        super().begin()
+        self.failed_in_a_row = 0
+
+    def ask(self, answers: Sequence[GivenAnswer]) -> list[float | str]:
+        """For each answer the verdict, or the reason why there is none."""
+        with ThreadPoolExecutor(self.settings.parallel) as pool:
+            return list(pool.map(self._ask_one, answers))
+
+    def _ask_one(self, one: GivenAnswer) -> float | str:
         if not one.answer:
             return 0.0
         if self.failed_in_a_row >= GIVE_UP:
@@ -176,10 +204,42 @@ class LiveJudge:
             said = self.endpoint.chat(judge_messages(one), self.settings.max_tokens, 0.0)
         except PolicyError as error:
             self.failed_in_a_row += 1
-            return " ".join(str(error).split())[:160]
+            return _reason(error)
         self.failed_in_a_row = 0
-        verdict = read_verdict(said)
-        return "the output was no verdict" if verdict is None else verdict
+        return _verdict_or_reason(said)
+
+
+Speak = Callable[[Sequence[Sequence[Message]]], list[Completion]]
+"""One completion for each conversation; PolicyError where there are none."""
+
+
+class RoleJudge(Judging):
+    """A policy of the run's own as judge (`roles.judge`)."""
+
+    def __init__(self, model: str, speak: Speak) -> None:
+        self.model, self.host = model, "roles.judge"
+        self.speak = speak
+        super().__init__()
+
+    def ask(self, answers: Sequence[GivenAnswer]) -> list[float | str]:
+        """For each answer the verdict, or the reason why there is none; all in one batch, so that one error of the
+        policy leaves them all without."""
+        said = [one for one in answers if one.answer]
+        try:
+            completions = self.speak([judge_messages(one) for one in said]) if said else []
+        except PolicyError as error:
+            return [_reason(error)] * len(answers)
+        verdicts = dict(zip(said, map(_verdict_or_reason, completions), strict=True))
+        return [verdicts.get(one, 0.0) for one in answers]
+
+
+def _reason(error: PolicyError) -> str:
+    return " ".join(str(error).split())[:160]
+
+
+def _verdict_or_reason(said: Completion) -> float | str:
+    verdict = read_verdict(said)
+    return "the output was no verdict" if verdict is None else verdict
 
 
 def judge_messages(one: GivenAnswer) -> list[Message]:

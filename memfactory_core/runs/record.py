@@ -9,7 +9,7 @@ from typing import Any
 
 from memfactory_core.config import RunConfig
 from memfactory_core.errors import RunError
-from memfactory_core.rewards.judge import LiveJudge
+from memfactory_core.rewards.judge import Judging
 from memfactory_core.runs.disk import write_json
 from memfactory_core.runs.models import describe_models
 from memfactory_core.tasks.data_file import sha256
@@ -38,11 +38,11 @@ def add_versions(folder: Path, config: RunConfig) -> None:
     write_json(folder / "run.json", read(folder) | added)
 
 
-def add_judge(folder: Path, when: str, judge: LiveJudge) -> None:
+def add_judge(folder: Path, when: str, judge: Judging) -> None:
     """Names the judge and says what it left out of the evaluation before or after."""
     values = read(folder)
     kept = values.setdefault("judge", {})
-    kept |= {"model": judge.settings.model, "host": judge.settings.host, when: judge.account()}
+    kept |= {"model": judge.model, "host": judge.host, when: judge.account()}
     write_json(folder / "run.json", values)
 
 

@@ -128,6 +128,7 @@ class Work:
         sampler = self.config.load_policies(
             policy if trained else start, role_weights(self.engine, self.config)
         )
+        self.judge = self.judge or sampler.judge
         if hasattr(sampler.own, "model"):
             require_finite(sampler.own.model)
         if self.config.mode == "evaluate":

@@ -8,7 +8,7 @@ from typing import Any
 from memfactory_core.episode import Sampler, run_episodes
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.rewards import Reward, Weights, measures, score_all
-from memfactory_core.rewards.judge import LiveJudge
+from memfactory_core.rewards.judge import Judging
 from memfactory_core.scoring.intervals import Interval, interval
 from memfactory_core.trace import Episode
 from memfactory_core.types import Example
@@ -30,7 +30,7 @@ def evaluate(
     weights: Weights,
     samples: int = 0,
     on_episodes: Callable[[str, list[Episode]], None] | None = None,
-    judge: LiveJudge | None = None,
+    judge: Judging | None = None,
     seed: int = 0,
 ) -> dict[str, Summary]:
     """{"greedy": ..., "sampled": ...}: one greedy attempt per example and, where `samples` > 0, that many at
@@ -48,9 +48,7 @@ def evaluate(
             batch = queue[start : start + BATCH]
             groups = [f"{name}-{example.id}" for example in batch]
             played = run_episodes(paradigm, sampler, batch, temperature, groups)
-            scored = score_all(played, weights)
-            if judge:
-                scored = judge.judge(scored)
+            scored = score_all(judge.judge(played) if judge else played, weights)
             if on_episodes:
                 on_episodes(name, scored)
             episodes.extend(scored)
@@ -76,7 +74,8 @@ def summarize(episodes: Sequence[Episode], weights: Weights | None = None) -> Su
             single = {entry[0] for entry in entries}
             values = [entry for entry in values if entry[0] not in single]
             values += [entry[:3] for entry in entries]
-        values.append(("reward", episode.example.id, episode.reward))
+        if not episode.dropped:
+            values.append(("reward", episode.example.id, episode.reward))
         for name, unit, value in values:
             by_score.setdefault(name, {}).setdefault(unit, []).append(value)
     for name, unit, value, category in answers if several else ():

@@ -136,7 +136,10 @@ class LoCoMo(Task, kind="locomo"):
             for item in example.evidence
         ]
         read = self._read(turns[start : needed[-1] + 1])
-        return example.model_copy(update={"observations": read, "evidence": tuple(evidence)})
+        meta = {**example.meta, "linked_turn": len(read) - 1}
+        return example.model_copy(
+            update={"observations": read, "evidence": tuple(evidence), "meta": meta}
+        )
 
     def _turns(self, entry: Entry) -> list[Said]:
         conversation = entry.value("conversation", dict)

@@ -17,13 +17,17 @@ def with_advantages(
 ) -> list[Episode]:
     """The episodes with their advantages, in order: reward minus the group's mean, divided by the
     standard deviation of the group or the batch, or not (`scale`: group, batch, none); those below zero are
-    weighted by `negative`."""
+    weighted by `negative`. Dropped episodes are compared with nobody and have none."""
     groups: dict[str, list[float]] = {}
-    for episode in episodes:
+    counted = [episode for episode in episodes if not episode.dropped]
+    for episode in counted:
         groups.setdefault(episode.group_id, []).append(episode.reward)
-    batch_std = statistics.pstdev([episode.reward for episode in episodes])
+    batch_std = statistics.pstdev([episode.reward for episode in counted]) if counted else 0.0
     result = []
     for episode in episodes:
+        if episode.dropped:
+            result.append(episode.model_copy(update={"advantage": 0.0}))
+            continue
         rewards_G = groups[episode.group_id]
         advantage = episode.reward - statistics.fmean(rewards_G)
         if scale != "none":
@@ -35,20 +39,22 @@ def with_advantages(
 
 
 def equal_groups(episodes: Sequence[Episode]) -> set[str]:
-    """The ids of groups whose episodes all earned the same: they carry no gradient."""
+    """The ids of groups whose episodes all earned the same, or were dropped: they carry no gradient."""
     groups: dict[str, set[float]] = {}
     for episode in episodes:
-        groups.setdefault(episode.group_id, set()).add(round(episode.reward, 9))
-    return {group for group, rewards in groups.items() if len(rewards) == 1}
+        rewards = groups.setdefault(episode.group_id, set())
+        if not episode.dropped:
+            rewards.add(round(episode.reward, 9))
+    return {group for group, rewards in groups.items() if len(rewards) <= 1}
 
 
 def to_rows(episodes: Sequence[Episode], drop_silent: bool = False) -> list[Row]:
     """One row for each trainable turn with sampled ids; `drop_silent` leaves out episodes whose advantage is
-    zero."""
+    zero. Those that were dropped have none, whatever the settings."""
     return [
         (turn, episode.advantage)
         for episode in episodes
-        if not drop_silent or abs(episode.advantage) > 1e-9
+        if not episode.dropped and (not drop_silent or abs(episode.advantage) > 1e-9)
         for turn in episode.turns
         if turn.trainable and turn.completion.completion_ids
     ]

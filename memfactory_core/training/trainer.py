@@ -164,7 +164,8 @@ class MemoryGRPOTrainer(GRPOTrainer):
                 f"of that kind and without a policy of its own (roles: {', '.join(self.players.others) or 'none'})"
             )
         self.model.train(mode == "train")
-        episodes = score_all(played, self.weights)
+        judge = self.players.judge
+        episodes = score_all(judge.judge(played) if judge else played, self.weights)
         self._check_groups(episodes)
         episodes = with_advantages(episodes, self.settings.scale_rewards, self.settings.negative)
         if self.on_episodes:
@@ -312,12 +313,16 @@ class MemoryGRPOTrainer(GRPOTrainer):
             )
 
     def _log_scores(self, mode: str, episodes: Sequence[Episode], equal: int) -> None:
-        values: dict[str, list[float]] = {"reward": [episode.reward for episode in episodes]}
-        for episode in episodes:
+        counted = [episode for episode in episodes if not episode.dropped]
+        values: dict[str, list[float]] = {"reward": [episode.reward for episode in counted]}
+        for episode in counted:
             for name, value in episode.scores.items():
                 values.setdefault(f"score/{name}", []).append(value)
+        if self.players.judge:
+            values["dropped"] = [float(episode.dropped) for episode in episodes]
         for name, numbers in values.items():
-            self._metrics[mode][name].append(statistics.fmean(numbers))
+            if numbers:
+                self._metrics[mode][name].append(statistics.fmean(numbers))
         groups = len({episode.group_id for episode in episodes})
         self._metrics[mode]["equal_groups"].append(equal / groups)
 

@@ -16,6 +16,7 @@ from memfactory_core.training.trainer import MemoryGRPOTrainer
 from tests.policies.test_policies import save_model
 from tests.tasks.records import DOCUMENTS, locomo, write
 
+HOW = ("full", "lora")
 NAMES = [name for name in recipes() if "qwen3" in name]
 SMALL = [
     "policy.dtype=float32", "policy.gradient_checkpointing=false", "paradigm.answer_tokens=4",
@@ -25,8 +26,18 @@ SMALL = [
 SHORT = {
     "memagent": ["paradigm.updater.max_tokens=4", "task.section=200"],
     "memory_r1": ["paradigm.updater.max_tokens=4"],
-    "rmm": ["paradigm.retriever.max_tokens=4"],
+    # a random model writes no topic that could be read: what is said is kept, the choice is trained
+    "rmm": [
+        "paradigm.retriever.max_tokens=4",
+        "paradigm.extractor=verbatim",
+        "paradigm.updater=append",
+    ],
 }
+LEARNED = {
+    "memory-r1-qwen3-full": {"manage"}, "memory-r1-qwen3-lora": {"manage"},
+    "memory-r1-qwen3-answerer": {"answer"}, "rmm-qwen3-full": {"rerank"}, "rmm-qwen3-lora": {"rerank"},
+}  # fmt: skip
+"""Whose turns are trained, where it is not all."""
 CONVERSATIONS = ("conv-26", "conv-30", "conv-41", "conv-42", "conv-43", "conv-44")
 
 
@@ -66,11 +77,8 @@ def shrunk(name, files):
 
 
 def test_each_paradigm_has_a_recipe_with_adapters_and_one_for_the_whole_model():
-    assert NAMES == [
-        f"{paradigm}-qwen3-{how}"
-        for paradigm in ("memagent", "memory-r1", "rmm")
-        for how in ("full", "lora")
-    ]
+    both = [f"{name}-qwen3-{how}" for name in ("memagent", "memory-r1", "rmm") for how in HOW]
+    assert sorted([*both, "memory-r1-qwen3-answerer"]) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -83,7 +91,7 @@ def test_a_recipe_has_its_papers_settings(name):
     )
     mine = [str(Path("mine.json").resolve())]
     assert config.held_out.files() == config.task.files() == mine
-    lora = name.endswith("lora")
+    lora = not name.endswith("full")
     assert (config.policy.lora_rank > 0) == lora
     assert config.training.learning_rate == (1e-5 if lora else 1e-6)
     assert (config.training.beta, config.training.clip, config.training.temperature) == (
@@ -98,12 +106,22 @@ def test_a_recipe_has_its_papers_settings(name):
         assert (paradigm.updater.max_tokens, paradigm.answer_tokens) == (1024, 1024)
     if paradigm.kind == "memory_r1":
         assert training.groups * training.group_size == 128 and training.scale_rewards == "group"
-        assert paradigm.retriever.top_k == 60 and config.task.window == 50
+        banks = (paradigm.retriever, paradigm.updater.related)
+        assert [(bank.kind, bank.inner.top_k) for bank in banks] == [
+            ("speakers", 30),
+            ("speakers", 10),
+        ]
+        assert config.task.window == 50 and paradigm.temporal_bank and paradigm.cites
+        frozen = {"answer": "manage"}.get(paradigm.trains, "answer")
+        assert config.roles == {frozen: "start"} and config.reward == {"exact_match": 1.0}
         assert (paradigm.updater.max_tokens, paradigm.answer_tokens) == (2048, 2048)
         assert config.task.conversations == ("conv-26",)
         assert config.held_out.conversations == ("conv-30",) and config.held_out.together
     if paradigm.kind == "rmm":
         assert (paradigm.retriever.candidates.top_k, paradigm.retriever.most) == (20, 5)
+        assert (paradigm.extractor.kind, paradigm.updater.kind) == ("topics", "merge")
+        assert config.roles == dict.fromkeys(("extract", "merge", "answer"), "start")
+        assert config.reward == {"f1": 1.0, "citation": 0.5, "rejected": -0.2} and paradigm.cites
     grpo_config(training, "x", 0, use_cpu=True)  # its pieces divide its episodes
 
 
@@ -126,8 +144,9 @@ class Rewarded(MemoryGRPOTrainer):
 def test_a_step_changes_the_right_parameters_and_only_them(name, files, tmp_path):
     config = shrunk(name, files)
     policy = config.policy
-    sampler = policy.load()
-    before = {key: value.clone() for key, value in sampler.model.state_dict().items()}
+    sampler = config.load_policies(None, None)
+    own = sampler.own
+    before = {key: value.clone() for key, value in own.model.state_dict().items()}
     args = grpo_config(
         config.training, str(tmp_path), 0, use_cpu=True, save_strategy="no",
         **policy.training_arguments(),
@@ -135,7 +154,7 @@ def test_a_step_changes_the_right_parameters_and_only_them(name, files, tmp_path
     seen = []
     trainer = Rewarded(
         sampler, config.paradigm, training_examples(config), config.reward, config.training, args,
-        on_episodes=lambda step, episodes: seen.extend(episodes), **policy.trainer_options(sampler.model),
+        on_episodes=lambda step, episodes: seen.extend(episodes), **policy.trainer_options(own.model),
     )  # fmt: skip
     start = {key: value.clone() for key, value in trainer.model.state_dict().items()}
     trainable = {key for key, value in trainer.model.named_parameters() if value.requires_grad}
@@ -143,7 +162,8 @@ def test_a_step_changes_the_right_parameters_and_only_them(name, files, tmp_path
     after = trainer.model.state_dict()
     moved = {key for key, value in start.items() if not torch.equal(after[key], value)}
     assert len(seen) == 2 and trainer.state.global_step == 1
-    assert any(turn.trainable and turn.role != "answer" for one in seen for turn in one.turns)
+    learned = {turn.role for one in seen for turn in one.turns if turn.trainable}
+    assert learned == LEARNED.get(name, {"update", "answer"})
     if not policy.lora_rank:
         assert moved == trainable == set(before)
         return
