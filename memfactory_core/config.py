@@ -92,6 +92,19 @@ class Training(Settings):
     """Steps between checkpoints, from which a run can be resumed."""
 
 
+class Retention(Settings):
+    """What is kept of a training on the disk. What is measured before and after it is kept whole."""
+
+    every: int = Field(1, ge=1, le=1_000_000)
+    """Steps between those of which episodes are kept; those of the first and the last are kept too. 1 keeps all."""
+    episodes: int = Field(64, ge=1, le=1_000_000)
+    """Episodes that are kept of such a step at most; where there are more, whole groups are drawn."""
+    checkpoints: int = Field(2, ge=1, le=1000)
+    """Checkpoints that are kept, the latest; a second one helps where the last is damaged."""
+    best: bool = False
+    """Also keep the checkpoint with the highest reward: the mean over the steps since the one before."""
+
+
 class Evaluation(Settings):
     """How a policy is measured on held-out examples."""
 
@@ -171,6 +184,8 @@ class RunConfig(Settings):
     """How it is trained."""
     evaluation: Evaluation = Evaluation()
     """How it is measured."""
+    retention: Retention = Retention()
+    """What is kept of it."""
     retrieval: Retrieval = Retrieval()
     """Which retrievers are compared."""
     reranking: Reranking = Reranking()

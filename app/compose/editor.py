@@ -18,13 +18,14 @@ from app.shell.widgets import errors_in_words
 from memfactory_core import config
 from memfactory_core.config import RunConfig
 from memfactory_core.runs import jobs
+from memfactory_core.runs.footprint import foresee
 
 FIRST_PRESET = "memagent-tiny"
 UNUSED = {
     "train": {"retrieval", "reranking"},
-    "evaluate": {"training", "retrieval", "reranking"},
-    "retrieve": {"reward", "training", "reranking"},
-    "rerank": {"reward", "training"},
+    "evaluate": {"training", "retention", "retrieval", "reranking"},
+    "retrieve": {"reward", "training", "retention", "reranking"},
+    "rerank": {"reward", "training", "retention"},
 }
 """Groups of settings that a mode does not use."""
 
@@ -100,6 +101,8 @@ def _show_size(built: RunConfig) -> None:
     if built.mode == "train":
         figures = {"Steps": f"{built.training.steps:,}", "Episodes a step": f"{episodes:,}"}
     st.html(figures_row(figures))
+    if built.mode in ("train", "evaluate"):
+        st.caption(escape_markdown(f"Takes {foresee(database_engine(), built).in_words()}"))
 
 
 def _start(chosen: RunConfig) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from memfactory_core import component, config
 from memfactory_core.assignment import set_values
 from memfactory_core.cli import models
+from memfactory_core.cli.disk import print_footprint, print_removals
 from memfactory_core.cli.foreground import begin, conclude, open_database, wait_for
 from memfactory_core.cli.report import (
     about,
@@ -27,6 +28,7 @@ from memfactory_core.cli.report import (
 )
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.runs import database, jobs
+from memfactory_core.runs.footprint import foresee
 from memfactory_core.text import one_line
 
 app = typer.Typer(
@@ -89,10 +91,16 @@ def train(
     recipe: str,
     set_: Set = None,
     wait: Annotated[bool, typer.Option(help="Wait for the end and print the table.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what the run would take, and start nothing.")
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Train a recipe (a name, a .toml or .json file, a run's run.json) in the background."""
     settings = config.load(recipe, set_ or ())
+    if dry_run:
+        print_footprint(foresee(open_database(), settings), settings, json_)
+        return
     run = begin(settings)
     if not (wait or json_):
         print(run.id)
@@ -276,6 +284,21 @@ def import_(
     from memfactory_core.runs.archive import import_run
 
     print(import_run(open_database(), source).id)
+
+
+@app.command()
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say it, and remove nothing.")] = False,
+    every: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of trainings that ended, keep each N-th step's episodes alone."),
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Remove what the runs' retention does not keep and what killed processes left; never a live run's."""
+    from memfactory_core.runs.garbage import collect
+
+    print_removals(collect(open_database(), dry_run, every), dry_run, json_)
 
 
 @app.command()

@@ -123,6 +123,7 @@ def _import_folder(engine: Engine, folder: Path) -> Run:
     }  # fmt: skip
     record = kept | {"id": run_id, "created": values["created"], "config": bundle.config.dump()}
     try:
+        database.note_elsewhere(engine)
         _stage(bundle, staging, record)
 
         def bring(connection: Connection) -> None:

@@ -18,6 +18,7 @@ from sqlmodel import Session, col, create_engine, select
 
 from memfactory_core.errors import RunError
 from memfactory_core.runs import disk, schema
+from memfactory_core.runs.place import note_database
 from memfactory_core.runs.tables import ACTIVE, Run
 
 Result = TypeVar("Result")
@@ -236,10 +237,16 @@ def _read(engine: Engine, chosen: Any) -> list[Run]:
 
 
 def add_run(engine: Engine, run: Run) -> Run:
-    """Adds a run's row."""
+    """Adds a run's row; where the database lies elsewhere than the runs, a note of it stays with them."""
     values = run.model_dump()
+    note_elsewhere(engine)
     write(engine, lambda connection: connection.execute(Run.__table__.insert(), values))
     return get_run(engine, run.id)
+
+
+def note_elsewhere(engine: Engine) -> None:
+    """Leaves a note beside the runs where this database does not lie there: see `place.note_database`."""
+    note_database(_path(engine.url.render_as_string(hide_password=False)), str(engine.url))
 
 
 def worked_before() -> Any:

@@ -126,13 +126,9 @@ def forget_episodes(engine: Engine, run_id: str, phase: str, after_step: int = -
         EpisodeRow.phase == phase,
         EpisodeRow.step > after_step,
     ]
-    chosen = select(EpisodeRow.id).where(*of_phase)
 
     def take_out(connection: Connection) -> None:
-        for table in (EventRow, NeedRow, MemoryRow):
-            mine = [table.run_id == run_id, table.episode_id.in_(chosen)]
-            connection.execute(delete(table).where(*mine))
-        connection.execute(delete(EpisodeRow).where(*of_phase))
+        remove_episodes(connection, run_id, of_phase)
         later_tally = [TallyRow.phase == phase, TallyRow.step > after_step]
         connection.execute(delete(TallyRow).where(TallyRow.run_id == run_id, *later_tally))
         if phase == "train":
@@ -140,6 +136,16 @@ def forget_episodes(engine: Engine, run_id: str, phase: str, after_step: int = -
             connection.execute(delete(Metric).where(*later))
 
     write(engine, take_out)
+
+
+def remove_episodes(connection: Connection, run_id: str, chosen: Sequence[Any]) -> None:
+    """Takes out the episodes of a run that the conditions choose, with their events, needs and memories; what was
+    counted of them stays."""
+    names = select(EpisodeRow.id).where(*chosen)
+    for table in (EventRow, NeedRow, MemoryRow):
+        mine = [table.run_id == run_id, table.episode_id.in_(names)]
+        connection.execute(delete(table).where(*mine))
+    connection.execute(delete(EpisodeRow).where(*chosen))
 
 
 def _event_rows(run_id: str, episode: Episode) -> Iterable[dict[str, Any]]:

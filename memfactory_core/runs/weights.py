@@ -25,12 +25,12 @@ LONGEST_HEADER = 100_000_000
 
 def checkpoints(folder: Path) -> dict[int, Path]:
     """The whole checkpoints of a run's folder by step, the latest first."""
-    return {step: path for step, path in _written(folder).items() if not damage(path)}
+    return {step: path for step, path in written_checkpoints(folder).items() if not damage(path)}
 
 
 def last_checkpoint(folder: Path) -> Path | None:
     """The latest whole checkpoint of a run's folder, or None."""
-    written = _written(folder).values()
+    written = written_checkpoints(folder).values()
     return next((path for path in written if not damage(path)), None)
 
 
@@ -47,7 +47,7 @@ def tidy(folder: Path) -> list[str]:
     shutil.rmtree(folder / "policy.part", ignore_errors=True)
     ends = [path for path in (folder / "policy",) if path.is_dir()]
     notes = []
-    for path in [*ends, *_written(folder).values()]:
+    for path in [*ends, *written_checkpoints(folder).values()]:
         why = damage(path, inside=True)
         if why:
             aside = path.with_name(f"damaged-{path.name}")
@@ -135,7 +135,7 @@ def _read_header(path: Path) -> None:
         raise ValueError(f"{path.name} is cut short")
 
 
-def _written(folder: Path) -> dict[int, Path]:
+def written_checkpoints(folder: Path) -> dict[int, Path]:
     """The checkpoints that were written to their end, the latest first: the trainer's state is written last, so
     a folder without it is half a checkpoint."""
     found = {

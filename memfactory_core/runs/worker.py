@@ -20,7 +20,7 @@ from memfactory_core.config import build
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.policies.language_model import LanguageModelSampler
 from memfactory_core.policies.roles import RoleSampler
-from memfactory_core.runs import database, disk, jobs, record, recording
+from memfactory_core.runs import database, disk, jobs, record, recording, retention
 from memfactory_core.runs.lease import LeaseLost
 from memfactory_core.runs.tables import STARTABLE, Run
 from memfactory_core.runs.weights import (
@@ -40,8 +40,6 @@ from memfactory_core.types import Example
 HEARTBEAT = 2.0
 PATIENCE = 600.0
 """Seconds that a worker waits for a locked database or a full disk before it ends."""
-KEPT_PER_STEP = 64
-"""Episodes that are kept of one step at most; beyond that whole groups are left out of the database."""
 
 
 class Stopped(Exception):
@@ -180,7 +178,7 @@ class Work:
         examples = training_examples(config)
         args = grpo_config(
             settings, str(self.folder / "checkpoints"), config.seed,
-            use_cpu=not torch.cuda.is_available(), **config.policy.training_arguments(),
+            use_cpu=not torch.cuda.is_available(), save_total_limit=None, **config.policy.training_arguments(),
         )  # fmt: skip
         trainer = MemoryGRPOTrainer(
             sampler, config.paradigm, examples, config.reward, settings, args,
@@ -240,8 +238,7 @@ class Work:
 
     def _keep_training_episodes(self, step: int, episodes: list[Episode]) -> None:
         self.check_stop()
-        size = self.config.training.group_size
-        kept = episodes[: max(1, KEPT_PER_STEP // size) * size]
+        kept = retention.kept_episodes(self.config, step, episodes)
         recording.save_episodes(self.engine, self.run.id, "train", step, kept)
 
     def keep_metrics(self, step: int, logs: dict[str, Any]) -> None:
@@ -276,10 +273,11 @@ class Work:
             print(line, flush=True)
 
     def seal(self, step: int) -> None:
-        """Notes what the checkpoint of `step` holds, now that it is whole."""
+        """Notes what the checkpoint of `step` holds, now that it is whole; older ones go as the retention says."""
         checkpoint = self.folder / "checkpoints" / f"checkpoint-{step}"
         if checkpoint.is_dir():
             seal(checkpoint)
+            retention.drop_checkpoints(self.engine, self.run.id, self.config, self.folder)
 
     def wait_for_room(self) -> None:
         """Waits until the disk has room for another checkpoint. Busy where it gets none."""
