@@ -1,14 +1,22 @@
-"""Assignments `a.b.c=value` on the plain values of a configuration: what `--set` and the browser's command say."""
+"""Assignments `a.b.c=value` on the plain values of a configuration, what `--set` and the browser's command say; and
+what is wrong with such values, in a line for each problem."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 from memfactory_core.endpoint.address import hide_credentials
 from memfactory_core.errors import ConfigError
 from memfactory_core.tasks.settings import find_tasks, reads_the_same
 from memfactory_core.text import DEEPEST, parse_json
+
+_UNSHOWN = {"url", "base_url", "key_variable"}
+"""Settings into which a key is written by mistake: messages do not repeat them."""
+LONGEST_SHOWN = 120
+"""Characters of a value that an error message repeats."""
 
 
 def set_value(values: dict[str, Any], assignment: str) -> None:
@@ -79,3 +87,21 @@ def kinds_first(assignments: Sequence[str]) -> list[str]:
 def setting_name(assignment: str) -> str:
     """The name that an assignment `a.b=value` sets."""
     return assignment.partition("=")[0].strip()
+
+
+def explain(error: ValidationError) -> list[str]:
+    """One line for each problem of a validation: the setting's path and what is wrong with it."""
+    return [
+        f"{'.'.join(str(part) for part in problem['loc'])[:LONGEST_SHOWN] or 'settings'}: "
+        f"{problem['msg'].removeprefix('Value error, ')}" + _got(problem["input"], problem["loc"])
+        for problem in error.errors()
+    ]
+
+
+def _got(value: Any, place: Sequence[Any]) -> str:
+    if not isinstance(value, str | int | float) or set(place[-1:]) & _UNSHOWN:
+        return ""
+    if isinstance(value, int) and value.bit_length() > 1000:
+        return " (got a number of hundreds of digits)"  # Python refuses to write the longest ones
+    text = hide_credentials(repr(value))
+    return f" (got {text[:LONGEST_SHOWN]}{'...' if len(text) > LONGEST_SHOWN else ''})"

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from memfactory_core.assignment import set_values
+from memfactory_core.assignment import explain, set_values
 from memfactory_core.component import Part
-from memfactory_core.endpoint.address import REASON, find_credentials, hide_credentials
+from memfactory_core.endpoint.address import REASON, find_credentials
 from memfactory_core.errors import ConfigError
 from memfactory_core.paradigms import Paradigm, asked_roles
 from memfactory_core.policies import Policy
@@ -33,11 +33,7 @@ from memfactory_core.tasks.settings import find_tasks, reads_the_same
 from memfactory_core.text import parse_json, parse_toml
 from memfactory_core.types import Seed
 
-_UNSHOWN = {"url", "base_url", "key_variable"}
-"""Settings into which a key is written by mistake: messages do not repeat them."""
 RECIPES = Path(__file__).parent / "recipes"
-LONGEST_SHOWN = 120
-"""Characters of a value that an error message repeats."""
 
 
 class Settings(BaseModel):
@@ -333,24 +329,6 @@ def build(values: Mapping[str, Any], origin: str = "the configuration") -> RunCo
         return RunConfig.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"{origin}: " + "; ".join(explain(error))) from error
-
-
-def explain(error: ValidationError) -> list[str]:
-    """One line for each problem of a validation: the setting's path and what is wrong with it."""
-    return [
-        f"{'.'.join(str(part) for part in problem['loc'])[:LONGEST_SHOWN] or 'settings'}: "
-        f"{problem['msg'].removeprefix('Value error, ')}" + _got(problem["input"], problem["loc"])
-        for problem in error.errors()
-    ]
-
-
-def _got(value: Any, place: Sequence[Any]) -> str:
-    if not isinstance(value, str | int | float) or set(place[-1:]) & _UNSHOWN:
-        return ""
-    if isinstance(value, int) and value.bit_length() > 1000:
-        return " (got a number of hundreds of digits)"  # Python refuses to write the longest ones
-    text = hide_credentials(repr(value))
-    return f" (got {text[:LONGEST_SHOWN]}{'...' if len(text) > LONGEST_SHOWN else ''})"
 
 
 def load(source: str, assignments: Sequence[str] = ()) -> RunConfig:

@@ -16,6 +16,7 @@ from app.reads.engine import database_engine
 from app.shell.pages import page
 from app.shell.widgets import errors_in_words
 from memfactory_core import config
+from memfactory_core.assignment import explain
 from memfactory_core.config import RunConfig
 from memfactory_core.runs import jobs
 from memfactory_core.runs.footprint import foresee
@@ -92,7 +93,7 @@ def check(values: dict[str, Any]) -> tuple[RunConfig | None, list[str]]:
     try:
         return RunConfig.model_validate(values), []
     except ValidationError as error:
-        return None, config.explain(error)
+        return None, explain(error)
 
 
 def _show_size(built: RunConfig) -> None:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 PALETTE = ("#14918a", "#c2772e", "#6b6fd6", "#b0528f", "#5d8a3a", "#7a8794")
 CAUSE_COLOURS = (
     *PALETTE, "#c9a227", "#3f86c6", "#a3473a", "#8f66c2", "#3d6b5e",
-    "#d0588a", "#4f6d9e", "#93703a", "#5aa36b",
+    "#d0588a", "#4f6d9e", "#93703a", "#5aa36b", "#6f8fae",
 )  # fmt: skip
 """Colours of bars, one for each cause of a wrong answer."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from memfactory_core.config import RunConfig, build, explain
+from memfactory_core.assignment import explain
+from memfactory_core.config import RunConfig, build
 from memfactory_core.errors import ConfigError, RunError
 from memfactory_core.runs.tables import ENDED
 from memfactory_core.runs.weights import damage

@@ -100,11 +100,12 @@ def _of_run(engine: Engine, run: Run, dry_run: bool, every: int | None) -> list[
             return []
         found = _episodes(connection, run, config, dry_run, every)
         folder = Path(run.folder)
-        for kind, paths in (
+        kinds: tuple[tuple[Kind, list[Path]], ...] = (
             ("superseded checkpoint", superseded),
             ("leftover", [folder / "policy.part", *folder.glob("damaged-*")]),
             ("stop flag", [folder / "stop"] if run.state != "queued" else []),
-        ):
+        )
+        for kind, paths in kinds:
             found += [_remove(kind, path, dry_run) for path in paths if path.exists()]
         return found
 
@@ -121,9 +122,9 @@ def _episodes(
     if kept == 1:
         return []
     beyond = [
-        EpisodeRow.run_id == run.id,
-        EpisodeRow.phase == "train",
-        EpisodeRow.step % kept != 0,
+        col(EpisodeRow.run_id) == run.id,
+        col(EpisodeRow.phase) == "train",
+        col(EpisodeRow.step) % kept != 0,
         col(EpisodeRow.step).not_in((1, last)),
     ]
     measure = select(func.count(), func.coalesce(func.sum(func.length(EpisodeRow.body)), 0))
@@ -190,7 +191,7 @@ def _leftovers(dry_run: bool) -> Iterator[Removal]:
 def _remove(kind: Kind, path: Path, dry_run: bool) -> Removal:
     folder = path.is_dir() and not path.is_symlink()
     size = disk.size(path) if folder else path.lstat().st_size
-    remove: Callable[[Path], None] = shutil.rmtree if folder else Path.unlink  # type: ignore[assignment]
+    remove: Callable[[Path], None] = shutil.rmtree if folder else Path.unlink
     if not dry_run:
         remove(path)
     return Removal(kind=kind, place=str(path), size=size)

@@ -93,7 +93,7 @@ def test_a_read_is_explained_by_what_its_hit_says():
     assert "read without a score" in plain and "everything" not in plain
 
 
-@pytest.mark.parametrize("kind", sorted(set(kinds("retrievers")) - {"rerank_llm"}))
+@pytest.mark.parametrize("kind", sorted(set(kinds("retrievers")) - {"rerank_llm", "search"}))
 def test_every_retriever_says_why_it_reads(kind):
     hits = recalled(kinds("retrievers")[kind]())
     assert hits and all(hit.scores for hit in hits)

@@ -222,16 +222,6 @@ def test_a_sweep_runs_the_legal_cells_and_says_why_others_are_refused(tmp_path):
     assert rows[2]["scores"]["after"]["greedy/exact_match"]["mean"] == 1.0
 
 
-def test_a_database_of_an_older_version_gets_the_new_columns(lab):
-    from sqlalchemy import text
-
-    with lab.begin() as connection:
-        connection.execute(text("ALTER TABLE episode DROP COLUMN cause_seq"))
-    again = database.connect(jobs.database_url())
-    run = work(again, jobs.create(again, load("memagent-tiny", SCRIPTED)).id)
-    assert run.state == "finished"
-
-
 def test_a_training_recipe_is_evaluated_with_a_policy_that_cannot_be_trained(tmp_path):
     settings = ["policy=scripted", "paradigm.store=lance", "paradigm.retriever=hybrid"]
     settings += ["evaluation.examples=5", "evaluation.samples=0"]

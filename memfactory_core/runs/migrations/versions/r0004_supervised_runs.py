@@ -7,7 +7,8 @@ revision, down_revision = "0004", "0003"
 
 
 def upgrade() -> None:
-    """Adds the columns; runs of before have no device, no turn and no end that was seen."""
+    """Adds the columns that are missing; runs of before have no device, no turn and no end that was seen."""
+    known = {column["name"] for column in sa.inspect(op.get_bind()).get_columns("run")}
     for column in (
         sa.Column("device", sa.String(), nullable=False, server_default=""),
         sa.Column("turn", sa.Float(), nullable=True),
@@ -16,4 +17,5 @@ def upgrade() -> None:
         sa.Column("out_of_memory", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("peak_memory", sa.BigInteger(), nullable=True),
     ):
-        op.add_column("run", column)
+        if column.name not in known:
+            op.add_column("run", column)
