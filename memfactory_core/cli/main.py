@@ -8,7 +8,7 @@ import os
 import runpy
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from sqlalchemy.exc import DBAPIError
@@ -267,12 +267,20 @@ def export(
     every: Annotated[int, typer.Option(help="Of training, keep each N-th step's episodes.")] = 1,
     sampled: Annotated[bool, typer.Option(help="Keep evaluations at temperature 1.")] = True,
     weights: Annotated[bool, typer.Option(help="Keep the trained policy.")] = True,
+    format_: Annotated[
+        Literal["bundle", "huggingface"],
+        typer.Option("--format", help="huggingface: the policy alone, with a model card."),
+    ] = "bundle",
 ) -> None:
     """Copy a run, its episodes and its weights into a folder or a file that `memfactory import` reads."""
     from memfactory_core.runs.archive import export_run
+    from memfactory_core.runs.hub_folder import export_to_hub_folder
 
     connection = open_database()
     run = database.get_run(connection, run_id)
+    if format_ == "huggingface":
+        print(export_to_hub_folder(run, target))
+        return
     print(export_run(connection, run, target, every, sampled, weights))
 
 

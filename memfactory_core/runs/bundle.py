@@ -82,6 +82,16 @@ class JudgeRecord(Outside):
     after: Judged | None = None
 
 
+class ModelRecord(Outside):
+    """A model that the run used: where it came from, and its weights' sha256 by file."""
+
+    source: Literal["hub", "package", "folder"]
+    version: _Text = ""
+    licence: _Text = ""
+    manifest: _Text | None = None
+    sha256: dict[_Text, _Text] = {}
+
+
 class Measured(Outside):
     """What the run was measured on."""
 
@@ -128,6 +138,7 @@ class Record(Outside):
     run: RunRow
     versions: dict[_Text, _Text] = {}
     files: dict[_Text, _Text] = {}
+    models: dict[_Text, ModelRecord] = {}
     judge: JudgeRecord | None = None
     measured: Measured | None = None
 

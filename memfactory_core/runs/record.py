@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from memfactory_core import __version__
 from memfactory_core.config import RunConfig
 from memfactory_core.errors import RunError
 from memfactory_core.rewards.judge import Judging
@@ -29,10 +31,35 @@ def read(folder: Path) -> dict[str, Any]:
     return values
 
 
+def commit() -> str:
+    """The commit of a checkout that the lab runs from, with "-dirty" where files were changed; "" of an
+    installation."""
+    checkout = Path(__file__).parents[2]
+    if not (checkout / ".git").exists():
+        return ""
+    words = [
+        "git",
+        "-C",
+        str(checkout),
+        "describe",
+        "--always",
+        "--abbrev=40",
+        "--dirty",
+        "--exclude=*",
+    ]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):  # no git here: nothing depends on it
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
 def add_versions(folder: Path, config: RunConfig) -> None:
     """Adds what makes the run repeatable: versions, the data files' sha256, the models' manifests."""
     files = {*config.task.files(), *config.held_out.files()}
-    versions = {name: version(name) for name in PACKAGES}
+    versions = {name: version(name) for name in PACKAGES} | {"memfactory-lab": __version__}
+    if at := commit():
+        versions["commit"] = at
     hashes = {name: sha256(name) for name in sorted(files)}
     added = {"versions": versions, "files": hashes, "models": describe_models(config)}
     write_json(folder / "run.json", read(folder) | added)

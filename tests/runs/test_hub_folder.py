@@ -1,0 +1,154 @@
+"""A policy for the hub: plain transformers or peft loads it, and its card says what it is."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from memfactory_core.cli.main import app
+from memfactory_core.config import build, load
+from memfactory_core.runs import database, jobs
+from memfactory_core.runs.archive import export_run, import_run
+from memfactory_core.runs.weights import trained_policy
+from memfactory_core.runs.worker import work
+from tests.policies.test_policies import save_model
+
+SMALL = [
+    "training.steps=1", "training.groups=1", "training.group_size=2", "training.warmup_steps=0",
+    "training.learning_rate=0.01", "evaluation.examples=2", "evaluation.samples=1",
+    "paradigm.updater.max_tokens=16", "paradigm.answer_tokens=8", 'reward={"length": 1.0}',
+]  # fmt: skip
+LLAMA = ["policy.kind=hf", "policy.dtype=float32", "policy.lora_rank=4"]
+PLAIN = """
+import json, sys
+import torch
+{code}
+ids = torch.tensor([[5, 6, 7, 8]])
+with torch.no_grad():
+    last = model(ids).logits[0, -1].tolist()
+assert not any(name.startswith("memfactory") for name in sys.modules)
+print(json.dumps({{"logits": last, "text": tokenizer.decode(tokenizer("Bako")["input_ids"])}}))
+"""
+
+
+def trained(lab, *settings):
+    run = work(lab, jobs.create(lab, load("memagent-tiny", [*SMALL, *settings])).id)
+    assert (run.state, run.reason) == ("finished", "")
+    return run
+
+
+def export(run, folder):
+    done = CliRunner().invoke(app, ["export", run.id, str(folder), "--format", "huggingface"])
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def code_of(card):
+    return card.split("```python\n")[1].split("```")[0]
+
+
+def load_plainly(folder, tmp_path):
+    """What the code of the card gives, in a process that cannot import this project."""
+    code = PLAIN.format(code=code_of((folder / "README.md").read_text()))
+    bare = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH",)} | {
+        "HF_HUB_OFFLINE": "1"
+    }
+    script = tmp_path / "plain.py"
+    script.write_text(code)
+    done = subprocess.run(
+        [sys.executable, "-P", script], cwd=folder, env=bare, capture_output=True, text=True, timeout=240
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def logits(run):
+    """Of the policy as the lab loads it."""
+    config = build(run.settings, run.name)
+    model = config.policy.load(trained_policy(run, config)).model.eval()
+    with torch.no_grad():
+        return model(torch.tensor([[5, 6, 7, 8]])).logits[0, -1]
+
+
+def test_the_tiny_policy_is_loaded_by_transformers_alone(lab, tmp_path):
+    run = trained(lab)
+    folder = export(run, tmp_path / "hub")
+    found = load_plainly(folder, tmp_path)
+    assert torch.allclose(torch.tensor(found["logits"]), logits(run), atol=1e-5)
+    assert "Bako" in found["text"]
+
+
+def test_a_llamas_adapter_is_loaded_by_peft_alone(lab, tmp_path):
+    model = save_model(tmp_path / "base", "llama")
+    run = trained(lab, *LLAMA, f"policy.model={model}")
+    folder = export(run, tmp_path / "hub")
+    assert (folder / "adapter_model.safetensors").exists()
+    found = load_plainly(folder, tmp_path)
+    assert torch.allclose(torch.tensor(found["logits"]), logits(run), atol=1e-5)
+    card = (folder / "README.md").read_text()
+    assert "library_name: peft" in card and "LoRA adapter (rank 4)" in card
+    assert 'license: "other"' in card and "Licence of the base: unknown" in card
+
+
+def test_the_card_says_what_was_trained_on_and_how_it_did(lab, tmp_path):
+    run = trained(lab, "seed=3")
+    record = json.loads((Path(run.folder) / "run.json").read_text())
+    record["files"] = {"/home/somebody/secret place/notes.json": "a" * 64}
+    (Path(run.folder) / "run.json").write_text(json.dumps(record))
+    folder = export(run, tmp_path / "hub")
+    card = (folder / "README.md").read_text()
+    assert 'license: "apache-2.0"' in card and "library_name: transformers" in card
+    assert f"`notes.json` sha256 `{'a' * 64}`" in card and "somebody" not in card
+    after = run.summary["after"]["greedy/exact_match"]
+    assert f"{after['mean']:.3f}" in card and f"n={after['n']}" in card and "95% interval" in card
+    versions = record["versions"]
+    assert f"memfactory-lab {versions['memfactory-lab']}" in card
+    assert versions.get("commit", "memfactory-lab") in card
+    assert "seed 3" in card and load(str(folder / "recipe.toml")).seed == 3
+    assert json.loads((folder / "results.json").read_text()) == run.summary
+    assert str(tmp_path) not in card
+
+
+def test_a_name_from_outside_stays_a_name_in_the_card(lab, tmp_path):
+    run = trained(lab)
+    values = run.settings | {"name": 'x"\n---\n# [a](http://evil.example) <script>'}
+    database.update_run(lab, run.id, config=json.dumps(values))
+    folder = export(database.get_run(lab, run.id), tmp_path / "hub")
+    card = (folder / "README.md").read_text()
+    assert card.count("\n---\n") == 1 and "<script>" not in card.replace("\\<script\\>", "")
+    assert "[a](" not in card
+
+
+def test_an_imported_run_keeps_what_the_card_needs(lab, tmp_path):
+    run = trained(lab)
+    imported = import_run(lab, export_run(lab, run, tmp_path / "bundle.zip"))
+    mine, theirs = export(run, tmp_path / "one"), export(imported, tmp_path / "two")
+    assert (mine / "README.md").read_text() == (theirs / "README.md").read_text()
+    assert {path.name for path in mine.iterdir()} == {path.name for path in theirs.iterdir()}
+
+
+def test_what_trained_no_policy_is_refused_in_one_line(lab, tmp_path):
+    scripted = ["mode=evaluate", "policy=scripted", "evaluation.examples=2", "evaluation.samples=0"]
+    run = work(lab, jobs.create(lab, load("memagent-tiny", scripted)).id)
+    done = CliRunner().invoke(
+        app, ["export", run.id, str(tmp_path / "hub"), "--format", "huggingface"]
+    )
+    assert "trained no policy" in str(done.exception)
+    assert not (tmp_path / "hub").exists()
+
+
+@pytest.mark.parametrize("taken", ["file", "folder"])
+def test_nothing_is_written_over(lab, tmp_path, taken):
+    run = trained(lab)
+    place = tmp_path / "hub"
+    if taken == "folder":
+        place.mkdir()
+    (place / "mine" if taken == "folder" else place).write_text("mine")
+    done = CliRunner().invoke(app, ["export", run.id, str(place), "--format", "huggingface"])
+    assert "is not empty" in str(done.exception)
+    assert (place / "mine" if taken == "folder" else place).read_text() == "mine"
