@@ -99,8 +99,8 @@ def _public_name(config: RunConfig) -> str:
     known, fetched = find_known(name), find_fetched(name)
     if fetched and fetched.source == "hub":
         return fetched.origin
-    if known and getattr(known, "hub", ""):
-        return str(known.hub)
+    if known:
+        return known.hub
     return name if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not Path(name).exists() else ""
 
 
