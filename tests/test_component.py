@@ -58,7 +58,7 @@ def test_recipes_survive_toml(name, tmp_path):
         ("reward.f1.kind=length", "'f1' is a measure of its own: call the part of kind 'length'"),
         ("reward.reward.kind=length", "a score cannot be called 'reward'"),
         ('reward={"a/b": {"kind": "length"}}', "a score cannot be called 'a/b'"),
-        ("reward.judge=1", "'judge' is not known while a policy is trained"),
+        ("reward.judge=1", "reward.judge needs a judge while a policy is trained: set roles.judge"),
         ('paradigm.store={"kind": "verbatim"}', "no stores called 'verbatim'"),
         ("policy=scripted", "cannot be trained"),
         ("evaluation.seed=0", "choose another, examples must be held out"),
