@@ -45,8 +45,9 @@ def _check_option(text: str) -> str:
     if name not in OPTIONS or not (equals and value):
         # the value is not repeated: it may be the key itself
         raise ValueError(
-            f"{repr(name[:40]) if equals else 'it'} is not NAME=VALUE with a NAME among {', '.join(sorted(OPTIONS))}; keys "
-            "are set in the environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            f"{repr(name[:40]) if equals else 'it'} is not NAME=VALUE with a NAME among "
+            f"{', '.join(sorted(OPTIONS))}; keys are set in the environment, as AWS_ACCESS_KEY_ID "
+            "and AWS_SECRET_ACCESS_KEY"
         )
     return text
 
