@@ -13,7 +13,7 @@ from memfactory_core.errors import ConfigError
 from memfactory_core.tasks.settings import find_tasks, reads_the_same
 from memfactory_core.text import DEEPEST, parse_json
 
-_UNSHOWN = {"url", "base_url", "key_variable"}
+_UNSHOWN = {"url", "base_url", "key_variable", "storage"}
 """Settings into which a key is written by mistake: messages do not repeat them."""
 LONGEST_SHOWN = 120
 """Characters of a value that an error message repeats."""
@@ -99,7 +99,7 @@ def explain(error: ValidationError) -> list[str]:
 
 
 def _got(value: Any, place: Sequence[Any]) -> str:
-    if not isinstance(value, str | int | float) or set(place[-1:]) & _UNSHOWN:
+    if not isinstance(value, str | int | float) or set(place[-2:]) & _UNSHOWN:
         return ""
     if isinstance(value, int) and value.bit_length() > 1000:
         return " (got a number of hundreds of digits)"  # Python refuses to write the longest ones

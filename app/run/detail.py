@@ -16,6 +16,7 @@ from app.run.memories import show_memories
 from app.run.operations import has_operations, show_operations
 from app.run.recipe import show_settings
 from app.run.results import show_results
+from app.run.sharing import show_download
 from app.shell.address import bind_to_address
 from app.shell.pages import PAGES, page
 from app.shell.status import show_status
@@ -39,6 +40,8 @@ def _show_buttons(run: Run) -> None:
         for label, name in links.items():
             if st.button(label, icon=PAGES[name][1]):
                 st.switch_page(page(name), query_params=place)
+        if run.state not in ACTIVE:
+            show_download(run)
 
 
 def show_run(run: Run) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 from app.markup.labels import figures_row
 from app.markup.safe_text import escape_markdown
 from app.reads.runs import count_runs, list_runs
+from app.run.sharing import show_upload
 from app.shell.pages import page
 from app.shell.status import describe_progress, show_state
 from app.shell.widgets import show_empty_state
@@ -25,6 +26,7 @@ def show_runs() -> None:
     count = count_runs()
     if not count:
         show_empty_state("There is no run yet.")
+        show_upload()
         return
     for column, title in zip(st.columns(WIDTHS), COLUMNS, strict=True):
         column.caption(title)
@@ -45,6 +47,7 @@ def show_runs() -> None:
             column.markdown(text)
     if count > RUNS_A_PAGE:
         st.pagination(-(-count // RUNS_A_PAGE), key="runs.page")
+    show_upload()
 
 
 def show_recent_runs() -> None:

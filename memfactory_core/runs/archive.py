@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, or_
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlmodel import Session, col, select
 
 from memfactory_core.errors import RunError
@@ -139,6 +139,10 @@ def _import_folder(engine: Engine, folder: Path) -> Run:
         known = _find(engine, run_id)
         if known is None:
             raise RunError(f"{folder} holds the same thing twice: {error.orig}") from error
+    except DataError as error:
+        raise RunError(
+            f"{folder} holds a value that the database does not store: {str(error.orig).splitlines()[0]}"
+        ) from error
     except (OSError, shutil.Error) as error:
         why = getattr(error, "strerror", None) or error
         raise RunError(f"cannot write {home}: {why}") from error

@@ -61,6 +61,9 @@ def connect(url: str) -> Engine:
             for pragma in (waits, "journal_mode=WAL", "synchronous=NORMAL"):
                 connection.execute(f"PRAGMA {pragma}")
 
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", _replace_nul)
+
     try:
         if not patiently(engine, lambda: schema.is_current(engine)):
             with alone(engine):
@@ -73,6 +76,18 @@ def connect(url: str) -> Engine:
             f"cannot open the database {engine.url}: {reason}; is the folder writable?"
         ) from error
     return engine
+
+
+def _replace_nul(connection: Any, _: Any) -> None:
+    """PostgreSQL stores no NUL in a text, and a policy may say one: columns show the sign for what cannot be shown
+    there. A whole episode is kept as bytes, as it was."""
+    from psycopg.types.string import StrDumper
+
+    class WithoutNul(StrDumper):
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace("\0", "\ufffd"))
+
+    connection.adapters.register_dumper(str, WithoutNul)
 
 
 def _engine(url: str) -> Engine:

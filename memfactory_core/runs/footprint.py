@@ -21,6 +21,8 @@ from memfactory_core.types import Record
 
 LOOKED_AT = 100
 """Runs, the newest, among which runs like this one are looked for."""
+MEASURED = 5
+"""Runs like this one, the newest, whose episodes are measured: Compose asks at every change of its form."""
 PACKED_EPISODE = 1500
 """Bytes of a packed episode where no run is like this one: the mean over the example runs' 3,608 episodes is 1,586."""
 WITH_ROWS = 3.3
@@ -125,6 +127,7 @@ def _same(run: Run, config: RunConfig, part: str) -> bool:
 
 def _episode_size(engine: Engine, like: Sequence[Run]) -> tuple[int, str]:
     """Bytes of an episode in the database, and the basis of the figure in words."""
+    like = like[:MEASURED]
     names = [run.id for run in like]
     measure = select(func.count(), func.avg(func.length(EpisodeRow.body)))
     with Session(engine) as session:

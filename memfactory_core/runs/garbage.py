@@ -17,6 +17,7 @@ from sqlmodel import Session, col, select
 from memfactory_core.config import RunConfig, build
 from memfactory_core.errors import ConfigError
 from memfactory_core.runs import database, disk
+from memfactory_core.runs.footprint import WITH_ROWS
 from memfactory_core.runs.place import OTHERS, root
 from memfactory_core.runs.recording import remove_episodes
 from memfactory_core.runs.retention import find_superseded
@@ -46,7 +47,8 @@ Kind = Literal[
 
 
 class Removal(Record):
-    """Something that was removed, or would be: what it is, where, and its bytes. `kept` says why it was not."""
+    """Something that was removed, or would be: what it is, where, and its bytes, of episodes about those that they take
+    with all their rows. `kept` says why it was not."""
 
     kind: Kind
     place: str
@@ -134,7 +136,7 @@ def _episodes(
     if not dry_run:
         remove_episodes(connection, run.id, beyond)
     place = f"run {run.id}: {count:,} episodes between each {kept} steps"
-    return [Removal(kind="episodes beyond retention", place=place, size=int(size))]
+    return [Removal(kind="episodes beyond retention", place=place, size=int(int(size) * WITH_ROWS))]
 
 
 def _rows(engine: Engine, dry_run: bool) -> Iterator[Removal]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from memfactory_core.component import Part
 from memfactory_core.embedders import Embedder
@@ -26,9 +26,33 @@ MEMORY = "memory://"
 KEPT = "memfactory_text"
 """Under this name in a row's meta stands the text of a memory that is found by a key: the table's column `text` is
 what is searched, and tables that were made before there were keys stay readable."""
+OPTIONS = frozenset(
+    {
+        "region", "endpoint", "allow_http", "virtual_hosted_style_request", "skip_signature",
+        "s3_express", "account_name", "container_name", "timeout", "connect_timeout",
+        "client_max_retries", "client_retry_timeout",
+    }
+)  # fmt: skip
+"""Options of an object store that hold no secret; settings are written into records, so the others
+(keys, tokens) are read from the environment alone."""
 OPTIMIZE_EVERY = 100
 """Batches after which a table that is kept merges its small files."""
 _OPEN: set[tuple[str, str]] = set()
+
+
+def _check_option(text: str) -> str:
+    name, equals, value = text.partition("=")
+    if name not in OPTIONS or not (equals and value):
+        # the value is not repeated: it may be the key itself
+        raise ValueError(
+            f"{repr(name[:40]) if equals else 'it'} is not NAME=VALUE with a NAME among "
+            f"{', '.join(sorted(OPTIONS))}; keys are set in the environment, as AWS_ACCESS_KEY_ID "
+            "and AWS_SECRET_ACCESS_KEY"
+        )
+    return text
+
+
+StorageOption = Annotated[str, AfterValidator(_check_option)]
 
 
 class LanceBank(RamBank):
@@ -191,7 +215,11 @@ class Lance(Store, kind="lance"):
     (LanceDB)."""
 
     uri: str = MEMORY
-    """Where tables live: `memory://`, a folder, or an object store such as s3://bucket/folder."""
+    """Where tables live: `memory://`, a folder, or an object store such as s3://bucket/folder, whose
+    keys come from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the like)."""
+    storage: tuple[StorageOption, ...] = ()
+    """Of an object store: NAME=VALUE each, such as region=eu-central-1, endpoint=http://host:9000
+    or allow_http=true."""
     table: str = Field("", pattern=r"^\w*$")
     """Name of a table that is kept and opened again, for a chat; empty means a new one for each
     episode. It has one writer: it cannot be opened twice at a time, and not be trained on."""
@@ -214,10 +242,12 @@ class Lance(Store, kind="lance"):
                 "writer; leave `table` empty for training and evaluation"
             )
         try:
-            connection = lancedb.connect(self.uri)
+            options = dict(option.split("=", 1) for option in self.storage)
+            connection = lancedb.connect(self.uri, storage_options=options or None)
             bank = LanceBank(self, connection)
         except (OSError, ValueError, RuntimeError) as error:
-            raise ConfigError(f"cannot open the LanceDB at {self.uri}: {error}") from error
+            why = str(error).partition("\n")[0][:300]
+            raise ConfigError(f"cannot open the LanceDB at {self.uri}: {why}") from error
         if self.table:
             _OPEN.add(place)
         return bank
