@@ -63,6 +63,10 @@ class Dialect(Component, ABC, family="dialects"):
         """The facts that an output lists; with `cut_off` the unfinished last one is left out. `shown` is what they
         were taken from."""
 
+    def read_answer(self, text: str) -> str:
+        """The answer that an output is; what is scored of it is read from this (rewards/answers.py)."""
+        return text
+
     def read_query(self, text: str, question: str = "") -> tuple[str, str]:
         """What an output wants to search for ("" for nothing), and what is wrong with it ("" where nothing is)."""
         said = text.strip()

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from memfactory_core.dialects import DateOf, Dialect, undated
-from memfactory_core.dialects.citations import split_citations
+from memfactory_core.dialects.citations import ANSWER_LABEL, split_citations
 from memfactory_core.dialects.listing import is_refusal, read_list
 from memfactory_core.dialects.markdown import unwrapped, without_fences, without_marks
 from memfactory_core.dialects.objects import find_json, find_values
@@ -46,6 +46,7 @@ _NOTHING = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"\w+")
+_BRACKETED = re.compile(r"\[\s?#?(\d{1,9})\s?\]")
 _CLAUSE = re.compile(r"[.;\n]\s|,\s(?=but|while)")
 NEAR = 200
 """Characters around an id in which a word such as "not" belongs to it."""
@@ -55,6 +56,7 @@ _NOT = re.compile(
     re.I,
 )
 _MEMORY_LABEL = re.compile(
+    r"(?:(?:sure|certainly|of course|okay|ok|absolutely|understood)[!,.]?\s{1,3})?"
     r"(?:here is (?:the|my) |the )?(?:new|updated|revised|current)? ?memory(?: is)?\s?:\s*|remember:\s*",
     re.IGNORECASE,
 )
@@ -115,9 +117,12 @@ class Chat(Dialect, kind="chat"):
         by_words = {" ".join(words(memory.text)): memory.id for memory in shown}
         bare = without_fences(text).strip()
         value = find_json(bare)
-        if value == [] or _NOTHING.match(bare):
+        single = _BRACKETED.findall(bare)
+        if value == [] or _NOTHING.match(bare) or _lists_nothing(value):
             return [], ""
-        if value is not None:
+        if len(single) > 1 and not _BRACKETED.sub("", bare).strip(" ,;\n\t"):
+            ids = single
+        elif value is not None:
             ids = _ids_in(value, by_words)
         else:
             ids, wrong = _ids_in_lines(bare, by_words)
@@ -143,6 +148,11 @@ class Chat(Dialect, kind="chat"):
     def read_facts(self, text: str, shown: str = "", cut_off: bool = False) -> list[str]:
         """One fact a line or a JSON list; greetings, headings and words for none are no facts."""
         return read_list(text, shown, cut_off)
+
+    def read_answer(self, text: str) -> str:
+        """The output without the label that the prompt ends with: models repeat it."""
+        label = ANSWER_LABEL.match(text)
+        return text[label.end() :] if label and text[label.end() :].strip() else text
 
     def read_query(self, text: str, question: str = "") -> tuple[str, str]:
         """A query in any dress, or any words for "no search"."""
@@ -204,6 +214,9 @@ def _find(request: Request, related: Sequence[Memory]) -> tuple[Memory | None, s
     """The memory that a request names by id, by quote or by both; or None and the reason."""
     if request.target is not None:
         name = request.target.strip().strip("#[]()<>\"'").strip()
+        named = {one for one in _WORD.findall(name) if one.isdigit() or _knows(related, one)}
+        if len(named) > 1:
+            return None, "more than one memory"
         name = name.split()[-1].lstrip("#") if name and ", " not in name else name
         known = next((memory for memory in related if memory.id == name), None)
         if known is None:
@@ -222,9 +235,19 @@ def _find(request: Request, related: Sequence[Memory]) -> tuple[Memory | None, s
     return None, "no memory was named"
 
 
+def _knows(related: Sequence[Memory], name: str) -> bool:
+    return any(memory.id == name for memory in related)
+
+
 def _same(quote: str, text: str) -> bool:
     """Whether a quote is a memory's text, or a part of it of at least three words."""
     return words(quote) == words(text) or (len(words(quote)) > 2 and contains_words(text, quote))
+
+
+def _lists_nothing(value: object) -> bool:
+    """Whether an object's lists are all empty."""
+    lists = list(value.values()) if isinstance(value, dict) else []
+    return bool(lists) and all(inner == [] for inner in lists)
 
 
 def _ids_in(value: object, by_words: Mapping[str, str]) -> list[str]:
@@ -242,7 +265,7 @@ def _ids_in(value: object, by_words: Mapping[str, str]) -> list[str]:
     text = str(value).strip()
     hashed = [found[1] for found in _HASH.finditer(text)]
     quoted = by_words.get(" ".join(words(text)))
-    return hashed or ([quoted] if quoted else [text.split()[-1]] if text else [])
+    return hashed or ([quoted] if quoted else [text.split()[-1].strip("[]()<>")] if text else [])
 
 
 def _ids_in_lines(text: str, by_words: Mapping[str, str]) -> tuple[list[str], str]:

@@ -15,6 +15,10 @@ _NAMES = (
 )
 _CITED = re.compile(rf"{_NAMES}\s{{0,3}}[:=]\s*", re.IGNORECASE)
 _ANSWER = re.compile(r"(?:the |my |final )*answer(?: is)?\s{0,3}[:=]\s*", re.IGNORECASE)
+ANSWER_LABEL = re.compile(
+    r"\s{0,9}[*_#]{0,3}\s?(?:final )?answer\s?[*_]{0,2}:[*_]{0,2}\s", re.IGNORECASE
+)
+"""`Answer:` before an answer, as the prompt ends."""
 _FIELDS = (
     "memories",
     "memory",

@@ -25,7 +25,8 @@ _NONE = re.compile(
     re.IGNORECASE,
 )
 _GREETING = re.compile(
-    r"(?:sure|certainly|of course|okay|ok|absolutely|understood|got it|great)\W*(?:\bhere\b.*)?$|"
+    r"(?:sure|certainly|of course|okay|ok|absolutely|understood|got it|great)\W*"
+    r"(?:\bhere\b.*|(?:let me|let's|let’s|i will|i'll) [\w ]{1,40}\W*)?$|"
     rf"here (?:are|is|'s) (?:[\w-]+ ){{0,6}}{_NOUNS}\b[^.]{{0,80}}[:.!]?$|"
     rf"(?:the )?(?:following|extracted) (?:[\w-]+ ){{0,4}}{_NOUNS}[^.]{{0,80}}$|"
     rf"these (?:facts|topics|statements) |these are (?:all )?(?:the )?{_NOUNS}|"
@@ -36,7 +37,7 @@ _GREETING = re.compile(
 )
 _REFUSAL = re.compile(
     r"(?:i(?:'|’)?m|i am)? ?(?:very |so |really )?(?:sorry|afraid)\b[^.]{0,40}\b(?:can(?:no|'|’)?t|unable|not able)|"
-    r"i(?: |')?(?:can(?:no|'|’)?t|can not|am unable to|am not able to|won(?:'|’)?t|will not|must decline) "
+    r"i(?: |'|’)?(?:can(?:no|'|’)?t|can not|a?m unable to|a?m not able to|won(?:'|’)?t|will not|must decline) "
     r"(?:to )?(?:help|assist|do|comply|provide|fulfil|answer|process|store|write|choose|decide|determine|extract|"
     r"find|identify|list|select|complete|continue|engage|discuss|remember)|"
     r"as an? (?:ai|artificial|language)\b|"

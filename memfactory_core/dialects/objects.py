@@ -15,6 +15,7 @@ _START = re.compile(r"[{\[]")
 _ODD_ESCAPE = re.compile(r"\\[^\\'\"nrtux]")
 """What Python's notation does not know; it would warn of it."""
 _QUOTE = re.compile(r'\\.|"', re.DOTALL)
+_COMMA = re.compile(r'\\.|"|,(?=\s*[}\]])', re.DOTALL)
 _DECODER = json.JSONDecoder(strict=False)
 
 
@@ -27,6 +28,7 @@ def find_json(text: str) -> Any:
 def find_values(text: str, most: int) -> tuple[list[Any], bool]:
     """The objects and lists in a text that stand on lines of their own, at most so many, and whether other words
     stand between them."""
+    text = _without_trailing_commas(text)
     values: list[Any] = []
     place = end = failed = 0
     between = False
@@ -47,6 +49,18 @@ def find_values(text: str, most: int) -> tuple[list[Any], bool]:
         return values, between
     literal = _python_literal(text)
     return ([] if literal is None else [literal]), False
+
+
+def _without_trailing_commas(text: str) -> str:
+    """The text without commas before a closing bracket: else a list of objects would be read as its first one."""
+    kept, start, quoted = [], 0, False
+    for found in _COMMA.finditer(text):
+        if found[0] == '"':
+            quoted = not quoted
+        elif found[0] == "," and not quoted:
+            kept.append(text[start : found.start()])
+            start = found.end()
+    return "".join([*kept, text[start:]]) if kept else text
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:

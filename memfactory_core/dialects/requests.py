@@ -56,6 +56,9 @@ _BARE_ID = re.compile(
     r"\W{0,3}(?:(?:the )?(?:memory|entry|id|number|no\.?|item)[\W_]{0,3}){0,2}(\w+)\b",
     re.IGNORECASE,
 )
+_DASH = re.compile(r"[-–—•*]\s+")
+_SECOND = re.compile(r"[\s,;&+/]{0,4}(?:(?:and|or)\s{1,3})?#\s?\[?(\w+)", re.IGNORECASE)
+"""Another id right behind the first: which one is meant is not said."""
 _CONNECTIVE = re.compile(
     r"[\s)\].,;*`\"']*?(?:(?:to|with|as|into|by|becomes|(?:new )?text)\b\s*[:=]?|[-–—=]{0,2}>|[→:：=,|]|[-–—]\s)\s*",
     re.IGNORECASE,
@@ -216,6 +219,9 @@ def read_body(verb: str, rest: str, related: Sequence[Memory], fact: str = "") -
         others = {found[1] for found in ids if found[1] in by_id and found[1] != chosen[1]}
         target = ", #".join([chosen[1], *sorted(others)])
         return Request(DELETE, target, old=unwrapped(old) or None)
+    second = _SECOND.match(after)
+    if second and second[1] in by_id and second[1] != chosen[1]:
+        return Request(verb, f"{chosen[1]}, #{second[1]}")
     connective = _CONNECTIVE.match(after)
     new = after[connective.end() :] if connective else after
     return Request(verb, chosen[1], _clean(new, fact), unwrapped(old) or None)
@@ -239,6 +245,8 @@ def _clean(text: str, fact: str) -> str | None:
     label = _TEXT_LABEL.match(text)
     if label and not fact.startswith(label[0]):
         text = text[label.end() :]
+    if _DASH.match(text) and not fact.lstrip().startswith(text[0]):
+        text = _DASH.sub("", text, count=1)
     if text[:1] in _QUOTES and text[:1]:
         close = text.find(_QUOTES[text[0]], 1)
         if close > 1 and _CLOSED.match(text[close + 1 : close + 40]):

@@ -127,7 +127,7 @@ class Paradigm(Component, family="paradigms"):
             asks.append((asked, facts))
         answers = yield from context.ask_all("answer", asks, self.answer_tokens)
         if not self.cites:
-            return answers
+            return [context.dialect_of("answer").read_answer(answer) for answer in answers]
         named = zip(questions, read, answers, strict=True)
         return [self._take_citations(*one, context) for one in named]
 

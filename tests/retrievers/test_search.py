@@ -16,7 +16,9 @@ from memfactory_core.rewards import measure
 from memfactory_core.stores.lance import Lance
 from memfactory_core.stores.ram import Ram
 from memfactory_core.trace import Recalled, Wrote, replay
+from memfactory_core.training.advantages import to_rows
 from memfactory_core.types import Completion, Evidence, Example, Op, Question
+from tests.policies.test_policies import save_model
 
 DOG, CITY = "Ann has a dog called Rex.", "Bob moved to Oslo."
 ASKED, OTHER = "What is Ann's dog called?", "What is 2 + 2?"
@@ -187,3 +189,20 @@ def test_an_update_without_a_key_takes_the_old_one_away():
 def test_the_tiny_policy_is_refused_what_it_never_learned(setting, role):
     with pytest.raises(ConfigError, match=f"'tiny' has never learned what {role} asks for"):
         load("memory-r1-tiny", [setting])
+
+
+def test_a_language_models_looks_and_keys_are_rows_that_train(tmp_path):
+    config = load(
+        "rmm-qwen3-lora",
+        [f"policy.model={save_model(tmp_path / 'model', 'qwen3')}", "policy.dtype=float32", "roles={}",
+         "task.path=none.json", "paradigm.extractor=verbatim", "paradigm.updater.kind=append",
+         "paradigm.updater.keys=true", "paradigm.updater.key_tokens=4", "paradigm.retriever.kind=search",
+         "paradigm.retriever.max_tokens=4", "paradigm.answer_tokens=4"],
+    )  # fmt: skip
+    sampler = config.load_policies(None, None)
+    [episode] = run_episodes(config.paradigm, sampler, [EXAMPLE])
+    rows = to_rows([episode.model_copy(update={"advantage": 1.0})])
+    roles = ["index", "index", "search", "search"]
+    assert [turn.role for turn, _ in rows] == roles, "trains is 'memory': the answers are not"
+    asked = next(turn for turn, _ in rows if turn.role == "search").messages
+    assert asked[-1]["content"] == f"Question: {ASKED}\nSearch:"
