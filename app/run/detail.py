@@ -16,6 +16,7 @@ from app.run.memories import show_memories
 from app.run.operations import has_operations, show_operations
 from app.run.recipe import show_settings
 from app.run.results import show_results
+from app.run.waiting import show_queue_buttons
 from app.shell.address import bind_to_address
 from app.shell.pages import PAGES, page
 from app.shell.status import show_status
@@ -53,6 +54,7 @@ def show_run(run: Run) -> None:
         if run.state in ACTIVE and now.state not in ACTIVE:
             st.rerun()
         show_status(now)
+        show_queue_buttons(now)
         show_diagnosis(now)
         _show_buttons(now)
         shown = {"Curves": show_curves} if now.mode in ("train", "rerank") else {}

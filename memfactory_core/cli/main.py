@@ -3,6 +3,7 @@ input (one line on stderr), 1 a failure of ours (its traceback in the log or on 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import runpy
@@ -17,7 +18,8 @@ from memfactory_core import component, config
 from memfactory_core.assignment import set_values
 from memfactory_core.cli import models
 from memfactory_core.cli.disk import print_footprint, print_removals
-from memfactory_core.cli.foreground import begin, conclude, open_database, wait_for
+from memfactory_core.cli.foreground import announce, begin, conclude, open_database, wait_for
+from memfactory_core.cli.queue import queue
 from memfactory_core.cli.report import (
     about,
     bounds,
@@ -103,7 +105,7 @@ def train(
         return
     run = begin(settings)
     if not (wait or json_):
-        print(run.id)
+        announce(run)
         return
     conclude(wait_for(run.id, quiet=json_), json_)
 
@@ -243,10 +245,19 @@ def decisions(run_id: str, json_: Json = False) -> None:
 
 
 @app.command()
-def stop(run_id: str) -> None:
-    """Stop a run after its current step."""
-    run = jobs.stop(open_database(), run_id)
+def stop(
+    run_id: str,
+    grace: Annotated[
+        float | None,
+        typer.Option(help="Seconds for it to end by itself; by default 30, or three slow steps."),
+    ] = None,
+) -> None:
+    """Stop a run after its current step, or take it out of the queue."""
+    run = jobs.stop(open_database(), run_id, grace)
     print(f"{run.id}  {run.state}")
+
+
+app.command()(queue)
 
 
 @app.command()
@@ -257,7 +268,7 @@ def resume(run_id: str, wait: Annotated[bool, typer.Option()] = False) -> None:
     if wait:
         conclude(wait_for(run.id), False)
     else:
-        print(run.id)
+        announce(run)
 
 
 @app.command()
@@ -343,3 +354,10 @@ def work(run_id: str, token: Annotated[str | None, typer.Option()] = None) -> No
 
     if carry_out(database.connect(jobs.database_url()), run_id, token).state == "failed":
         sys.exit(1)
+
+
+@app.command(hidden=True)
+def settle(run_id: str) -> None:
+    """Note how a run's process ended and start what waited for its device (what its supervisor becomes)."""
+    with contextlib.suppress(MemFactoryError):  # the next look at the runs does the same
+        jobs.settle(database.connect(jobs.database_url()), run_id)

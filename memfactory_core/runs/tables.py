@@ -17,6 +17,8 @@ from memfactory_core.runs.place import folder_of
 from memfactory_core.trace import Episode
 
 ACTIVE = ("queued", "starting", "running", "stopping")
+WORKING = ("starting", "running", "stopping")
+"""States of a run that holds its device."""
 ENDED = ("finished", "stopped", "failed", "lost")
 STARTABLE = ("queued", "stopped", "failed", "lost")
 """States from which a worker may be started: never begun, or ended early."""
