@@ -54,12 +54,15 @@ def list_gpus() -> list[str]:
 
 def needed_device(config: RunConfig) -> str:
     """ "cuda" for a run that uses a GPU where there is one, else "cpu"."""
-    if not any(device.startswith("cuda") for device in count_slots()):
-        return "cpu"
+    there = any(device.startswith("cuda") for device in count_slots())
+    uses = config.mode == "train" or (config.mode == "evaluate" and loads_models(config))
+    return "cuda" if there and uses else "cpu"
+
+
+def loads_models(config: RunConfig) -> bool:
+    """Whether a policy of it goes to the GPU where there is one, also where nothing is trained."""
     policies = [config.policy, *(role for role in config.roles.values() if role != "start")]
-    loads = config.mode in ("train", "evaluate")
-    models = any(policy.kind not in _ON_THE_CPU for policy in policies)
-    return "cuda" if config.mode == "train" or (loads and models) else "cpu"
+    return any(policy.kind not in _ON_THE_CPU for policy in policies)
 
 
 def environment_of(device: str) -> dict[str, str]:
