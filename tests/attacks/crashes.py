@@ -145,7 +145,7 @@ def _reach(engine: Engine, run: Run, moment: str, draw: random.Random) -> bool:
     """Waits for a moment of a run; False where it ended before."""
     folder = Path(run.folder)
     begun = time.monotonic()
-    wait = {"at once": draw.uniform(0, 1), "twice": draw.uniform(0, 6), "any": draw.uniform(0, 25)}
+    wait = {"at once": draw.uniform(0, 1), "twice": draw.uniform(0, 6), "any": draw.uniform(0, 10)}
     step = draw.randrange(STEPS)
 
     def half_written() -> bool:
