@@ -3,7 +3,6 @@ input (one line on stderr), 1 a failure of ours (its traceback in the log or on 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import runpy
@@ -19,6 +18,7 @@ from memfactory_core.assignment import set_values
 from memfactory_core.cli import models
 from memfactory_core.cli.disk import print_footprint, print_removals
 from memfactory_core.cli.foreground import announce, begin, conclude, open_database, wait_for
+from memfactory_core.cli.process import resume, settle, stop, work
 from memfactory_core.cli.queue import queue
 from memfactory_core.cli.report import (
     about,
@@ -29,7 +29,7 @@ from memfactory_core.cli.report import (
     sweep_line,
 )
 from memfactory_core.errors import MemFactoryError, RunError
-from memfactory_core.runs import database, jobs
+from memfactory_core.runs import database
 from memfactory_core.runs.footprint import foresee
 from memfactory_core.text import one_line
 
@@ -244,31 +244,8 @@ def decisions(run_id: str, json_: Json = False) -> None:
         print_decisions(phase, rows)
 
 
-@app.command()
-def stop(
-    run_id: str,
-    grace: Annotated[
-        float | None,
-        typer.Option(help="Seconds for it to end by itself; by default 30, or three slow steps."),
-    ] = None,
-) -> None:
-    """Stop a run after its current step, or take it out of the queue."""
-    run = jobs.stop(open_database(), run_id, grace)
-    print(f"{run.id}  {run.state}")
-
-
-app.command()(queue)
-
-
-@app.command()
-def resume(run_id: str, wait: Annotated[bool, typer.Option()] = False) -> None:
-    """Go on with a run that was stopped, lost or failed, from its last checkpoint."""
-    connection = open_database()
-    run = jobs.start(connection, database.get_run(connection, run_id))
-    if wait:
-        conclude(wait_for(run.id), False)
-    else:
-        announce(run)
+for _command in (stop, resume, queue):
+    app.command()(_command)
 
 
 @app.command()
@@ -347,17 +324,5 @@ def build_tiny(out: Annotated[Path | None, typer.Option()] = None, seed: int = 0
     build(out or WEIGHTS, seed=seed, on_progress=lambda line: print(line, flush=True))
 
 
-@app.command(hidden=True)
-def work(run_id: str, token: Annotated[str | None, typer.Option()] = None) -> None:
-    """Carry out a run in this process (what `train` starts in the background, naming it by its token)."""
-    from memfactory_core.runs.worker import work as carry_out
-
-    if carry_out(database.connect(jobs.database_url()), run_id, token).state == "failed":
-        sys.exit(1)
-
-
-@app.command(hidden=True)
-def settle(run_id: str) -> None:
-    """Note how a run's process ended and start what waited for its device (what its supervisor becomes)."""
-    with contextlib.suppress(MemFactoryError):  # the next look at the runs does the same
-        jobs.settle(database.connect(jobs.database_url()), run_id)
+for _command in (work, settle):
+    app.command(hidden=True)(_command)

@@ -7,9 +7,9 @@ import fcntl
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from memfactory_core.runs.disk import FULL_DISK, SPARE
 from memfactory_core.runs.supervisor import ENDING, LOCK
@@ -25,10 +25,10 @@ class Ending(Record):
     in bytes."""
 
     token: str
-    exit_code: int | None
-    exit_signal: str
+    exit_code: Annotated[int, Field(ge=0, le=255)] | None
+    exit_signal: Annotated[str, Field(pattern="^[A-Z0-9]{0,12}$")]
     out_of_memory: bool | None
-    peak_memory: int
+    peak_memory: Annotated[int, Field(ge=0, lt=2**62)]
 
     def columns(self) -> dict[str, Any]:
         """The columns of the run's row."""

@@ -31,6 +31,7 @@ BAD = {
     "results' count is beyond every float": {
         "results": json.dumps({"after": {"greedy/kept": FIGURES | {"n": 10**400}}})
     },
+    "config's setting has half a character as its name": {"config": '{"roles": {"\\ud800": []}}'},
     "config's roles are a number": {"config": '{"roles": 1}'},
     "config's role is a list": {"config": '{"roles": {"answer": []}}'},
     "config's paradigm is a text": {"config": '{"paradigm": "memagent"}'},

@@ -166,7 +166,17 @@ def test_memory_that_runs_out_within_the_process_is_named(tmp_path):
     assert cause_in_words(RuntimeError("shape"), tmp_path) == "RuntimeError: shape"
 
 
-@pytest.mark.parametrize("written", ["", "{", "[]", '{"token": "t"}', "[" * 100_000])
+WHOLE = (
+    '{"token": "t", "exit_code": %s, "exit_signal": "%s", "out_of_memory": null, "peak_memory": %s}'
+)
+CODE, SIGN, PEAK = WHOLE % ("%d", "", 1), WHOLE % (1, "%s", 1), WHOLE % (1, "", "%d")
+
+
+DAMAGED = ["", "{", "[]", '{"token": "t"}', "[" * 100_000, CODE % 256, CODE % 10**400, PEAK % 2**70, PEAK % -1,
+           SIGN % "\\u001b["]  # fmt: skip
+
+
+@pytest.mark.parametrize("written", DAMAGED)
 def test_a_record_of_the_end_that_cannot_be_read_or_is_of_an_earlier_worker_says_nothing(
     tmp_path, written
 ):
