@@ -42,7 +42,7 @@ def measure(engine: Engine, place: Path, how: str) -> tuple[Run, float, float]:
     jobs.request_stop(engine, run.id, patience=GRACE if how else None)
     until(lambda: not any(psutil.pid_exists(pid) for pid in (run.pid, *family)), 60)
     seconds = time.monotonic() - began
-    until(lambda: database.get_run(engine, run.id).state == "stopped", 20)
+    until(lambda: database.get_run(engine, run.id).peak_memory is not None, 20)
     return database.get_run(engine, run.id), held, seconds
 
 
