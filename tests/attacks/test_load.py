@@ -1,8 +1,12 @@
 """Many that look at once, and one after the other: pages answer, nothing is lost, nothing is kept."""
 
+import os
+import re
+import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlmodel import Session, func, select
 
@@ -70,6 +74,29 @@ def test_three_browsers_look_while_a_run_trains(server, chromium):  # noqa: F811
     assert (kept, points) == (STEPS * EACH, STEPS)
     for tab in tabs:
         tab.context.close()
+
+
+def state(page, name):
+    """The newest run's state: a badge of an icon and the word."""
+    return page.locator(".stMarkdownBadge").filter(has_text=re.compile(rf"{name}$")).first
+
+
+def test_an_open_page_calls_a_killed_run_lost_within_ten_seconds(server, page):  # noqa: F811
+    engine = database.connect(jobs.database_url())
+    for place in ("", "runs", "runs?run={run}"):
+        run = jobs.start(
+            engine, jobs.create(engine, load("memagent-tiny", ["training.steps=2000"]))
+        )
+        until(lambda run=run: database.get_run(engine, run.id).state == "running", 60)
+        page.goto(f"{server.url}/{place.format(run=run.id)}")
+        state(page, "running").wait_for()
+        psutil.Process(run.pid).parent().kill()
+        os.killpg(run.pid, signal.SIGKILL)
+        began = time.monotonic()
+        state(page, "lost").wait_for(timeout=20_000)
+        seconds = time.monotonic() - began
+        print(f"/{place}: called lost after {seconds:.1f} s")
+        assert seconds < 10
 
 
 def test_a_thousand_sessions_leave_nothing_behind(server, tmp_path):  # noqa: F811
