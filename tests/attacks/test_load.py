@@ -93,7 +93,8 @@ def test_an_open_page_calls_a_killed_run_lost_within_ten_seconds(server, page): 
         psutil.Process(run.pid).parent().kill()
         os.killpg(run.pid, signal.SIGKILL)
         began = time.monotonic()
-        state(page, "lost").wait_for(timeout=20_000)
+        state(page, "running").wait_for(state="detached", timeout=20_000)
+        state(page, "lost").wait_for()
         seconds = time.monotonic() - began
         print(f"/{place}: called lost after {seconds:.1f} s")
         assert seconds < 10
