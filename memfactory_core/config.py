@@ -318,9 +318,12 @@ def read(source: str) -> dict[str, Any]:
         values = parse_toml(text) if path.suffix == ".toml" else parse_json(text)
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(f"cannot read the recipe {path}: {error}") from error
+    # a run's record holds its recipe as a table of its own
+    if isinstance(values, dict) and "config" in values:
+        values = values["config"]
     if not isinstance(values, dict):
         raise ConfigError(f"the recipe {path} is not a table of settings")
-    return values.get("config", values)
+    return values
 
 
 def build(values: Mapping[str, Any], origin: str = "the configuration") -> RunConfig:
@@ -329,6 +332,10 @@ def build(values: Mapping[str, Any], origin: str = "the configuration") -> RunCo
         return RunConfig.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"{origin}: " + "; ".join(explain(error))) from error
+    except UnicodeEncodeError as error:  # half of a pair of characters, in a name
+        raise ConfigError(
+            f"{origin}: the name of a setting is no text: {error.object!a}"
+        ) from error
 
 
 def load(source: str, assignments: Sequence[str] = ()) -> RunConfig:

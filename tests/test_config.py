@@ -6,6 +6,7 @@ import pytest
 
 from memfactory_core.assignment import set_values
 from memfactory_core.config import build, load, recipes
+from memfactory_core.errors import ConfigError
 from memfactory_core.scoring.split import held_out_examples
 from tests.tasks.records import PLAIN, locomo, write
 
@@ -81,3 +82,15 @@ def test_settings_of_another_kind_hold_in_whatever_order_they_are_given(tmp_path
     config = load("memagent-tiny", settings)
     assert (config.task.path, config.task.section) == (path, 50)
     assert config.paradigm.retriever.top_k == 7 and config.held_out.chunks == 9
+
+
+@pytest.mark.parametrize("kept", ["[]", "1", "null", '"memagent"'])
+def test_a_record_whose_recipe_is_no_table_is_refused_in_words(tmp_path, kept):
+    (tmp_path / "run.json").write_text(f'{{"config": {kept}}}')
+    with pytest.raises(ConfigError, match="is not a table of settings"):
+        load(str(tmp_path / "run.json"))
+
+
+def test_a_name_that_is_no_text_is_refused_in_words():
+    with pytest.raises(ConfigError, match=r"the configuration: the name of a setting is no text"):
+        build({"roles": {"\ud800": []}})

@@ -17,6 +17,7 @@ from app.run.operations import has_operations, show_operations
 from app.run.recipe import show_settings
 from app.run.results import show_results
 from app.run.sharing import show_download
+from app.run.waiting import show_queue_buttons
 from app.shell.address import bind_to_address
 from app.shell.pages import PAGES, page
 from app.shell.status import show_status
@@ -56,6 +57,7 @@ def show_run(run: Run) -> None:
         if run.state in ACTIVE and now.state not in ACTIVE:
             st.rerun()
         show_status(now)
+        show_queue_buttons(now)
         show_diagnosis(now)
         _show_buttons(now)
         shown = {"Curves": show_curves} if now.mode in ("train", "rerank") else {}

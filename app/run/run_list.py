@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from app.markup.labels import figures_row
 from app.markup.safe_text import escape_markdown
+from app.reads.engine import database_engine
 from app.reads.runs import count_runs, list_runs
 from app.run.sharing import show_upload
+from app.run.waiting import show_queue_buttons
 from app.shell.pages import page
 from app.shell.status import describe_progress, show_state
-from app.shell.widgets import show_empty_state
+from app.shell.widgets import errors_in_words, show_empty_state
 from app.shell.words import describe_age, describe_change
+from memfactory_core.runs.database import active_runs
 
 RECENT = 3
 """Runs that the overview shows."""
 RUNS_A_PAGE = 12
+REFRESH = 3.0
+"""Seconds after which a list is read again while a run is active."""
 WIDTHS = (3.2, 1.5, 2.6, 1.6, 1.6, 1.4)
 COLUMNS = ("Run", "State", "Progress", "Exact match", "Needed fact kept", "Created")
 
 
+def _keep_current(draw: Callable[[], None]) -> None:
+    """Draws a list, and again every few seconds while one of all runs has not ended."""
+    active = bool(active_runs(database_engine()))
+
+    @st.fragment(run_every=REFRESH if active else None)
+    def live() -> None:
+        with errors_in_words():  # a fragment's errors do not reach the page
+            if active and not active_runs(database_engine()):
+                st.rerun()
+            draw()
+
+    live()
+
+
 def show_runs() -> None:
-    """A page of the runs."""
+    """A page of the runs, kept current."""
     st.title("Runs")
+    _keep_current(_draw_runs)
+
+
+def _draw_runs() -> None:
     count = count_runs()
     if not count:
         show_empty_state("There is no run yet.")
@@ -37,7 +62,9 @@ def show_runs() -> None:
         name.page_link(page("runs"), label=escape_markdown(run.name), icon="", query_params=place)
         with state:
             show_state(run)
-        progress.markdown(describe_progress(run) or "–")
+        with progress:
+            st.markdown(describe_progress(run) or "–")
+            show_queue_buttons(run)
         texts = (
             describe_change(run, "exact_match"),
             describe_change(run, "kept"),
@@ -51,8 +78,7 @@ def show_runs() -> None:
 
 
 def show_recent_runs() -> None:
-    """The way in, and the latest runs as cards."""
-    shown = list_runs(RECENT)
+    """The way in, and the latest runs as cards, kept current."""
     done = [run for run in list_runs(50) if run.state == "finished" and run.mode == "train"]
     with st.container(horizontal=True):
         if st.button("Start here", type="primary", icon=":material/play_arrow:"):
@@ -61,6 +87,11 @@ def show_recent_runs() -> None:
             st.switch_page(page("runs"), query_params={"run": done[-1].id})
 
     st.subheader("Recent runs")
+    _keep_current(_draw_recent_runs)
+
+
+def _draw_recent_runs() -> None:
+    shown = list_runs(RECENT)
     if not shown:
         show_empty_state(
             "There is no run yet. The preset *MemAgent, tiny, CPU* trains in a few minutes."

@@ -9,7 +9,9 @@ from typing import Literal
 import streamlit as st
 
 from app.markup.safe_text import escape_markdown
+from app.reads.engine import database_engine
 from app.shell.words import describe_duration
+from memfactory_core.runs.queue import describe_wait
 from memfactory_core.runs.tables import ACTIVE, Run
 
 STATE_LOOKS: dict[str, tuple[str, Literal["gray", "blue", "orange", "green", "red"]]] = {
@@ -25,8 +27,7 @@ STATE_LOOKS: dict[str, tuple[str, Literal["gray", "blue", "orange", "green", "re
 ADVICE = {
     "failed": "The log has the details. Change the setting that is named in Compose and start "
     "again; nothing of this run is lost.",
-    "lost": "The process of this run is gone. If memory ran out, choose fewer groups or "
-    "more micro batches.",
+    "lost": "The process of this run is gone; what it had written is kept.",
 }
 
 
@@ -58,8 +59,11 @@ def describe_resume(run: Run) -> str:
 
 
 def describe_progress(run: Run) -> str:
-    """Step, phase, time used and left."""
+    """Step, phase, time used and left; of a run in the queue, what it waits for."""
     parts = []
+    wait = describe_wait(database_engine(), run)
+    if wait:
+        return escape_markdown(wait, 400)
     if run.steps:
         parts.append(f"step {run.step:,} of {run.steps:,}")
     if run.state in ACTIVE:

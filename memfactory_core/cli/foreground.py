@@ -13,6 +13,7 @@ from memfactory_core.cli.report import diagnose, print_diagnosis, print_table, r
 from memfactory_core.config import RunConfig
 from memfactory_core.errors import RunError
 from memfactory_core.runs import database, jobs
+from memfactory_core.runs.queue import describe_wait
 from memfactory_core.runs.tables import ACTIVE, Run
 from memfactory_core.text import one_line
 
@@ -25,9 +26,17 @@ def open_database() -> Engine:
 
 
 def begin(settings: RunConfig) -> Run:
-    """A run with this configuration, started in the background."""
+    """A run with this configuration, started in the background as soon as its device is free."""
     connection = open_database()
     return jobs.start(connection, jobs.create(connection, settings))
+
+
+def announce(run: Run) -> None:
+    """Prints the id of a run that was begun in the background; on stderr what it waits for, if anything."""
+    print(run.id)
+    wait = describe_wait(open_database(), run)
+    if wait:
+        print(one_line(f"queued: {wait}; `memfactory queue` shows the order"), file=sys.stderr)
 
 
 def wait_for(run_id: str, quiet: bool = False) -> Run:
@@ -36,7 +45,7 @@ def wait_for(run_id: str, quiet: bool = False) -> Run:
     shown = ""
     try:
         while (run := database.get_run(connection, run_id)).state in ACTIVE:
-            line = _progress(run)
+            line = _progress(run, connection)
             if not quiet and line != shown:
                 print(one_line(line), file=sys.stderr, flush=True)
                 shown = line
@@ -50,7 +59,9 @@ def wait_for(run_id: str, quiet: bool = False) -> Run:
     return run
 
 
-def _progress(run: Run) -> str:
+def _progress(run: Run, connection: Engine) -> str:
+    if run.turn is not None:
+        return f"{run.id}  {describe_wait(connection, run)}"
     if run.phase != "training":
         return f"{run.id}  {run.phase or run.state}"
     step = run.step - run.step % 5

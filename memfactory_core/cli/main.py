@@ -17,7 +17,9 @@ from memfactory_core import component, config
 from memfactory_core.assignment import set_values
 from memfactory_core.cli import models
 from memfactory_core.cli.disk import print_footprint, print_removals
-from memfactory_core.cli.foreground import begin, conclude, open_database, wait_for
+from memfactory_core.cli.foreground import announce, begin, conclude, open_database, wait_for
+from memfactory_core.cli.process import resume, settle, stop, work
+from memfactory_core.cli.queue import queue
 from memfactory_core.cli.report import (
     about,
     bounds,
@@ -27,7 +29,7 @@ from memfactory_core.cli.report import (
     sweep_line,
 )
 from memfactory_core.errors import MemFactoryError, RunError
-from memfactory_core.runs import database, jobs
+from memfactory_core.runs import database
 from memfactory_core.runs.footprint import foresee
 from memfactory_core.text import one_line
 
@@ -103,7 +105,7 @@ def train(
         return
     run = begin(settings)
     if not (wait or json_):
-        print(run.id)
+        announce(run)
         return
     conclude(wait_for(run.id, quiet=json_), json_)
 
@@ -242,22 +244,8 @@ def decisions(run_id: str, json_: Json = False) -> None:
         print_decisions(phase, rows)
 
 
-@app.command()
-def stop(run_id: str) -> None:
-    """Stop a run after its current step."""
-    run = jobs.stop(open_database(), run_id)
-    print(f"{run.id}  {run.state}")
-
-
-@app.command()
-def resume(run_id: str, wait: Annotated[bool, typer.Option()] = False) -> None:
-    """Go on with a run that was stopped, lost or failed, from its last checkpoint."""
-    connection = open_database()
-    run = jobs.start(connection, database.get_run(connection, run_id))
-    if wait:
-        conclude(wait_for(run.id), False)
-    else:
-        print(run.id)
+for _command in (stop, resume, queue):
+    app.command()(_command)
 
 
 @app.command()
@@ -336,10 +324,5 @@ def build_tiny(out: Annotated[Path | None, typer.Option()] = None, seed: int = 0
     build(out or WEIGHTS, seed=seed, on_progress=lambda line: print(line, flush=True))
 
 
-@app.command(hidden=True)
-def work(run_id: str, token: Annotated[str | None, typer.Option()] = None) -> None:
-    """Carry out a run in this process (what `train` starts in the background, naming it by its token)."""
-    from memfactory_core.runs.worker import work as carry_out
-
-    if carry_out(database.connect(jobs.database_url()), run_id, token).state == "failed":
-        sys.exit(1)
+for _command in (work, settle):
+    app.command(hidden=True)(_command)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Engine
 
 from memfactory_core.config import build
@@ -13,6 +14,7 @@ from memfactory_core.errors import ConfigError, RunError
 from memfactory_core.policies.roles import START
 from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs import database, record
+from memfactory_core.runs.bundle import JudgeRecord, Measured
 from memfactory_core.runs.diagnosis import diagnose_run
 from memfactory_core.runs.tables import Run
 from memfactory_core.scoring.evaluate import SAMPLED_AT
@@ -120,10 +122,17 @@ def print_decisions(phase: str, counts: dict[str, dict[str, int]]) -> None:
 
 
 def _record(run: Run) -> dict[str, Any]:
+    """What the run's folder tells of it; without the parts that are not of their shape."""
     try:
-        return record.read(Path(run.folder))
+        kept = record.read(Path(run.folder))
     except RunError:  # a table can be printed without the versions
         return {}
+    for name, shape in (("judge", JudgeRecord), ("measured", Measured)):
+        try:
+            TypeAdapter(shape | None).validate_python(kept.get(name))
+        except ValidationError:
+            del kept[name]
+    return {name: kept[name] for name in ("judge", "measured", "files", "versions") if name in kept}
 
 
 def sweep_line(row: dict[str, Any]) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL_DISK = os.strerror(errno.ENOSPC)
+"""What the system, and libraries that repeat it, say where there is no room left."""
 SPARE = 1_000_000
 """Bytes that a disk has left at least where it is not called full."""
 
@@ -34,15 +36,6 @@ def require_room(folder: Path, needed: int) -> None:
     """OSError (no space left) where fewer than `needed` bytes and SPARE can be written into the folder."""
     if shutil.disk_usage(folder).free < needed + SPARE:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-
-
-def cause_in_words(error: BaseException, folder: Path) -> str:
-    """What an unexpected error says, in one line; a full disk shows itself in many errors of the libraries that
-    write, not all of which name it."""
-    full = isinstance(error, Exception) and shutil.disk_usage(folder).free < SPARE
-    if full or os.strerror(errno.ENOSPC) in str(error):
-        return f"the disk of {folder} is full: free space, then resume the run"
-    return f"{type(error).__name__}: {error}"
 
 
 def size(folder: Path) -> int:

@@ -1,6 +1,6 @@
 """Background runs: a run is a row, a folder and a process of its own, which outlives the browser's tab and
-the web server. Stopping is a flag file first, then SIGTERM to the process group, then SIGKILL. Every change of
-state is one conditional UPDATE: of two that start a run at once, one starts it."""
+the web server. Runs wait in a queue for their device. Stopping is a flag file first, then SIGTERM to the process
+group, then SIGKILL. Every change of state is conditional: of two that start a run at once, one starts it."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ import contextlib
 import json
 import os
 import secrets
-import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import psutil
-from sqlalchemy import URL, Engine, or_
+from sqlalchemy import URL, Engine, func, or_
 from sqlmodel import col
 
-from memfactory_core import component
 from memfactory_core.config import RunConfig, build
 from memfactory_core.errors import ConfigError, RunError
 from memfactory_core.models.place import VARIABLE as MODELS
 from memfactory_core.models.place import models_folder
-from memfactory_core.runs import database
+from memfactory_core.runs import database, process, queue
+from memfactory_core.runs.devices import needed_device
+from memfactory_core.runs.ending import conclude, is_supervised, read_ending
 from memfactory_core.runs.lease import Lease, LeaseLost
 from memfactory_core.runs.models import used_models
 from memfactory_core.runs.place import root
-from memfactory_core.runs.tables import ACTIVE, STARTABLE, Run
+from memfactory_core.runs.process import STARTING, alive
+from memfactory_core.runs.supervisor import FLAG, GRACE, GRACE_OF_SIGTERM
+from memfactory_core.runs.supervisor import SAVING as SAVING_FLAG
+from memfactory_core.runs.tables import ACTIVE, STARTABLE, WORKING, Run
 from memfactory_core.tasks.data_file import unreadable
 
 SILENT_AFTER = 60.0
 """Seconds after which a run that was made and never started is called lost."""
-STARTING = 60.0
-"""Seconds that a start may take from its claim of the run until the process is known; a machine that is full took
-more than eight."""
+SUPERVISED_FOR = 6.0
+"""Seconds after a worker's last sign of life in which its supervisor is left to say how it ended."""
 LOOK_EVERY = 2.0
 """Seconds between two looks for runs without a process, however many pages ask."""
-LAST_WORD = "error: "
-"""How the last line of a log begins that says why the run ended."""
 SAVING = "saving the last step"
 """The phase of a run that was stopped and writes its checkpoint; minutes for a large model."""
+_FREE = (col(Run.state).in_(STARTABLE), col(Run.turn).is_(None))
+"""A run that no worker has and that waits for none."""
 
 
 def database_url() -> str:
@@ -75,10 +75,9 @@ def create(engine: Engine, config: RunConfig) -> Run:
 
 
 def start(engine: Engine, run: Run) -> Run:
-    """Starts the worker of a run that was never begun or ended early, in a session of its own, its output going to
-    log.txt. RunError where the run has a worker, or is being started by another process. ConfigError where a
+    """Puts a run that was never begun or ended early into the queue for its device; its worker starts at once where
+    the device is free. RunError where the run has a worker, or waits for one already. ConfigError where a
     data file or a model is not there; the run has then failed."""
-    idle = col(Run.state).in_(STARTABLE)
     config = build(run.settings, f"run {run.id}")
     try:
         for name in dict.fromkeys([*config.task.files(), *config.held_out.files()]):
@@ -87,69 +86,71 @@ def start(engine: Engine, run: Run) -> Run:
         used_models(config)
     except ConfigError as error:
         failed = {"state": "failed", "reason": str(error), "ended": database.now()}
-        database.update_run_if(engine, run.id, idle, **failed)
+        database.update_run_if(engine, run.id, *_FREE, **failed)
         raise
-    token = secrets.token_hex(8)
-    if not database.update_run_if(
-        engine, run.id, idle, state="starting", token=token, pid=None, born=None, eta=None,
-        seconds=database.worked_before(), started=database.now(), ended=None,
-        heartbeat=database.now(), reason="",
-    ):  # fmt: skip
+    if not queue.enqueue(engine, run.id, needed_device(config), *_FREE):
         raise _not_startable(engine, run.id)
-    # what asked the last worker to stop; a request from now on is in the run's state as well
-    (Path(run.folder) / "stop").unlink(missing_ok=True)
-    mine = (Run.token == token, col(Run.pid).is_(None))
-    try:
-        pid = _spawn(run, token)
-        born = psutil.Process(pid).create_time()
-    except OSError as error:
-        reason = f"cannot start a process: {error.strerror or error}"
-        database.update_run_if(
-            engine, run.id, *mine, state="failed", reason=reason, ended=database.now()
-        )
-        raise RunError(f"run {run.id}: {reason}") from error
-    database.update_run_if(engine, run.id, *mine, pid=pid, born=born)
-    return database.get_run(engine, run.id)
+    start_waiting(engine)
+    started = _await_process(engine, run.id)
+    if started.state == "failed" and started.reason.startswith(_NO_PROCESS):
+        raise RunError(f"run {run.id}: {started.reason}")
+    return started
+
+
+def _await_process(engine: Engine, run_id: str) -> Run:
+    """A run that another process took from the queue first is given the moment in which its worker gets its pid."""
+    deadline = time.monotonic() + STARTING
+    while (run := database.get_run(engine, run_id)).state == "starting" and run.pid is None:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    return run
+
+
+_NO_PROCESS = "cannot start a process: "
+
+
+def start_waiting(engine: Engine) -> None:
+    """Starts the workers of the runs in the queue whose device is free, in their order."""
+    while run_id := queue.take_next(engine):
+        run = database.get_run(engine, run_id)
+        # what asked the last worker to stop; a request from now on is in the run's state as well
+        (Path(run.folder) / FLAG).unlink(missing_ok=True)
+        mine = (Run.token == run.token, col(Run.pid).is_(None))
+        place = {"MEMFACTORY_RUNS": str(root()), "MEMFACTORY_DB": database_url()}
+        place |= {MODELS: str(models_folder())}
+        try:
+            pid, born = process.spawn(run, place)
+        except OSError as error:
+            failed = {"state": "failed", "reason": f"{_NO_PROCESS}{error.strerror or error}"}
+            database.update_run_if(engine, run.id, *mine, ended=database.now(), **failed)
+            continue
+        database.update_run_if(engine, run.id, *mine, pid=pid, born=born)
 
 
 def _not_startable(engine: Engine, run_id: str) -> RunError:
-    state = database.get_run(engine, run_id).state
+    run = database.get_run(engine, run_id)
+    if run.turn is not None:
+        return LeaseLost(f"run {run_id} is queued already: {queue.describe_wait(engine, run)}")
     return LeaseLost(
-        f"run {run_id} is {state}; only runs that were stopped, failed or lost are resumed"
+        f"run {run_id} is {run.state}; only runs that were stopped, failed or lost are resumed"
     )
-
-
-def _spawn(run: Run, token: str) -> int:
-    environment = os.environ | {
-        "MEMFACTORY_RUNS": str(root()),
-        "MEMFACTORY_DB": database_url(),
-        MODELS: str(models_folder()),
-        # absolute, since the worker stands in another folder than the shell that named them
-        component.FOLDERS: os.pathsep.join(map(str, component.part_folders())),
-        # the default spin-wait of OpenMP costs a factor of 25 where processes share few cores
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
-    with open(Path(run.folder) / "log.txt", "ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "memfactory_core", "work", run.id, "--token", token],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment,
-            cwd=root().parent,
-        ).pid  # fmt: skip
 
 
 def claim(engine: Engine, run_id: str, token: str | None = None) -> Lease:
     """Makes this process the worker of a run: of one that was started for it (`token`), or, without a token, of
-    one that has no worker. LeaseLost where another process is or was meant."""
+    one that has no worker, whether or not its device is free. LeaseLost where another process is or was meant."""
     me = {"pid": os.getpid(), "born": psutil.Process().create_time(), "heartbeat": database.now()}
     if token is None:
         token = secrets.token_hex(8)
+        device = needed_device(build(database.get_run(engine, run_id).settings, f"run {run_id}"))
         if not database.update_run_if(
             engine, run_id, col(Run.state).in_(STARTABLE), state="running", token=token, reason="",
-            seconds=database.worked_before(), started=database.now(), ended=None, **me,
+            seconds=database.worked_before(), started=database.now(), ended=None, turn=None,
+            device="cuda:0" if device == "cuda" else device, **me,
         ):  # fmt: skip
             raise _not_startable(engine, run_id)
-        (Path(database.get_run(engine, run_id).folder) / "stop").unlink(missing_ok=True)
+        (Path(database.get_run(engine, run_id).folder) / FLAG).unlink(missing_ok=True)
         return Lease(run_id=run_id, token=token, pid=me["pid"])
     mine = (Run.token == token, or_(col(Run.pid).is_(None), col(Run.pid) == me["pid"]))
     # a stop that came before this moment is kept: its flag may have been cleared by the start
@@ -158,60 +159,59 @@ def claim(engine: Engine, run_id: str, token: str | None = None) -> Lease:
     ):
         if not database.update_run_if(engine, run_id, Run.state == "stopping", *mine, **me):
             raise _not_startable(engine, run_id)
-        (Path(database.get_run(engine, run_id).folder) / "stop").touch()
+        (Path(database.get_run(engine, run_id).folder) / FLAG).touch()
     return Lease(run_id=run_id, token=token, pid=me["pid"])
 
 
-def alive(run: Run) -> bool:
-    """Whether the run's own worker process exists: same pid, same create time, not a zombie."""
-    if run.pid is None or run.born is None:
-        return False
-    try:
-        process = psutil.Process(run.pid)
-        return (
-            abs(process.create_time() - run.born) < 1 and process.status() != psutil.STATUS_ZOMBIE
-        )
-    except psutil.NoSuchProcess:
-        return False
-
-
-def stop(engine: Engine, run_id: str, patience: float = 20.0) -> Run:
-    """Stops a run: asks by a flag file, and where it does not end within `patience` seconds, ends its process
-    group. A run that is writing its last checkpoint is waited for; one that has ended stays as it is."""
+def stop(engine: Engine, run_id: str, patience: float | None = None) -> Run:
+    """Stops a run: takes it out of the queue, or asks it by a flag file, and where it does not end within `patience`
+    seconds (None: see `patience_with`), ends its process and all that this started. A run that is writing its last
+    checkpoint is waited for; one that has ended stays as it is."""
     run = database.get_run(engine, run_id)
     if run.state not in ACTIVE:
         return run
-    request_stop(engine, run.id)
+    patience = patience_with(run) if patience is None else patience
+    run = request_stop(engine, run.id, patience)
     deadline = time.monotonic() + patience
     while alive(run) and (
         time.monotonic() < deadline or database.get_run(engine, run.id).phase == SAVING
     ):
-        time.sleep(0.2)
-    run = database.get_run(engine, run.id)  # its process may have become known since
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        if run.pid is not None and alive(run):
-            _signal(run.pid, sign)
-            _wait(run, 5.0)
+        time.sleep(0.1)
+        run = database.get_run(engine, run.id)  # its process may have become known since
+    process.end(run, GRACE_OF_SIGTERM)
+    _await_supervisor(run)
     reap(engine)
     return database.get_run(engine, run.id)
 
 
-def request_stop(engine: Engine, run_id: str) -> Run:
-    """Leaves the flag that asks a run to stop after its current step, and returns at once."""
+def patience_with(run: Run) -> float:
+    """Seconds that a run is given to end by itself: GRACE, or three of its steps where these are slow."""
+    left = run.steps - run.step
+    return max(GRACE, 3 * run.eta / left if run.eta and left > 0 else 0.0)
+
+
+def request_stop(engine: Engine, run_id: str, patience: float | None = None) -> Run:
+    """Takes a run out of the queue, or leaves the flag that asks it to stop after its current step; returns at once.
+    Its supervisor ends it where it has not stopped after `patience` seconds."""
     run = database.get_run(engine, run_id)
-    if database.update_run_if(engine, run.id, col(Run.state).in_(ACTIVE), state="stopping"):
-        (Path(run.folder) / "stop").touch()
+    now = database.now()
+    never = {"state": "stopped", "turn": None, "started": func.coalesce(Run.started, now)}
+    never |= {"ended": func.coalesce(Run.ended, now)}
+    if database.update_run_if(engine, run.id, Run.state == "queued", **never):
+        return database.get_run(engine, run.id)
+    if database.update_run_if(engine, run.id, col(Run.state).in_(WORKING), state="stopping"):
+        seconds = patience_with(run) if patience is None else patience
+        flag = Path(run.folder) / FLAG
+        if not (flag.is_file() and flag.read_text() == SAVING_FLAG):  # asked again while it saves
+            flag.write_text(f"{seconds:.1f}")
     return database.get_run(engine, run.id)
 
 
-def _signal(pid: int, sign: signal.Signals) -> None:
-    """To the worker's group, so that what it started ends too; a worker started by hand is in the shell's group,
-    which is left alone."""
-    with contextlib.suppress(ProcessLookupError):
-        if os.getpgid(pid) == pid:
-            os.killpg(pid, sign)
-        else:
-            os.kill(pid, sign)
+def _await_supervisor(run: Run) -> None:
+    """Gives a supervisor the moment in which it ends what the worker left and writes how it ended."""
+    deadline = time.monotonic() + SUPERVISED_FOR
+    while is_supervised(Path(run.folder)) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 _looked: dict[str, float] = {}
@@ -232,20 +232,21 @@ def look(engine: Engine) -> None:
 
 def reap(engine: Engine) -> None:
     """Corrects the state of runs whose process is gone without a word: stopped where that was asked for,
-    lost otherwise, with what is known of the reason."""
-    for child in psutil.Process().children():
-        # another thread may reap it between the look and the wait
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
-            if child.status() == psutil.STATUS_ZOMBIE:
-                child.wait(0.1)
+    lost otherwise, with what is known of the reason. Then the runs that waited for their devices start."""
+    process.reap_children()
     for run in database.active_runs(engine):
-        if alive(run):
+        if alive(run) or run.turn is not None:
             continue
         silent = database.now() - (run.heartbeat or run.created)
         if run.pid is None and silent < (SILENT_AFTER if run.state == "queued" else STARTING):
             continue
+        folder = Path(run.folder)
+        ending = read_ending(folder, run.token)
+        if ending is None and silent < SUPERVISED_FOR and is_supervised(folder):
+            continue
+        process.end_leftovers(run)
         asked = run.state == "stopping"
-        state, reason = ("stopped", "") if asked else _end(Path(run.folder) / "log.txt")
+        state, reason = ("stopped", "") if asked else conclude(folder, ending)
         # only while it still is what we looked at: it may have ended, or been resumed, meanwhile
         same = (
             Run.state == run.state,
@@ -253,20 +254,15 @@ def reap(engine: Engine) -> None:
             col(Run.pid).is_not_distinct_from(run.pid),
         )
         ended = {"ended": run.heartbeat or database.now(), "eta": None}
+        ended |= ending.columns() if ending else {}
         database.update_run_if(engine, run.id, *same, state=state, reason=reason, **ended)
+    start_waiting(engine)
 
 
-def _end(log: Path) -> tuple[str, str]:
-    """State and reason of a worker that ended without a word in the database: its log may have one."""
-    lines = log.read_text(errors="replace").strip().splitlines() if log.is_file() else []
-    last = lines[-1][:400] if lines else ""
-    if last.startswith(LAST_WORD):
-        return "failed", last.removeprefix(LAST_WORD)
-    hint = "the process ended without a word (killed? out of memory?)"
-    return "lost", f"{hint}; last line of the log: {last[:200]}" if last else hint
-
-
-def _wait(run: Run, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while alive(run) and time.monotonic() < deadline:
-        time.sleep(0.1)
+def settle(engine: Engine, run_id: str) -> None:
+    """Keeps what a supervisor wrote of its worker's end, and starts what waited for its device."""
+    run = database.get_run(engine, run_id)
+    ending = read_ending(Path(run.folder), run.token)
+    if ending:
+        database.update_run_if(engine, run.id, Run.token == ending.token, **ending.columns())
+    reap(engine)

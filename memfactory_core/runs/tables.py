@@ -17,6 +17,10 @@ from memfactory_core.runs.place import folder_of
 from memfactory_core.trace import Episode
 
 ACTIVE = ("queued", "starting", "running", "stopping")
+GROUPS = ("evaluation", "paradigm", "policy", "reward", "roles", "task", "training")
+"""Groups of a configuration that are looked into without building it."""
+WORKING = ("starting", "running", "stopping")
+"""States of a run that holds its device."""
 ENDED = ("finished", "stopped", "failed", "lost")
 STARTABLE = ("queued", "stopped", "failed", "lost")
 """States from which a worker may be started: never begun, or ended early."""
@@ -65,8 +69,9 @@ class Run(Table, table=True):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The configuration as plain values; {} where it cannot be read (`fault` says so)."""
-        return _table(self.config) or {}
+        """The configuration as plain values; {} where it cannot be read. What is not of the shape that pages look
+        into is left out (`fault` says so)."""
+        return _readable(_table(self.config) or {})
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -82,7 +87,8 @@ class Run(Table, table=True):
     def fault(self) -> str:
         """What of this row cannot be read, in words; "" where all can. One bad row must not take a list of
         runs down with it."""
-        if not _table(self.config):
+        settings = _table(self.config)
+        if not settings or settings != self.settings:
             return f"the settings of run {self.id} cannot be read"
         kept = _table(self.results)
         if kept is None or kept != self.summary:
@@ -230,13 +236,43 @@ def _table(text: str) -> dict[str, Any] | None:
     return values if isinstance(values, dict) else None
 
 
+def _readable(values: dict[str, Any]) -> dict[str, Any]:
+    """Of a configuration the groups that are tables, with the parts in them that are."""
+    kept = {
+        name: dict(group) if isinstance(group, dict) else group
+        for name, group in values.items()
+        if name not in GROUPS or isinstance(group, dict)
+    }
+    store = kept.get("paradigm", {}).get("store", {})
+    if not (_is_part(store) and isinstance(store.get("budget", 0), int | None)):
+        del kept["paradigm"]["store"]
+    roles, reward = kept.get("roles", {}), kept.get("reward", {})
+    for name, part in list(roles.items()):
+        if part != "start" and not (_is_part(part) and "kind" in part):
+            del roles[name]
+    for name, part in list(reward.items()):
+        if not (isinstance(part, str | int | float) or _is_part(part)):
+            del reward[name]
+    return kept
+
+
+def _is_part(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("kind", ""), str)
+
+
 def _is_figures(value: Any) -> bool:
     """A mean with its interval; where all questions are about one text there is none, and its ends are null."""
     if not isinstance(value, dict):
         return False
     bounds = [value.get("low"), value.get("high")]
-    numbers = [value.get("mean"), value.get("n"), *([] if bounds == [None, None] else bounds)]
-    return all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+    counts = [value.get("n"), value.get("clusters", 0)]
+    numbers = [value.get("mean"), *counts, *([] if bounds == [None, None] else bounds)]
+    return all(isinstance(number, int | float) and _is_finite(number) for number in numbers)
+
+
+def _is_finite(number: float) -> bool:
+    # an integer beyond every float is no figure either
+    return abs(number) < 1e300 and math.isfinite(number)
 
 
 def pack(episode: Episode) -> bytes:

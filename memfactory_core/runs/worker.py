@@ -21,7 +21,11 @@ from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.policies.language_model import LanguageModelSampler
 from memfactory_core.policies.roles import RoleSampler
 from memfactory_core.runs import database, disk, jobs, record, recording, retention
+from memfactory_core.runs.ending import LAST_WORD, cause_in_words
+from memfactory_core.runs.interrupt import Stopped, Terminated, terminable
 from memfactory_core.runs.lease import LeaseLost
+from memfactory_core.runs.progress import report_progress
+from memfactory_core.runs.supervisor import FLAG, SAVING
 from memfactory_core.runs.tables import STARTABLE, Run
 from memfactory_core.runs.weights import (
     ancestors,
@@ -40,10 +44,6 @@ from memfactory_core.types import Example
 HEARTBEAT = 2.0
 PATIENCE = 600.0
 """Seconds that a worker waits for a locked database or a full disk before it ends."""
-
-
-class Stopped(Exception):
-    """The user asked the run to stop."""
 
 
 class Work:
@@ -72,16 +72,19 @@ class Work:
         heart.start()
         state, reason = "finished", ""
         try:
-            self._run()
+            with terminable():
+                self._run()
         except LeaseLost as error:
             state = ""
             self.say(f"{error}; leaving")
         except Stopped:
             state = "stopped"
+        except Terminated as error:
+            state, reason = "stopped", "" if (self.folder / FLAG).exists() else str(error)
         except MemFactoryError as error:
             state, reason = "failed", str(error)
         except BaseException as error:
-            state, reason = "failed", disk.cause_in_words(error, self.folder)
+            state, reason = "failed", cause_in_words(error, self.folder)
             raise
         finally:
             finished.set()
@@ -95,7 +98,7 @@ class Work:
         unheard = state == "failed"
         try:
             self._update(phase=self.run.phase)  # the flag is only taken down by whom it was for
-            (self.folder / "stop").unlink(missing_ok=True)
+            (self.folder / FLAG).unlink(missing_ok=True)
             self._update(state=state, reason=reason, ended=database.now(), eta=None)
         except LeaseLost as error:
             self.say(f"{error}; leaving")
@@ -103,7 +106,7 @@ class Work:
         except database.Busy as error:
             unheard, reason = True, reason or f"the run was {state}, but {error}"
         if unheard:
-            self._print(f"{jobs.LAST_WORD}{reason}")
+            self._print(f"{LAST_WORD}{reason}")
 
     def _run(self) -> None:
         from transformers.utils import logging as transformers_logging
@@ -183,7 +186,7 @@ class Work:
         trainer = MemoryGRPOTrainer(
             sampler, config.paradigm, examples, config.reward, settings, args,
             on_episodes=self._keep_training_episodes,
-            callbacks=[_progress(self)], **config.policy.trainer_options(own.model),
+            callbacks=[report_progress(self)], **config.policy.trainer_options(own.model),
         )  # fmt: skip
         if resumed is None or not trainer.restore_draws(resumed):
             sampler.seed(config.seed + done)
@@ -192,6 +195,8 @@ class Work:
             trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
         except Stopped:
             self._update(phase=jobs.SAVING)
+            with contextlib.suppress(OSError):  # so that nobody ends it meanwhile
+                (self.folder / FLAG).write_text(SAVING)
             self.wait_for_room()
             trainer.keep_checkpoint()
             self.seal(trainer.state.global_step)
@@ -260,7 +265,7 @@ class Work:
             raise LeaseLost(
                 f"process {os.getpid()} is not the worker of run {self.run.id} any more"
             )
-        if (self.folder / "stop").exists():
+        if (self.folder / FLAG).exists():
             raise Stopped
 
     def say(self, text: str) -> None:
@@ -303,32 +308,6 @@ class Work:
 
     def _update(self, **changes: Any) -> None:
         self.run = database.update_run(self.engine, self.run.id, **changes)
-
-
-def _progress(work: Work) -> Any:
-    """A trainer callback that writes curves and progress, and stops where it was asked."""
-    from transformers import TrainerCallback
-
-    class Progress(TrainerCallback):
-        first_step = 0
-        began = 0.0
-
-        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.first_step, self.began = state.global_step, time.monotonic()
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if control.should_save:
-                work.wait_for_room()
-            done = state.global_step - self.first_step
-            work.keep_progress(state.global_step, done, time.monotonic() - self.began)
-
-        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            work.seal(state.global_step)
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-            work.keep_metrics(state.global_step, logs or {})
-
-    return Progress()
 
 
 def work(engine: Engine, run_id: str, token: str | None = None) -> Run:

@@ -25,6 +25,20 @@ BAD = {
     "results' mean is NaN": {
         "results": json.dumps({"after": {"greedy/kept": FIGURES | {"mean": float("nan")}}})
     },
+    "results' count of texts is a text": {
+        "results": json.dumps({"after": {"greedy/kept": FIGURES | {"clusters": "a"}}})
+    },
+    "results' count is beyond every float": {
+        "results": json.dumps({"after": {"greedy/kept": FIGURES | {"n": 10**400}}})
+    },
+    "config's setting has half a character as its name": {"config": '{"roles": {"\\ud800": []}}'},
+    "config's roles are a number": {"config": '{"roles": 1}'},
+    "config's role is a list": {"config": '{"roles": {"answer": []}}'},
+    "config's paradigm is a text": {"config": '{"paradigm": "memagent"}'},
+    "config's store is null": {"config": '{"paradigm": {"store": null}}'},
+    "config's budget is a text": {"config": '{"paradigm": {"store": {"budget": "all"}}}'},
+    "config's reward is a list": {"config": '{"reward": [1]}'},
+    "config's reward has a kind that is a list": {"config": '{"reward": {"kept": {"kind": []}}}'},
     "results are nested deeply": {"results": "[" * 100_000},
     "config is no JSON": {"config": "nonsense"},
     "config is a list": {"config": "[]"},

@@ -17,6 +17,7 @@ from memfactory_core.cli.main import main
 from memfactory_core.config import load
 from memfactory_core.errors import RunError
 from memfactory_core.runs import database, disk, jobs, recording, worker
+from memfactory_core.runs.ending import cause_in_words
 from memfactory_core.runs.tables import EpisodeRow, Metric
 from memfactory_core.runs.worker import work
 
@@ -148,9 +149,9 @@ def test_files_are_written_whole_or_not_at_all(lab, tmp_path):
 
 def test_a_full_disk_is_named_whatever_the_library_says(tmp_path):
     error = RuntimeError("[enforce fail at inline_container.cc] . PytorchStreamWriter failed")
-    assert disk.cause_in_words(error, tmp_path) == f"RuntimeError: {error}"
+    assert cause_in_words(error, tmp_path) == f"RuntimeError: {error}"
     full = RuntimeError("I/O error: No space left on device (os error 28)")
-    assert "is full: free space, then resume" in disk.cause_in_words(full, tmp_path)
+    assert "is full: free space, then resume" in cause_in_words(full, tmp_path)
     with pytest.raises(OSError, match="No space left"):
         disk.require_room(tmp_path, 10**18)
 

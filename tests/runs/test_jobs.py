@@ -90,7 +90,11 @@ def test_a_killed_run_is_called_lost_with_its_last_words(lab):
     until(lambda: database.get_run(lab, run.id).phase)
     os.killpg(run.pid, signal.SIGKILL)
     until(lambda: (jobs.reap(lab), database.get_run(lab, run.id).state == "lost")[1])
-    assert "killed? out of memory?" in database.get_run(lab, run.id).reason
+    lost = database.get_run(lab, run.id)
+    assert lost.reason.startswith("the process was killed (SIGKILL); memory had not run out; it ")
+    assert "; last line of the log: [" in lost.reason
+    assert (lost.exit_code, lost.exit_signal, lost.out_of_memory) == (None, "SIGKILL", False)
+    assert lost.peak_memory > 10_000_000
 
 
 def test_a_process_with_the_same_pid_is_not_the_run(lab):
