@@ -324,5 +324,5 @@ def build_tiny(out: Annotated[Path | None, typer.Option()] = None, seed: int = 0
     build(out or WEIGHTS, seed=seed, on_progress=lambda line: print(line, flush=True))
 
 
-for _command in (work, settle):
-    app.command(hidden=True)(_command)
+app.command(hidden=True)(work)
+app.command(hidden=True)(settle)

@@ -127,9 +127,12 @@ def _record(run: Run) -> dict[str, Any]:
         kept = record.read(Path(run.folder))
     except RunError:  # a table can be printed without the versions
         return {}
-    for name, shape in (("judge", JudgeRecord), ("measured", Measured)):
+    shapes: dict[str, TypeAdapter[Any]] = {
+        "judge": TypeAdapter(JudgeRecord | None), "measured": TypeAdapter(Measured | None),
+    }  # fmt: skip
+    for name, shape in shapes.items():
         try:
-            TypeAdapter(shape | None).validate_python(kept.get(name))
+            shape.validate_python(kept.get(name))
         except ValidationError:
             del kept[name]
     return {name: kept[name] for name in ("judge", "measured", "files", "versions") if name in kept}

@@ -80,8 +80,10 @@ def end(run: Run, grace: float) -> None:
 def end_leftovers(run: Run) -> None:
     """Ends what a worker that is gone left in its session. A session's number is not given to another process while
     anybody is in it."""
-    left = []
-    for process in psutil.process_iter() if run.pid and run.born else ():
+    if not run.pid or not run.born:
+        return
+    left: list[psutil.Process] = []
+    for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
             if os.getsid(process.pid) == run.pid != os.getsid(0) and process.pid != run.pid:
                 left += [process] if process.create_time() >= run.born - 1 else []

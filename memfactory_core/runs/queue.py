@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, func, select, update
-from sqlalchemy.sql.selectable import Select
 from sqlmodel import Session, col
 
 from memfactory_core.errors import RunError
@@ -48,13 +47,13 @@ def take_next(engine: Engine) -> str | None:
 
     def take(connection: Connection) -> str | None:
         waiting = _hold(connection)
-        working = connection.execute(select(Run.device).where(col(Run.state).in_(WORKING)))
+        working = connection.execute(select(col(Run.device)).where(col(Run.state).in_(WORKING)))
         chosen = _choose(waiting, Counter(working.scalars()))
         if chosen is None:
             return None
         run_id, device = chosen
         connection.execute(
-            update(Run).where(Run.id == run_id, *QUEUED).values(
+            update(Run).where(col(Run.id) == run_id, *QUEUED).values(
                 state="starting", turn=None, device=device, token=secrets.token_hex(8), pid=None, born=None,
                 eta=None, reason="", seconds=database.worked_before(), started=database.now(), ended=None,
                 heartbeat=database.now(), exit_code=None, exit_signal="", out_of_memory=False, peak_memory=None,
@@ -81,7 +80,7 @@ def move(engine: Engine, run_id: str, where: Move) -> None:
         order = dict(zip(rivals, turns, strict=True))
         for number, run in enumerate(waiting, 1):
             turn = order.get(run.id, float(number))
-            connection.execute(update(Run).where(Run.id == run.id).values(turn=turn))
+            connection.execute(update(Run).where(col(Run.id) == run.id).values(turn=turn))
 
     database.write(engine, change)
 
@@ -95,7 +94,8 @@ def describe_wait(engine: Engine, run: Run) -> str:
     held = [other.id for other in database.active_runs(engine)
             if other.state in WORKING and _is_kind(other.device, run.device)]  # fmt: skip
     before = sum(
-        other.device == run.device and other.turn < run.turn for other in list_queue(engine)
+        other.device == run.device and (other.turn or 0.0) < run.turn
+        for other in list_queue(engine)
     )
     words = f"waits for {run.device}"
     if held:
@@ -109,11 +109,11 @@ def _hold(connection: Connection) -> list[Any]:
     """The rows (id, device, turn) that wait, held for this transaction: it begins with a write, which another one that
     does the same has to wait for."""
     connection.execute(update(Run).where(*QUEUED).values(turn=Run.turn))
-    return list(connection.execute(_in_order(select(Run.id, Run.device, Run.turn))))
+    return list(connection.execute(_in_order(select(col(Run.id), col(Run.device), col(Run.turn)))))
 
 
-def _in_order(chosen: Select[Any]) -> Select[Any]:
-    return chosen.where(*QUEUED).order_by(Run.turn, Run.created, Run.id)
+def _in_order(chosen: Any) -> Any:
+    return chosen.where(*QUEUED).order_by(col(Run.turn), col(Run.created), col(Run.id))
 
 
 def _list_working(engine: Engine) -> Counter[str]:
