@@ -331,6 +331,10 @@ def build(values: Mapping[str, Any], origin: str = "the configuration") -> RunCo
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
+        named = (part for problem in error.errors() for part in problem["loc"])
+        # what pydantic puts in the place of half a pair of characters
+        if name := next((part for part in named if "\ufffd" in str(part)), None):
+            raise ConfigError(f"{origin}: the name of a setting is no text: {name!a}") from error
         raise ConfigError(f"{origin}: " + "; ".join(explain(error))) from error
     except UnicodeEncodeError as error:  # half of a pair of characters, in a name
         raise ConfigError(

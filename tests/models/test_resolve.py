@@ -70,7 +70,7 @@ def test_the_models_of_a_run_are_those_that_its_mode_loads():
 
 
 def test_a_run_without_its_model_fails_before_it_starts(lab, monkeypatch):
-    monkeypatch.setattr(jobs, "_spawn", None)  # would raise: nothing is to be started
+    monkeypatch.setattr(jobs, "start_waiting", None)  # would raise: nothing is to be started
     run = jobs.create(lab, load("memagent-tiny", ["policy=hf", "policy.model=smollm2-135m"]))
     with pytest.raises(ConfigError, match="memfactory get smollm2-135m"):
         jobs.start(lab, run)
