@@ -167,7 +167,7 @@ class RunConfig(Settings):
     """Who decides."""
     weights: str | None = None
     """The run whose trained weights the policy starts from; none means its own starting weights."""
-    roles: dict[Role, Literal["start"] | Part[Policy]] = {}
+    roles: dict[Role, Part[Literal["start"] | Policy]] = {}
     """Roles that have a policy of their own and are not trained: "start" is a frozen copy of the weights that the
     run starts from, anything else a policy such as an endpoint. Roles: extract, update, manage, merge, index, search,
     rerank, answer, judge."""

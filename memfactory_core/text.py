@@ -8,6 +8,7 @@ import math
 import re
 import tomllib
 import unicodedata
+from functools import lru_cache
 from typing import Any
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -129,6 +130,12 @@ def stem(word: str) -> str:
     if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "ls":
         word = word[:-1]
     return word[:-1] + "i" if len(word) > 3 and word[-1] == "y" else word
+
+
+@lru_cache(maxsize=16384)
+def telling(text: str) -> frozenset[str]:
+    """The words of a text that say something: no stop words, without the commonest endings."""
+    return frozenset(stem(word) for word in words(text) if word not in STOP_WORDS)
 
 
 DEEPEST = 200

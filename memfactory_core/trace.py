@@ -7,7 +7,7 @@ index of the observation being read (None once the question is being answered).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Literal
 
@@ -223,6 +223,22 @@ def follow_facts(example: Example, events: Iterable[Event]) -> dict[Evidence, Ho
         )
         for place, item in enumerate(items)
     }  # fmt: skip
+
+
+def follow_writes(example: Example, events: Iterable[Event]) -> Iterator[tuple[Wrote, list[str]]]:
+    """Each addition and change that was made while an observation was read, with what could be read before it: the
+    observation, and then the memories of the bank. So a text is new in the write that brought it, and in none that
+    copies it later."""
+    bank: dict[str, str] = {}
+    for event in events:
+        if not isinstance(event, Wrote) or event.memory_id is None:
+            continue
+        if event.action == "delete":
+            bank.pop(event.memory_id, None)
+        elif event.action in ("add", "update"):
+            if event.at is not None and event.at < len(example.observations):
+                yield event, [example.observations[event.at], *bank.values()]
+            bank[event.memory_id] = event.after or ""
 
 
 def told_at(example: Example, item: Evidence) -> int | None:

@@ -1,6 +1,7 @@
 """What is measured: a task that is set is the task that is evaluated."""
 
 import os
+import warnings
 
 import pytest
 
@@ -94,3 +95,18 @@ def test_a_record_whose_recipe_is_no_table_is_refused_in_words(tmp_path, kept):
 def test_a_name_that_is_no_text_is_refused_in_words():
     with pytest.raises(ConfigError, match=r"the configuration: the name of a setting is no text"):
         build({"roles": {"\ud800": []}})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["roles.answer=start", "paradigm.trains=memory"],
+        ["roles.answer.kind=api", "roles.answer.model=m", "paradigm.trains=memory"],
+        ["reward.brief.kind=length", "reward.brief.weight=-0.01"],
+    ],
+)
+def test_what_a_setting_may_hold_is_written_out_without_a_warning(settings):
+    config = load("memagent-tiny", settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert build(config.dump()) == config

@@ -42,16 +42,16 @@ def _keep_current(draw: Callable[[], None]) -> None:
 
 
 def show_runs() -> None:
-    """A page of the runs, kept current."""
+    """A page of the runs, kept current, and the way in for one from elsewhere."""
     st.title("Runs")
     _keep_current(_draw_runs)
+    show_upload()
 
 
 def _draw_runs() -> None:
     count = count_runs()
     if not count:
         show_empty_state("There is no run yet.")
-        show_upload()
         return
     for column, title in zip(st.columns(WIDTHS), COLUMNS, strict=True):
         column.caption(title)
@@ -74,7 +74,6 @@ def _draw_runs() -> None:
             column.markdown(text)
     if count > RUNS_A_PAGE:
         st.pagination(-(-count // RUNS_A_PAGE), key="runs.page")
-    show_upload()
 
 
 def show_recent_runs() -> None:

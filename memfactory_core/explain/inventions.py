@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from memfactory_core.explain.statements import fact_of, sentences, untold
-from memfactory_core.trace import Event, Wrote
+from memfactory_core.trace import Event, follow_writes
 from memfactory_core.types import Example, Record
 
 
@@ -22,25 +22,14 @@ class Invention(Record):
 def find_inventions(example: Example, events: Sequence[Event]) -> dict[int, Invention]:
     """Each write that says what nobody has stated, by its number. What a bank held before counts as stated, so a
     sentence is blamed on the write that brought it and on no later one that copies it."""
-    bank: dict[str, str] = {}
     found: dict[int, Invention] = {}
-    for event in events:
-        if not isinstance(event, Wrote) or event.memory_id is None:
-            continue
-        if event.action == "delete":
-            bank.pop(event.memory_id, None)
-        elif event.action in ("add", "update"):
-            after = event.after or ""
-            if event.at is not None and event.at < len(example.observations):
-                # the section first: most writes copy from it, and then the long bank is not searched
-                sources = [example.observations[event.at], *bank.values()]
-                if new := untold(after, sources, example.question):
-                    altered = tuple(s for s in new if _is_about_one_of(s, sources))
-                    found[event.seq] = Invention(
-                        seq=event.seq, memory_id=event.memory_id, altered=altered,
-                        invented=tuple(s for s in new if s not in altered),
-                    )  # fmt: skip
-            bank[event.memory_id] = after
+    for event, sources in follow_writes(example, events):
+        if new := untold(event.after or "", sources, example.question):
+            altered = tuple(s for s in new if _is_about_one_of(s, sources))
+            found[event.seq] = Invention(
+                seq=event.seq, memory_id=event.memory_id or "", altered=altered,
+                invented=tuple(s for s in new if s not in altered),
+            )  # fmt: skip
     return found
 
 

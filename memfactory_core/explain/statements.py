@@ -13,7 +13,7 @@ from memfactory_core.tasks.english import EnglishFact
 from memfactory_core.tasks.language import Fact
 from memfactory_core.tasks.sentences import split_sentences
 from memfactory_core.tasks.spoken import is_made_up, known_fact, read_retraction
-from memfactory_core.text import STOP_WORDS, stem, words
+from memfactory_core.text import telling, words
 from memfactory_core.trace import holds, words_line
 from memfactory_core.types import Evidence
 
@@ -27,12 +27,6 @@ _ENDED = frozenset(
 def sentences(text: str) -> tuple[str, ...]:
     """The sentences of a text; each text is cut once."""
     return tuple(split_sentences(text))
-
-
-@lru_cache(maxsize=16384)
-def telling(text: str) -> frozenset[str]:
-    """The words of a text that say something: no stop words, without the commonest endings."""
-    return frozenset(stem(word) for word in words(text) if word not in STOP_WORDS)
 
 
 @lru_cache(maxsize=16384)

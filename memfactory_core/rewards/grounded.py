@@ -7,8 +7,8 @@ from statistics import fmean
 
 from memfactory_core.rewards import Reward
 from memfactory_core.tasks.sentences import split_sentences
-from memfactory_core.text import STOP_WORDS, stem, words
-from memfactory_core.trace import Episode, Wrote
+from memfactory_core.text import telling
+from memfactory_core.trace import Episode, follow_writes
 
 
 class Grounded(Reward, kind="grounded"):
@@ -24,28 +24,19 @@ class Grounded(Reward, kind="grounded"):
 
     def measure(self, episode: Episode) -> float | None:
         """The mean over the writes; what a write copies from the memory that it replaces is stated."""
-        bank: dict[str, str] = {}
-        shares = []
-        asked = _telling(episode.example.question)
-        for event in episode.events:
-            if not isinstance(event, Wrote) or event.memory_id is None:
-                continue
-            if event.action == "delete":
-                bank.pop(event.memory_id, None)
-            elif event.action in ("add", "update"):
-                after = event.after or ""
-                if event.at is not None:
-                    section = episode.example.observations[event.at]
-                    shares.append(_stated_share(after, [section, *bank.values()], asked))
-                bank[event.memory_id] = after
+        asked = telling(episode.example.question)
+        shares = [
+            _stated_share(event.after or "", sources, asked)
+            for event, sources in follow_writes(episode.example, episode.events)
+        ]
         found = [share for share in shares if share is not None]
         return fmean(found) if found else None
 
 
 def _stated_share(text: str, sources: Sequence[str], asked: frozenset[str]) -> float | None:
     """The share of a text's sentences that the sources state; None of a text without words."""
-    told = [_telling(sentence) for source in sources for sentence in split_sentences(source)]
-    written = [sentence for sentence in split_sentences(text) if _telling(sentence)]
+    told = [telling(sentence) for source in sources for sentence in split_sentences(source)]
+    written = [sentence for sentence in split_sentences(text) if telling(sentence)]
     if not written:
         return None
     return fmean(any(_needed(sentence, asked) <= known for known in told) for sentence in written)
@@ -54,8 +45,4 @@ def _stated_share(text: str, sources: Sequence[str], asked: frozenset[str]) -> f
 def _needed(sentence: str, asked: frozenset[str]) -> frozenset[str]:
     """The telling words of a sentence that its source must have."""
     firm = [word for word in sentence.split() if word[:1].isupper() or any(map(str.isdigit, word))]
-    return (_telling(sentence) - asked) | _telling(" ".join(firm))
-
-
-def _telling(text: str) -> frozenset[str]:
-    return frozenset(stem(word) for word in words(text) if word not in STOP_WORDS)
+    return (telling(sentence) - asked) | telling(" ".join(firm))

@@ -135,7 +135,8 @@ def _episode_size(engine: Engine, like: Sequence[Run]) -> tuple[int, str]:
     if not count:
         told = f"no run here is like it: {PACKED_EPISODE:,} bytes for a packed episode are assumed"
         return math.ceil(PACKED_EPISODE * WITH_ROWS), told
-    told = f"measured on {count:,} episodes of {len(like)} runs of this task and paradigm"
+    runs = "run" if len(like) == 1 else "runs"
+    told = f"measured on {count:,} episodes of {len(like)} {runs} of this task and paradigm"
     return math.ceil(float(mean) * WITH_ROWS), told
 
 

@@ -309,12 +309,12 @@ def test_a_retraction_that_was_carried_out_leaves_the_fault_to_the_reader():
 def planted_table(stories=1000):
     """Rows of (cause, planted, found right) over stories of one to four planted causes."""
     rng = random.Random(7)
+    # a question that was not looked up concerns all its facts: nothing can meet it
+    mixed = [cause for cause in PLANTED if cause != "not_looked"]
     counts = {cause: [0, 0] for cause in PLANTED}
     for seed in range(stories):
         single = seed < stories // 4
-        causes = (
-            [PLANTED[seed % len(PLANTED)]] if single else rng.sample(PLANTED, rng.randint(2, 4))
-        )
+        causes = [PLANTED[seed % len(PLANTED)]] if single else rng.sample(mixed, rng.randint(2, 4))
         for right, cause in judge(seed, causes):
             counts[cause][0] += 1
             counts[cause][1] += right

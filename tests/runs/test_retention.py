@@ -128,7 +128,7 @@ def test_a_training_keeps_what_its_settings_say_and_takes_about_what_was_foresee
     best = max((2, 4, 6), key=lambda s: (rewards[s] + rewards[s - 1], s))
     assert left == sorted({6, best}) and count_checkpoints(config) == 2
     again = foresee(lab, config)
-    assert f"measured on {len(rows):,} episodes of 1 runs" in again.basis
+    assert f"measured on {len(rows):,} episodes of 1 run of" in again.basis
     taken = sum(disk.size(path) for path in Path(run.folder).glob("checkpoints/checkpoint-*"))
     assert again.checkpoint_bytes == pytest.approx(taken / len(left), rel=0.05)
 
