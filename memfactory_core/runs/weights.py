@@ -61,8 +61,13 @@ def tidy(folder: Path) -> list[str]:
 
 
 def seal(checkpoint: Path) -> None:
-    """Notes which files a checkpoint that was just written has, and how long they are."""
-    files = {path.name: path.stat().st_size for path in checkpoint.iterdir() if path.is_file()}
+    """Notes which files a checkpoint that was just written has, and how long they are. It may be sealed again: where
+    a run is stopped in the step after."""
+    files = {
+        path.name: path.stat().st_size
+        for path in checkpoint.iterdir()
+        if path.is_file() and path.name != SEAL
+    }
     write_json(checkpoint / SEAL, files)
 
 
@@ -90,6 +95,8 @@ def damage(folder: Path, inside: bool = False) -> str:
             _read_end(folder / name, inside)
         sealed = json.loads((folder / SEAL).read_text()) if SEAL in names else {}
         for name, size in sealed.items():
+            if name == SEAL:
+                continue  # versions up to 0.2.0 noted it too, when they sealed again
             if not (folder / name).is_file():
                 return f"{name} is missing"
             if (folder / name).stat().st_size != size:

@@ -8,7 +8,7 @@ import pytest
 
 from memfactory_core.config import load
 from memfactory_core.runs import database, jobs
-from memfactory_core.runs.weights import SEAL, checkpoints, damage, last_checkpoint, tidy
+from memfactory_core.runs.weights import SEAL, checkpoints, damage, last_checkpoint, seal, tidy
 from memfactory_core.runs.worker import Work, work
 from tests.policies.test_policies import save_model
 from tests.runs.test_resume import HF, SMALL, STEPS, rows_of
@@ -144,3 +144,14 @@ def test_a_run_with_a_damaged_checkpoint_is_resumed_from_the_one_before(
     assert [counts["train", step] for step in range(1, STEPS + 1)] == [8] * STEPS
     assert metrics == dict.fromkeys(range(1, STEPS + 1), 1)
     assert json.loads((folder / "run.json").read_text())["id"] == run.id
+
+
+def test_a_checkpoint_that_is_sealed_again_stays_whole(kept, tmp_path):
+    """A run that is stopped in the step after a checkpoint seals it a second time."""
+    folder = shutil.copytree(kept / "checkpoints" / f"checkpoint-{NEWEST}", tmp_path / "one")
+    seal(folder)
+    seal(folder)
+    assert damage(folder) == "" and SEAL not in json.loads((folder / SEAL).read_text())
+    noted = json.loads((folder / SEAL).read_text()) | {SEAL: 1}  # as version 0.2.0 did
+    (folder / SEAL).write_text(json.dumps(noted))
+    assert damage(folder, inside=True) == ""
