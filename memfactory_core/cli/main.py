@@ -14,7 +14,6 @@ import typer
 from sqlalchemy.exc import DBAPIError
 
 from memfactory_core import component, config
-from memfactory_core.assignment import set_values
 from memfactory_core.cli import models
 from memfactory_core.cli.disk import print_footprint, print_removals
 from memfactory_core.cli.foreground import announce, begin, conclude, open_database, wait_for
@@ -28,8 +27,10 @@ from memfactory_core.cli.report import (
     setting_lines,
     sweep_line,
 )
+from memfactory_core.cli.table import table
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.runs import database
+from memfactory_core.runs.evaluations import evaluation_of
 from memfactory_core.runs.footprint import foresee
 from memfactory_core.text import one_line
 
@@ -112,18 +113,13 @@ def train(
 
 @app.command(name="eval")
 def evaluate(recipe: str, set_: Set = None, json_: Json = False) -> None:
-    """Measure a recipe, or a run's trained policy (a checkpoint of it: --set weights_step=N), on held-out
-    examples."""
-    known = recipe in config.recipes() or Path(recipe).suffix in (".toml", ".json")
-    if known:
+    """Measure a recipe, or a run's trained policy (a checkpoint of it: --set weights_step=N, what it started with:
+    --set weights_step=0), on held-out examples."""
+    if recipe in config.recipes() or Path(recipe).suffix in (".toml", ".json"):
         trains = config.read(recipe).get("mode", "train") == "train"
         settings = config.load(recipe, [*(["mode=evaluate"] if trains else []), *(set_ or ())])
     else:
-        trained = database.get_run(open_database(), recipe)
-        values = trained.settings | {"mode": "evaluate", "name": f"{trained.name} (evaluated)"}
-        values["weights"] = trained.id
-        set_values(values, set_ or ())
-        settings = config.build(values, f"run {trained.id}")
+        settings = evaluation_of(database.get_run(open_database(), recipe), set_ or ())
     run = begin(settings)
     conclude(wait_for(run.id, quiet=json_), json_)
 
@@ -244,7 +240,7 @@ def decisions(run_id: str, json_: Json = False) -> None:
         print_decisions(phase, rows)
 
 
-for _command in (stop, resume, queue):
+for _command in (stop, resume, queue, table):
     app.command()(_command)
 
 
