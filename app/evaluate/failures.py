@@ -50,7 +50,7 @@ def show_failures(runs: list[Run]) -> None:
 
 def show_failure(run: Run, phase: str, row: dict[str, Any]) -> None:
     """One wrong answer: the question, what was said and what is right, why, and the way into its episode."""
-    question, answer, why, open_it = st.columns([3, 2.2, 1.5, 0.9], vertical_alignment="center")
+    question, answer, why, open_it = st.columns([3, 2.2, 1.5, 1.2], vertical_alignment="center")
     question.markdown(escape_markdown(row["failed_question"], 110))
     said = escape_markdown(row["failed_answer"], 60) or "no answer"
     answer.markdown(f"{said}  \n:small[right: {escape_markdown(row['failed_gold'], 40)}]")

@@ -16,7 +16,7 @@ from app.shell.status import describe_progress, show_state
 from app.shell.widgets import errors_in_words
 from memfactory_core.cli.table import table_notes, table_of
 from memfactory_core.runs.score_table import ALL, ScoreRow, collect_scores, score_names, shown_in
-from memfactory_core.runs.table_formats import ENDINGS, Format, describe_figures
+from memfactory_core.runs.table_formats import ENDINGS, Format, describe_count, describe_figures
 from memfactory_core.runs.tables import ACTIVE, Run
 
 REFRESH = 2.0
@@ -133,7 +133,7 @@ def _cells(
         shown.title(name): describe_figures(row.scores.get(name), shown.is_share(name))
         for name in scores
     }
-    return kept | figures
+    return kept | {"n": describe_count(row)} | figures
 
 
 def _show_files(runs: list[Run], scores: list[str]) -> None:

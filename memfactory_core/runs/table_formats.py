@@ -63,6 +63,13 @@ def describe_figures(figures: Interval | None, share: bool) -> str:
     return f"{mean} [{figures['low'] * scale:.1f}, {figures['high'] * scale:.1f}]"
 
 
+def describe_count(row: ScoreRow) -> str:
+    """How many values a row is about at most, and of how many texts where these are fewer."""
+    most = max(row.scores.values(), key=lambda figures: figures["n"])
+    texts = most.get("clusters", most["n"])
+    return f"{most['n']}/{texts}" if texts < most["n"] else str(most["n"])
+
+
 def _cells(
     rows: Sequence[ScoreRow], names: Sequence[str], shown: Shown
 ) -> tuple[list[str], list[list[str]]]:
@@ -73,10 +80,10 @@ def _cells(
         for place in HEADS
         if place == "name" or any(getattr(row, place) not in empty for row in rows)
     ]
-    heads = [HEADS[place] for place in places]
+    heads = [*(HEADS[place] for place in places), "n"]
     heads += [f"{shown.title(name)}{' (%)' if shown.is_share(name) else ''}" for name in names]
     lines = [
-        [one_line(getattr(row, place)) for place in places]
+        [*(one_line(getattr(row, place)) for place in places), describe_count(row)]
         + [describe_figures(row.scores.get(name), shown.is_share(name)) for name in names]
         for row in rows
     ]

@@ -141,13 +141,16 @@ def test_the_table_has_a_row_for_each_decoding_and_category(lab):
 def test_markdown_and_latex_say_figures_in_percent_and_escape_names(lab):
     run = make_run(lab, "One | 100% & more_", RESULTS)
     markdown = table_of([run], "markdown", ["exact_match", "memories"], categories=False)
-    assert "| One \\| 100% & more_ | after | needle | greedy | 80.0 [70.0, 90.0] | - |" in markdown
+    assert (
+        "| One \\| 100% & more_ | after | needle | greedy | 4 | 80.0 [70.0, 90.0] | - |" in markdown
+    )
     assert "1.5 [1.0, 2.0]" in markdown and "interval" in markdown
     latex = table_of([run], "latex", ["exact_match"])
     assert (
-        r"One | 100\% \& more\_ & after & needle & greedy & pets & 100.0 [no interval] \\" in latex
+        r"One | 100\% \& more\_ & after & needle & greedy & pets & 4 & 100.0 [no interval] \\"
+        in latex
     )
-    assert latex.count(r"\\") == 5 and r"\begin{tabular}{llllll}" in latex
+    assert latex.count(r"\\") == 5 and r"\begin{tabular}{lllllll}" in latex
 
 
 def test_the_command_prints_the_table_and_refuses_what_is_not_there(lab):
