@@ -7,6 +7,7 @@ import json
 import os
 import runpy
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -28,6 +29,7 @@ from memfactory_core.cli.report import (
     setting_lines,
     sweep_line,
 )
+from memfactory_core.config import RunConfig
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.runs import database
 from memfactory_core.runs.footprint import foresee
@@ -110,20 +112,23 @@ def train(
     conclude(wait_for(run.id, quiet=json_), json_)
 
 
+def read_evaluation(recipe: str, assignments: Sequence[str]) -> RunConfig:
+    """The settings of an evaluation: of a recipe, or of a run's trained policy."""
+    if recipe in config.recipes() or Path(recipe).suffix in (".toml", ".json"):
+        trains = config.read(recipe).get("mode", "train") == "train"
+        return config.load(recipe, [*(["mode=evaluate"] if trains else []), *assignments])
+    trained = database.get_run(open_database(), recipe)
+    values = trained.settings | {"mode": "evaluate", "name": f"{trained.name} (evaluated)"}
+    values["weights"] = trained.id
+    set_values(values, assignments)
+    return config.build(values, f"run {trained.id}")
+
+
 @app.command(name="eval")
 def evaluate(recipe: str, set_: Set = None, json_: Json = False) -> None:
     """Measure a recipe, or a run's trained policy (a checkpoint of it: --set weights_step=N), on held-out
     examples."""
-    known = recipe in config.recipes() or Path(recipe).suffix in (".toml", ".json")
-    if known:
-        trains = config.read(recipe).get("mode", "train") == "train"
-        settings = config.load(recipe, [*(["mode=evaluate"] if trains else []), *(set_ or ())])
-    else:
-        trained = database.get_run(open_database(), recipe)
-        values = trained.settings | {"mode": "evaluate", "name": f"{trained.name} (evaluated)"}
-        values["weights"] = trained.id
-        set_values(values, set_ or ())
-        settings = config.build(values, f"run {trained.id}")
+    settings = read_evaluation(recipe, set_ or ())
     run = begin(settings)
     conclude(wait_for(run.id, quiet=json_), json_)
 
