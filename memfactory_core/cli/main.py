@@ -7,6 +7,7 @@ import json
 import os
 import runpy
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -26,6 +27,7 @@ from memfactory_core.cli.report import (
     sweep_line,
 )
 from memfactory_core.cli.table import table
+from memfactory_core.config import RunConfig
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.runs import database
 from memfactory_core.runs.evaluations import evaluation_of
@@ -109,15 +111,19 @@ def train(
     conclude(wait_for(run.id, quiet=json_), json_)
 
 
+def read_evaluation(recipe: str, assignments: Sequence[str]) -> RunConfig:
+    """The settings of an evaluation: of a recipe, or of a run's trained policy."""
+    if recipe in config.recipes() or Path(recipe).suffix in (".toml", ".json"):
+        trains = config.read(recipe).get("mode", "train") == "train"
+        return config.load(recipe, [*(["mode=evaluate"] if trains else []), *assignments])
+    return evaluation_of(database.get_run(open_database(), recipe), assignments)
+
+
 @app.command(name="eval")
 def evaluate(recipe: str, set_: Set = None, json_: Json = False) -> None:
     """Measure a recipe, or a run's trained policy (a checkpoint of it: --set weights_step=N, what it started with:
     --set weights_step=0), on held-out examples."""
-    if recipe in config.recipes() or Path(recipe).suffix in (".toml", ".json"):
-        trains = config.read(recipe).get("mode", "train") == "train"
-        settings = config.load(recipe, [*(["mode=evaluate"] if trains else []), *(set_ or ())])
-    else:
-        settings = evaluation_of(database.get_run(open_database(), recipe), set_ or ())
+    settings = read_evaluation(recipe, set_ or ())
     run = begin(settings)
     conclude(wait_for(run.id, quiet=json_), json_)
 
