@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from memfactory_core import component, config
 from memfactory_core.assignment import set_values
 from memfactory_core.cli import models
+from memfactory_core.cli.chat import chat
 from memfactory_core.cli.disk import print_footprint, print_removals
 from memfactory_core.cli.foreground import announce, begin, conclude, open_database, wait_for
 from memfactory_core.cli.process import resume, settle, stop, work
@@ -244,7 +245,7 @@ def decisions(run_id: str, json_: Json = False) -> None:
         print_decisions(phase, rows)
 
 
-for _command in (stop, resume, queue):
+for _command in (chat, stop, resume, queue):
     app.command()(_command)
 
 

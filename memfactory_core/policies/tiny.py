@@ -78,6 +78,7 @@ class Tiny(Policy, kind="tiny"):
     """The shipped model of under a million parameters: learns on a laptop's CPU in minutes."""
 
     trainable: ClassVar[bool] = True
+    small_language: ClassVar[bool] = True
     not_learned: ClassVar[tuple[str, ...]] = ("index", "search", "cite", "judge")
     seed: Seed | None = None
     """Seed of the sampling where one talks to it; none means a different one each time. Runs draw by their own
