@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from memfactory_core import component, config
 from memfactory_core.cli import models
+from memfactory_core.cli.chat import chat
 from memfactory_core.cli.compare import compare
 from memfactory_core.cli.disk import print_footprint, print_removals
 from memfactory_core.cli.foreground import announce, begin, conclude, open_database, wait_for
@@ -211,7 +212,7 @@ def decisions(run_id: str, json_: Json = False) -> None:
         print_decisions(phase, rows)
 
 
-for _command in (compare, stop, resume, queue, table):
+for _command in (chat, compare, stop, resume, queue, table):
     app.command()(_command)
 
 

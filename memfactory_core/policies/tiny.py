@@ -78,6 +78,7 @@ class Tiny(Policy, kind="tiny"):
     """The shipped model of under a million parameters: learns on a laptop's CPU in minutes."""
 
     trainable: ClassVar[bool] = True
+    small_language: ClassVar[bool] = True
     not_learned: ClassVar[tuple[str, ...]] = (
         "extract", "merge", "index", "search", "cite", "judge",
     )  # fmt: skip
