@@ -53,6 +53,9 @@ class LanguageModelSampler(Sampler):
         self.model = model
         self.tokenizer = tokenizer
         self.batch_size = batch_size
+        self.share_prompts = True
+        self.half = False
+        """Whether what it computes is in bfloat16 though weights are in float32."""
         self.template_options: dict[str, Any] = {}
         self.dialect: Dialect = Quoted()
         ends = model.generation_config.eos_token_id
@@ -141,11 +144,38 @@ class LanguageModelSampler(Sampler):
         # of a batch it would be a list of texts
         return cast(str, self.tokenizer.decode(ids, **options))
 
+    @cached_property
+    def shares(self) -> bool:
+        """Whether what prompts have in common is computed once, in generation and training: exact for its model."""
+        from memfactory_core.policies.shared_attention import can_share, without_adapters
+
+        return self.share_prompts and can_share(without_adapters(self.model))
+
     def generate(
         self, prompts: list[list[int]], max_tokens: int, temperature: float
     ) -> list[Generated]:
-        """One sequence for each prompt (token ids), of at most `max_tokens` new tokens; here by
-        `model.generate` on the model's own device."""
+        """One sequence for each prompt (token ids), of at most `max_tokens` new tokens, on the model's own device:
+        by `decoding.py` where that is exact, else by `model.generate`."""
+        import torch
+
+        training = self.model.training
+        self.model.eval()
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.half):
+            if self.shares:
+                from memfactory_core.policies.decoding import decode
+                from memfactory_core.policies.shared_attention import without_adapters
+
+                inner = without_adapters(self.model)
+                said = decode(inner, prompts, max_tokens, temperature, self.end_ids)
+                generated = [Generated(ids, logprobs) for ids, logprobs in said]
+            else:
+                generated = self._generate_padded(prompts, max_tokens, temperature)
+        self.model.train(training)
+        return generated
+
+    def _generate_padded(
+        self, prompts: list[list[int]], max_tokens: int, temperature: float
+    ) -> list[Generated]:
         import torch
 
         pad = self.tokenizer.pad_token_id
@@ -156,8 +186,6 @@ class LanguageModelSampler(Sampler):
         # a causal class has it; the class that they share declares none
         generate: Any = self.model.generate
         sampling = {"temperature": temperature, **UNCUT} if temperature else {}
-        training = self.model.training
-        self.model.eval()
         with torch.no_grad():
             output = generate(
                 input_ids=ids.to(self.model.device),
@@ -171,7 +199,6 @@ class LanguageModelSampler(Sampler):
                 no_repeat_ngram_size=0,
                 **sampling,
             )
-        self.model.train(training)
         new = output.sequences[:, width:]
         scaled = torch.stack(output.logits, dim=1).float() / (temperature or 1.0)
         logps = scaled.log_softmax(-1).gather(-1, new.unsqueeze(-1)).squeeze(-1)

@@ -71,9 +71,9 @@ def _kept_ids(rows: Sequence[Row], completions_BC: torch.Tensor, pad_id: int) ->
     return kept_BCK
 
 
-def by_length(pieces: Sequence[Piece]) -> list[Piece]:
+def by_length(pieces: Sequence[Piece], shared: bool = False) -> list[Piece]:
     """The same rows in as many pieces of as many rows, sorted by length and without the columns that are padding
-    in all rows of a piece."""
+    in all rows of a piece; where beginnings are `shared`, rows with the same beginning stand together instead."""
     rows = [len(piece["prompt_mask"]) for piece in pieces]
     whole = {
         name: torch.cat([piece[name] for piece in pieces]) if _has_rows(value) else value
@@ -81,6 +81,10 @@ def by_length(pieces: Sequence[Piece]) -> list[Piece]:
     }
     lengths = whole["prompt_mask"].sum(1) + whole["completion_mask"].sum(1)
     order = torch.argsort(lengths, stable=True)
+    if shared:
+        prompts = zip(whole["prompt_ids"], whole["prompt_mask"].bool(), strict=True)
+        keys = [ids[mask].tolist() for ids, mask in prompts]
+        order = torch.tensor(sorted(range(len(keys)), key=keys.__getitem__), device=order.device)
     parts = torch.split(order, rows)
     return [_trim({n: v[part] if _has_rows(v) else v for n, v in whole.items()}) for part in parts]
 

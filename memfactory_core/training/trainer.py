@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,12 @@ from memfactory_core.errors import RunError
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies.language_model import Generated, LanguageModelSampler
 from memfactory_core.policies.roles import Complete, RoleSampler
+from memfactory_core.policies.shared_attention import shared_attention, without_adapters
 from memfactory_core.rewards import Weights, score_all
 from memfactory_core.trace import Episode
 from memfactory_core.training import generators
 from memfactory_core.training.advantages import Row, equal_groups, to_rows, with_advantages
-from memfactory_core.training.log_probs import importance_ratio, score_kept
+from memfactory_core.training.log_probs import importance_ratio, score_kept, score_packed
 from memfactory_core.training.rows import by_length, to_tensors
 from memfactory_core.types import Completion, Example
 
@@ -90,6 +91,19 @@ class MemoryGRPOTrainer(GRPOTrainer):
             processing_class=self.sampler.tokenizer,
             **options,
         )
+
+    @cached_property
+    def shares(self) -> bool:
+        """Whether what rows have in common is computed once: exact for the model, and its weights lie here whole."""
+        split = self.is_deepspeed_enabled or self.is_fsdp_enabled or self.use_vllm
+        return not split and self.sampler.shares
+
+    def training_step(self, *inputs: Any) -> torch.Tensor:
+        """TRL's; checkpointed activations are computed again in the backward pass, with the attention of the first."""
+        if not self.shares:
+            return super().training_step(*inputs)
+        with shared_attention(without_adapters(self.sampler.model)):
+            return super().training_step(*inputs)
 
     def keep_checkpoint(self) -> None:
         """Saves the last finished step, from which a run that is stopped now can be resumed: its generators go back
@@ -148,7 +162,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
         inputs = super()._prepare_inputs(generation_batch)
         if self._buffered_inputs is before:
             return inputs
-        self._buffered_inputs = by_length(self._buffered_inputs)
+        self._buffered_inputs = by_length(self._buffered_inputs, self.shares)
         return self._buffered_inputs[self._step % self.args.steps_per_generation]
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -185,7 +199,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
         without a way of its own generates through TRL, and only here: evaluations are greedy too, which TRL's
         sampling is not."""
         own: Complete = self.sampler.complete
-        if type(self.sampler) is LanguageModelSampler:
+        if type(self.sampler) is LanguageModelSampler and not self.shares:
             own = partial(self.sampler.complete_by, self._generate_by_trl)
         return self.players.complete_by(own, asks, temperature)
 
@@ -267,7 +281,16 @@ class MemoryGRPOTrainer(GRPOTrainer):
         ratio, clip, KL and metrics. Where nothing was cut off it stays TRL's own, with its fused head; else the
         kept ids of the piece at hand decide (which that signature cannot carry)."""
         kept_BCK = self._piece.get("kept_ids")
-        if kept_BCK is None:
+        if kept_BCK is None and self.shares and not compute_aux_loss:
+            inner = without_adapters(self.accelerator.unwrap_model(model))
+            size = batch_size or len(input_ids)
+            parts = [
+                score_packed(model, input_ids[i : i + size], attention_mask[i : i + size], logits_to_keep, inner)
+                for i in range(0, len(input_ids), size)
+            ]  # fmt: skip
+            logps, entropies = (torch.cat(part) for part in zip(*parts, strict=True))
+            aux = None
+        elif kept_BCK is None:
             logps, entropies, aux = super()._get_per_token_logps_and_entropies(
                 model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy,
                 compute_aux_loss, **inputs,
