@@ -1,8 +1,8 @@
-"""Seconds of one training step of a chat model, by phase: `python bench/chat_step.py MODEL [--set a.b=c ...]`.
+"""Processor seconds of one training step of a chat model, by phase: `python bench/chat_step.py MODEL [--set a.b=c]`.
 
 MemAgent on two sections and a question: 4 groups x 8 attempts x 3 turns of at most 32 new tokens, LoRA of rank 16.
 Attempts earn 0 and 1 in turn, so that every row has a gradient whatever the model says. Run it from two checkouts in
-turn (PYTHONPATH) to compare them; times are per step, the first step (warm-up) is not counted.
+turn (PYTHONPATH) to compare them, with OMP_NUM_THREADS=1: then other work on the machine counts for little.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Timed(MemoryGRPOTrainer):
     """Notes the seconds of each phase, and what was generated and learned from."""
 
     def begin(self) -> None:
+        """Forgets what was noted."""
         self.seconds: list[dict[str, float]] = []
         self.now: dict[str, float] = {}
 
@@ -44,6 +45,7 @@ class Timed(MemoryGRPOTrainer):
             episodes[index] = one.model_copy(update={"reward": float(index % 2)})
 
     def complete(self, asks, temperature):
+        """The trainer's, timed."""
         return self._time("sampling", super().complete, asks, temperature)
 
     def _add_log_probs(self, batch, *rest):
@@ -56,31 +58,32 @@ class Timed(MemoryGRPOTrainer):
         return self._time("episodes", super()._generate_and_score_completions, inputs)
 
     def training_step(self, *inputs):
+        """The trainer's, timed."""
         return self._time("training_step", super().training_step, *inputs)
 
     def _time(self, phase, call, *inputs):
-        began = time.perf_counter()
+        began = time.process_time()
         result = call(*inputs)
-        self.now[phase] = self.now.get(phase, 0.0) + time.perf_counter() - began
+        self.now[phase] = self.now.get(phase, 0.0) + time.process_time() - began
         return result
 
 
-def measure(model: str, steps: int, settings: list[str]) -> dict[str, object]:
-    """Medians over `steps` steps after one of warm-up."""
+def measure(model: str, steps: int, warm: int, settings: list[str]) -> dict[str, object]:
+    """Medians over `steps` steps after `warm` others."""
     from transformers import TrainerCallback
 
     class Split(TrainerCallback):
         def on_step_begin(self, args, state, control, **_):
-            self.began = time.perf_counter()
+            self.began = time.process_time()
 
         def on_step_end(self, args, state, control, **_):
-            trainer.now["step"] = time.perf_counter() - self.began
+            trainer.now["step"] = time.process_time() - self.began
             trainer.seconds.append(trainer.now)
             trainer.now = {}
 
     config = load(
         "memagent-tiny",
-        [*SETTINGS, f"policy.model={model}", f"training.steps={steps + 1}", *settings],
+        [*SETTINGS, f"policy.model={model}", f"training.steps={steps + warm}", *settings],
     )
     policy = config.policy
     sampler = policy.load()
@@ -91,12 +94,12 @@ def measure(model: str, steps: int, settings: list[str]) -> dict[str, object]:
             **policy.training_arguments(),
         )  # fmt: skip
         trainer = Timed(
-            sampler, config.paradigm, config.task.examples(4 * (steps + 1), 0), config.reward,
+            sampler, config.paradigm, config.task.examples(config.training.groups * (steps + warm), 0), config.reward,
             config.training, args, callbacks=[Split()], **policy.trainer_options(sampler.model),
         )  # fmt: skip
         trainer.begin()
         trainer.train()
-    counted = trainer.seconds[1:]
+    counted = trainer.seconds[warm:]
     medians = {key: statistics.median(one[key] for one in counted) for key in counted[0]}
     rounded = {key: round(value, 3) for key, value in medians.items()}
     # TRL makes the episodes inside of its first training step
@@ -116,6 +119,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="a folder or a hub name")
     parser.add_argument("--steps", type=int, default=1)
+    parser.add_argument("--warm", type=int, default=1, help="steps before those that count")
     parser.add_argument("--set", action="append", default=[], dest="settings")
     options = parser.parse_args()
-    print(json.dumps(measure(options.model, options.steps, options.settings)))
+    print(json.dumps(measure(options.model, options.steps, options.warm, options.settings)))

@@ -45,7 +45,10 @@ class HF(Policy, kind="hf"):
     """Threads on a CPU; 0 is as many as cores are free when the model is loaded, and what OMP_NUM_THREADS says where
     it is set."""
     batch_size: int = Field(32, ge=1, le=4096)
-    """How many prompts are sampled together."""
+    """How many prompts are sampled together at most."""
+    batch_tokens: int = Field(65_536, ge=1, le=2**31)
+    """How many tokens are sampled together at most, prompts and what may follow them: long prompts come in smaller
+    batches. What the model remembers of each token bounds this (a Qwen3-0.6B: 112 KiB in bfloat16)."""
 
     def load(self, weights: Path | None = None) -> LanguageModelSampler:
         """The model on the GPU where there is one; `weights` may hold a whole model or LoRA adapters."""
@@ -77,6 +80,7 @@ class HF(Policy, kind="hf"):
         sampler = LanguageModelSampler(model.to(device), tokenizer, self.batch_size)
         sampler.template_options = {"enable_thinking": self.thinking}
         sampler.dialect = self.dialect
+        sampler.batch_tokens = self.batch_tokens
         sampler.share_prompts = self.share_prompts
         # adapters are in float32 though the model is not; training computes them in bfloat16 too
         sampler.half = self.training_arguments()["bf16"]

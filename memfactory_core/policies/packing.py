@@ -18,6 +18,8 @@ LEAST_SHARED = 8
 """Tokens that rows must have in common for a segment of their own."""
 WASTE = 1.5
 """Segments share a block of attention as long as padding makes none of them more than this much longer."""
+BLOCK_KEYS = 32_768
+"""Keys of a block, padding included: what attention copies at once, however many rows there are."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,29 @@ class Segment:
 @dataclass(frozen=True)
 class Block:
     """Segments of similar length that are attended together. `queries_SL` and `keys_ST` are places in the packed
-    sequence (0 where padded), `real_SL` says which queries there are, `seen_SLT` which keys each of them sees."""
+    sequence (0 where padded), `real_SL` says which queries there are, `starts_S` and `lengths_S` where the segments
+    begin in their rows and how many tokens they have."""
 
     queries_SL: Tensor
     keys_ST: Tensor
     real_SL: Tensor
-    seen_SLT: Tensor
+    starts_S: Tensor
+    lengths_S: Tensor
+    furthest: int
+    """The largest of `starts_S`."""
+
+    def see(self, first: int, last: int) -> Tensor:
+        """Which keys the queries from `first` to before `last` of each segment see, (S, queries, keys) up to the last
+        key that any of them sees. A padded query sees what the last real one does: without any key its row would be
+        no number."""
+        places_L = torch.arange(first, last, device=self.keys_ST.device)
+        last_SL = self.starts_S[:, None] + torch.minimum(places_L, self.lengths_S[:, None] - 1)
+        places_T = torch.arange(self.until(last), device=self.keys_ST.device)
+        return places_T <= last_SL[:, :, None]
+
+    def until(self, last: int) -> int:
+        """How many keys the queries before `last` see at most."""
+        return min(self.keys_ST.size(1), self.furthest + last)
 
 
 @dataclass
@@ -57,7 +76,7 @@ class Packed:
     places: list[list[int]]
     scored: Tensor | None = None
     record: list[tuple[Tensor, Tensor]] | None = None
-    biases: dict[tuple[int, torch.dtype, int], Tensor] = field(default_factory=dict)
+    biases: dict[tuple[int, int, torch.dtype], Tensor] = field(default_factory=dict)
 
 
 def pack(rows: Sequence[Sequence[int]], device: torch.device | str = "cpu") -> Packed:
@@ -69,11 +88,14 @@ def pack(rows: Sequence[Sequence[int]], device: torch.device | str = "cpu") -> P
     # a segment's place in the sequence is its block's, so that what blocks return needs only to be joined
     ordered = sorted(segments.values(), key=lambda s: (len(s.tokens), s.start))
     groups: list[list[Segment]] = []
+    widest = 0
     for segment in ordered:
-        if groups and len(segment.tokens) <= WASTE * len(groups[-1][0].tokens):
+        end = segment.start + len(segment.tokens)
+        if groups and _fits(segment, groups[-1], widest := max(widest, end)):
             groups[-1].append(segment)
         else:
             groups.append([segment])
+            widest = end
     first: dict[int, int] = {}
     count = 0
     for segment in ordered:
@@ -87,6 +109,12 @@ def pack(rows: Sequence[Sequence[int]], device: torch.device | str = "cpu") -> P
         [_make_block(group, first, device) for group in groups],
         [_find_places(end, first) for end in ends],
     )
+
+
+def _fits(segment: Segment, group: list[Segment], widest: int) -> bool:
+    """Whether a segment may join a block, in which the longest row would then have `widest` tokens."""
+    similar = len(segment.tokens) <= WASTE * len(group[0].tokens)
+    return similar and (len(group) + 1) * widest <= BLOCK_KEYS
 
 
 def _find_segments(rows: Sequence[Sequence[int]]) -> list[Segment]:
@@ -143,12 +171,11 @@ def _make_block(
         keys_ST[row, : len(path)] = torch.tensor(path)
     lengths_S = torch.tensor([len(segment.tokens) for segment in segments])
     starts_S = torch.tensor([segment.start for segment in segments])
-    places_L, places_T = torch.arange(longest), torch.arange(most)
-    # a padded query sees the keys of the last real one: without any its row would be no number
-    last_SL = starts_S[:, None] + torch.minimum(places_L, lengths_S[:, None] - 1)
     return Block(
         queries_SL.to(device),
         keys_ST.to(device),
-        (places_L < lengths_S[:, None]).to(device),
-        (places_T <= last_SL[:, :, None]).to(device),
+        (torch.arange(longest) < lengths_S[:, None]).to(device),
+        starts_S.to(device),
+        lengths_S.to(device),
+        int(starts_S.max()),
     )

@@ -17,12 +17,17 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from memfactory_core.policies.packing import Block, Packed, pack
+from memfactory_core.policies.packing import Packed, pack
 
 NAME = "memfactory_shared"
 """What the attention is called among transformers' own."""
+CELLS = 2**24
+"""Queries times keys of a mask (64 MiB in float32): of a longer block so many are attended at once."""
 _SCALED_ROPES = {"dynamic", "longrope"}
 """Rotations that depend on the length of the whole sequence, which a packed one has not."""
+
+_WINDOWS = ("sliding_window", "attention_window", "window_size", "attention_chunk_size")
+"""Settings of attention that sees the nearest tokens only: of their number a packed sequence knows nothing."""
 
 
 class Stream:
@@ -43,7 +48,12 @@ class Stream:
         pads_R1 = self.now - self.lengths_R[:, None]
         self.seen_RT = torch.arange(total, device=device) >= pads_R1
         self.layers: list[list[Tensor]] = []
-        for recorded in packed.record:
+        recorded_first = packed.record[::-1]
+        packed.record.clear()
+        while (
+            recorded_first
+        ):  # a layer's packed keys and values are let go once they are spread over the rows
+            recorded = recorded_first.pop()
             whole = []
             for part in recorded:
                 _, heads, size = part.shape
@@ -51,11 +61,12 @@ class Stream:
                 held[:, :, : self.now] = part[places_RT].transpose(1, 2)
                 whole.append(held)
             self.layers.append(whole)
-        packed.record.clear()
 
     def keep(self, rows: Tensor) -> None:
         """Goes on with these rows only."""
-        self.layers = [[part[rows] for part in layer] for layer in self.layers]
+        for layer in self.layers:
+            for index, part in enumerate(layer):
+                layer[index] = part[rows]
         self.seen_RT, self.lengths_R = self.seen_RT[rows], self.lengths_R[rows]
 
     def advance(self) -> None:
@@ -75,41 +86,59 @@ def _attend(
     query_NHD, key_NKD, value_NKD = (part[0].transpose(0, 1) for part in (query, key, value))
     if packed.record is not None:
         packed.record.append((key_NKD.contiguous(), value_NKD.contiguous()))
-    groups = query_NHD.size(1) // key_NKD.size(1)
-    outputs = []
-    for index, block in enumerate(packed.blocks):
-        bias = _bias(packed, index, block, query.dtype, groups)
-        outputs.append(_attend_block(block, query_NHD, key_NKD, value_NKD, bias, scaling, dropout))
+    outputs = [
+        _attend_block(packed, index, query_NHD, key_NKD, value_NKD, scaling, dropout)
+        for index in range(len(packed.blocks))
+    ]
     return torch.cat(outputs)[None], None
 
 
 def _attend_block(
-    block: Block, query_NHD: Tensor, key_NKD: Tensor, value_NKD: Tensor, bias: Tensor,
+    packed: Packed, index: int, query_NHD: Tensor, key_NKD: Tensor, value_NKD: Tensor,
     scaling: float | None, dropout: float,
 ) -> Tensor:  # fmt: skip
-    """What the block's segments read, (their tokens, heads, size)."""
+    """What the segments of the block of this index read, (their tokens, heads, size)."""
+    block = packed.blocks[index]
     count, length = block.queries_SL.shape
     heads, size = key_NKD.shape[1:]
     keys_SKTD = key_NKD[block.keys_ST].transpose(1, 2)
     values_SKTD = value_NKD[block.keys_ST].transpose(1, 2)
-    # the queries that share a key head stand beneath each other: no key is copied for them
     asked = query_NHD[block.queries_SL].view(count, length, heads, -1, size)
-    asked = asked.permute(0, 2, 3, 1, 4).reshape(count, heads, -1, size)
-    read = F.scaled_dot_product_attention(
-        asked, keys_SKTD, values_SKTD, attn_mask=bias, scale=scaling, dropout_p=dropout
-    )
-    read = read.view(count, heads, -1, length, value_NKD.size(-1)).permute(0, 3, 1, 2, 4)
-    return read.flatten(2, 3)[block.real_SL]
+    groups = asked.size(3)
+    at_once = max(1, CELLS // (block.keys_ST.numel() * groups))
+    parts = []
+    for first in range(0, length, at_once):
+        last = min(first + at_once, length)
+        until = block.until(last)
+        # the queries that share a key head stand beneath each other: no key is copied for them
+        part = asked[:, first:last].permute(0, 2, 3, 1, 4).reshape(count, heads, -1, size)
+        read = F.scaled_dot_product_attention(
+            part, keys_SKTD[:, :, :until], values_SKTD[:, :, :until],
+            attn_mask=_bias(packed, index, first, last, query_NHD.dtype, groups),
+            scale=scaling, dropout_p=dropout,
+        )  # fmt: skip
+        read = read.view(count, heads, groups, last - first, value_NKD.size(-1))
+        parts.append(read.permute(0, 3, 1, 2, 4))
+    return torch.cat(parts, dim=1).flatten(2, 3)[block.real_SL]
 
 
-def _bias(packed: Packed, index: int, block: Block, dtype: torch.dtype, groups: int) -> Tensor:
-    """The mask of a block, added to the scores: made once for all layers."""
-    wanted = index, dtype, groups
-    if wanted not in packed.biases:
-        bias = torch.zeros(block.seen_SLT.shape, dtype=dtype, device=block.seen_SLT.device)
-        bias.masked_fill_(~block.seen_SLT, -math.inf)
-        packed.biases[wanted] = bias.repeat(1, groups, 1)[:, None]
-    return packed.biases[wanted]
+def _bias(
+    packed: Packed, index: int, first: int, last: int, dtype: torch.dtype, groups: int
+) -> Tensor:
+    """The mask of a block's queries, added to the scores. It is made once for all layers where it is small or a
+    backward pass would keep one for each of them."""
+    wanted = index, first, dtype
+    if wanted in packed.biases:
+        return packed.biases[wanted]
+    seen_SLT = packed.blocks[index].see(first, last)
+    bias = torch.zeros(seen_SLT.shape, dtype=dtype, device=seen_SLT.device)
+    bias = bias.masked_fill_(~seen_SLT, -math.inf).repeat(1, groups, 1)[:, None]
+    if (
+        torch.is_grad_enabled()
+        or bias.numel() + sum(b.numel() for b in packed.biases.values()) <= CELLS
+    ):
+        packed.biases[wanted] = bias
+    return bias
 
 
 def _attend_stream(
@@ -136,9 +165,12 @@ ALL_ATTENTION_FUNCTIONS.register(NAME, _attend)
 @contextmanager
 def shared_attention(model: Any) -> Iterator[None]:
     """While this lasts, the model takes `packed` or `stream` with its call, and of a packed sequence its backbone
-    returns the scored places alone."""
+    returns the scored places alone. It may stand inside of itself; nobody else may use the model meanwhile."""
     config = model.config.get_text_config()
     before = config._attn_implementation
+    if before == NAME:
+        yield
+        return
     config._attn_implementation = NAME
     hook = model.base_model.register_forward_hook(_keep_scored, with_kwargs=True)
     try:
@@ -164,18 +196,24 @@ def can_share(model: Any) -> bool:
     """Whether packed rows are exact for a model: attention over all tokens before, exchangeable, with rotations by
     position, no experts (whose balance counts tokens) and one text model; tried out on two rows."""
     config = model.config.get_text_config()
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    ropes = getattr(config, "rope_parameters", None) or {}
+    settings = config.to_dict()
+    windowed = settings.get("use_sliding_window", True)
     known = (
         getattr(model, "_supports_attention_backend", False)
         and config is model.config
-        and kinds == {"full_attention"}
-        and not (getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True))
-        and not any(getattr(config, name, None) for name in ("num_experts", "num_local_experts", "n_routed_experts"))
-        and not getattr(config, "attn_logit_softcapping", None)
-        and bool(ropes) and ropes.get("rope_type") not in _SCALED_ROPES
-    )  # fmt: skip
+        and set(settings.get("layer_types") or ["full_attention"]) == {"full_attention"}
+        and not any(settings.get(name) and windowed for name in _WINDOWS)
+        and not any("expert" in name and value for name, value in settings.items())
+        and not settings.get("attn_logit_softcapping")
+        and _rotates_by_position(settings.get("rope_parameters") or {})
+    )
     return known and _agrees(model)
+
+
+def _rotates_by_position(ropes: dict[str, Any]) -> bool:
+    """Whether there are rotations (of all layers, or by kind of layer) and none is scaled by the length."""
+    kinds = [ropes, *(value for value in ropes.values() if isinstance(value, dict))]
+    return bool(ropes) and not any(kind.get("rope_type") in _SCALED_ROPES for kind in kinds)
 
 
 @torch.no_grad()
@@ -188,14 +226,16 @@ def _agrees(model: Any) -> bool:
     packed.scored = torch.tensor([path[-1] for path in packed.places], device=device)
     training = model.training
     model.eval()
-    plain = model(input_ids=torch.tensor(rows, device=device), use_cache=False).logits[:, -1]
-    with shared_attention(model):
-        shared = model(
-            input_ids=packed.ids_1N,
-            position_ids=packed.positions_1N,
-            packed=packed,
-            use_cache=False,
-        ).logits[0]
-    model.train(training)
+    try:
+        plain = model(input_ids=torch.tensor(rows, device=device), use_cache=False).logits[:, -1]
+        with shared_attention(model):
+            shared = model(
+                input_ids=packed.ids_1N,
+                position_ids=packed.positions_1N,
+                packed=packed,
+                use_cache=False,
+            ).logits[0]
+    finally:
+        model.train(training)
     difference = (plain.float() - shared.float()).abs().max()
     return bool(difference <= 0.05 * plain.float().std() + 1e-3)

@@ -66,17 +66,27 @@ def score_kept(
 
 
 def score_packed(
-    model: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, width: int, inner: Any
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probabilities and entropies (B, `width`) of the completions at the end of rows, 0 where they are padding,
-    with what rows have in common computed once. `model` carries TRL's fused head, `inner` is the transformers model
-    in it."""
-    rows, scored, labels, cells = [], [], [], []
-    starts = (mask_BT[:, :-width].sum(1)).tolist()
-    for ids, mask in zip(ids_BT, mask_BT.bool(), strict=True):
-        rows.append(ids[mask].tolist())
+    model: Any, inner: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, width: int, size: int
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Log-probabilities of the completions in the last `width` columns (B, width), 0 where they are padding, with
+    what rows have in common computed once, of `size` rows at once; and their entropies where the model's head gives
+    them. `model` carries TRL's fused head, `inner` is the transformers model in it."""
+    parts = [
+        _score_part(model, inner, ids_BT[i : i + size], mask_BT[i : i + size], width)
+        for i in range(0, len(ids_BT), size)
+    ]
+    logps, entropies = zip(*parts, strict=True)
+    return torch.cat(logps), None if entropies[0] is None else torch.cat(entropies)
+
+
+def _score_part(
+    model: Any, inner: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, width: int
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    rows = [ids[mask].tolist() for ids, mask in zip(ids_BT, mask_BT.bool(), strict=True)]
+    starts = mask_BT[:, :-width].sum(1).tolist()
     # what comes after the last token is never asked
     packed = pack([row[: max(1, len(row) - 1)] for row in rows], ids_BT.device)
+    scored, labels, cells = [], [], []
     for index, (row, start) in enumerate(zip(rows, starts, strict=True)):
         for column, token in enumerate(row[start:]):
             scored.append(packed.places[index][start + column - 1])
@@ -91,9 +101,11 @@ def score_packed(
             shift_labels=torch.tensor([labels or [0]], device=ids_BT.device),
         )  # fmt: skip
     places = tuple(torch.tensor(cells or [(0, 0)], device=ids_BT.device).T)
-    blank = output.log_probs.new_zeros(len(rows), width)
-    logps_BC = blank.index_put(places, output.log_probs[0] * some)
-    return logps_BC, blank.index_put(places, output.entropy[0] * some)
+    blank_BC = output.log_probs.new_zeros(len(rows), width)
+    logps_BC = blank_BC.index_put(places, output.log_probs[0] * some)
+    if output.entropy is None:
+        return logps_BC, None
+    return logps_BC, blank_BC.index_put(places, output.entropy[0] * some)
 
 
 def importance_ratio(
