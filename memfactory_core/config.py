@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from memfactory_core.assignment import explain, set_values
-from memfactory_core.component import Part
+from memfactory_core.component import Part, Settings
 from memfactory_core.endpoint.address import REASON, find_credentials
 from memfactory_core.errors import ConfigError
 from memfactory_core.paradigms import Paradigm, asked_roles
@@ -24,6 +24,7 @@ from memfactory_core.policies.roles import (
     load_roles,
 )
 from memfactory_core.retrievers import Retriever
+from memfactory_core.retrievers.rerank_linear import RerankLinear
 from memfactory_core.rewards import Reward, weighed
 from memfactory_core.rewards.judge import Judge
 from memfactory_core.stores import Store
@@ -34,14 +35,6 @@ from memfactory_core.text import parse_json, parse_toml
 from memfactory_core.types import Seed
 
 RECIPES = Path(__file__).parent / "recipes"
-
-
-class Settings(BaseModel):
-    """A named group of settings."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-    )
 
 
 class Training(Settings):
@@ -171,8 +164,8 @@ class RunConfig(Settings):
     """Roles that have a policy of their own and are not trained: "start" is a frozen copy of the weights that the
     run starts from, anything else a policy such as an endpoint. Roles: extract, update, manage, merge, index, search,
     rerank, answer, judge."""
-    weights_step: int | None = Field(None, ge=1)
-    """Of that run, the checkpoint of this step; none means the weights that it ended with."""
+    weights_step: int | None = Field(None, ge=0)
+    """Of that run, the checkpoint of this step; 0 means what it started with, none the weights that it ended with."""
     reward: dict[str, float | Part[Reward]] = {"exact_match": 1.0, "rejected": -0.2}
     """What counts, and how much: a measure's weight, or a part with settings under a name of your own
     (`{kind = "length", weight = -0.01, most = 40}`). A negative weight is a cost."""
@@ -235,6 +228,11 @@ class RunConfig(Settings):
         self._check_judge()
         if self.mode == "train":
             self._check_roles()
+        if self.mode == "rerank" and not isinstance(self.paradigm.retriever, RerankLinear):
+            raise ValueError(
+                "mode 'rerank' trains the retriever 'rerank_linear': set paradigm.retriever to it, not to "
+                f"{self.paradigm.retriever.kind!r}"
+            )
         if self.mode == "retrieve" and not self.retrieval.retrievers:
             raise ValueError("mode 'retrieve' needs retrieval.retrievers, a list of kinds")
         if self.evaluation.judge and self.mode in ("retrieve", "rerank"):
