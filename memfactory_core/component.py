@@ -42,12 +42,16 @@ GROUP = "memfactory.parts"
 _REGISTRY: dict[str, dict[str, type[Component]]] = {family: {} for family in FAMILIES}
 
 
-class Component(BaseModel):
-    """A named, validated set of settings with behaviour; see the module's text."""
+class Settings(BaseModel):
+    """A named group of settings."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+
+class Component(Settings):
+    """A named, validated set of settings with behaviour; see the module's text."""
 
     family: ClassVar[str] = ""
     kind: ClassVar[str] = ""

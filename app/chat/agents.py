@@ -19,8 +19,10 @@ from memfactory_core.runs.devices import list_gpus, loads_models
 from memfactory_core.runs.jobs import LOOK_EVERY
 from memfactory_core.runs.tables import Run
 from memfactory_core.runs.weights import (
+    TRAINS,
     checkpoints,
     final_weights,
+    imitated_weights,
     role_weights,
     start_weights,
     trained_policy,
@@ -49,7 +51,7 @@ def list_agents() -> list[tuple[str, str]]:
     for run in list_runs(200):
         try:
             config = configuration.build(run.settings, f"run {run.id}")
-            if config.mode not in ("train", "evaluate"):
+            if config.mode not in ("train", "imitate", "evaluate"):
                 continue  # it has no policy of its own
             trained = trained_policy(run, config)
         except MemFactoryError:
@@ -65,14 +67,15 @@ def list_agents() -> list[tuple[str, str]]:
     presets = [
         (f"Preset {values.get('name', name)}", f"recipe:{name}")
         for name, values in given.items()
-        if values.get("mode", "train") in ("train", "evaluate")
+        if values.get("mode", "train") in ("train", "imitate", "evaluate")
         and values["policy"]["kind"] in PRESET_POLICIES
     ]
     return named + presets
 
 
-def find_agent(agent_id: str, before: bool = False) -> Agent:
-    """The agent of an id. MemFactoryError says what is missing."""
+def find_agent(agent_id: str, before: bool = False, untrained: bool = False) -> Agent:
+    """The agent of an id; `before` its training, which imitation may come before, or `untrained`. MemFactoryError says
+    what is missing."""
     source, _, name = (agent_id or "").partition(":")
     if source == "recipe":
         config = configuration.load(name)
@@ -81,10 +84,13 @@ def find_agent(agent_id: str, before: bool = False) -> Agent:
     if source != "run" or run is None:
         raise ConfigError("this agent is gone: choose another one")
     config = configuration.build(run.settings, f"run {run.id}")
-    trained = None if before else trained_policy(run, config)
+    folder = Path(run.folder)
+    trained = None if before or untrained else trained_policy(run, config)
     weights = trained or start_weights(database_engine(), config)
-    when = "after training" if trained else "before training" if config.mode == "train" else ""
-    start = role_weights(database_engine(), config)
+    if before and config.mode == "train":
+        weights = imitated_weights(folder, config) or weights
+    when = "after training" if trained else "before training" if config.mode in TRAINS else ""
+    start = role_weights(database_engine(), config, folder)
     return Agent(f"{run.name}{', ' if when else ''}{when}", config, weights, start)
 
 

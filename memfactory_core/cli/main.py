@@ -116,7 +116,7 @@ def evaluate(recipe: str, set_: Set = None, json_: Json = False) -> None:
     examples."""
     known = recipe in config.recipes() or Path(recipe).suffix in (".toml", ".json")
     if known:
-        trains = config.read(recipe).get("mode", "train") == "train"
+        trains = config.read(recipe).get("mode", "train") in ("train", "imitate")
         settings = config.load(recipe, [*(["mode=evaluate"] if trains else []), *(set_ or ())])
     else:
         trained = database.get_run(open_database(), recipe)
@@ -232,7 +232,11 @@ def decisions(run_id: str, json_: Json = False) -> None:
 
     connection = open_database()
     run = database.get_run(connection, run_id)
-    phases = [f"{when}/{mode}" for when in ("before", "after") for mode in ("greedy", "sampled")]
+    phases = [
+        f"{when}/{mode}"
+        for when in ("untrained", "before", "after")
+        for mode in ("greedy", "sampled")
+    ]
     counts = {phase: confusion(recorded_episodes(connection, run.id, phase)) for phase in phases}
     counts = {phase: rows for phase, rows in counts.items() if rows}
     if not counts:
