@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.access.gate import COOKIE
+from app.shell.keepsake import hand_over
 from app.shell.links import note_page
 from app.shell.pages import PAGES, ROOT, page
 
@@ -17,3 +18,4 @@ if any(name.startswith(COOKIE) for name in st.context.cookies):
     st.sidebar.html('<a class="mf-plain mf-small" href="/logout" target="_self">Log out</a>')
 note_page(chosen)
 chosen.run()
+hand_over()

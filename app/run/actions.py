@@ -48,7 +48,7 @@ def show_buttons(run: Run) -> None:
         links: dict[str, tuple[str, dict[str, str]]] = {}
         if count_episodes(run.id) > 0:
             links = {"Open its groups": ("groups", place), "Open its episodes": ("episode", place)}
-        if run.state == "finished" and run.mode == "train":
+        if run.state == "finished" and run.mode in ("train", "imitate"):
             links["Chat with its agent"] = ("chat", place)
         if run.state in ENDED and run.mode in ANSWERING:
             links["Evaluate on …"] = ("evaluate", place)

@@ -43,11 +43,11 @@ def show_run(run: Run) -> None:
         show_queue_buttons(now)
         show_diagnosis(now)
         show_buttons(now)
-        shown = {"Curves": show_curves} if now.mode in ("train", "rerank") else {}
+        shown = {"Curves": show_curves} if now.mode in ("train", "imitate", "rerank") else {}
         shown |= {"Before and after" if shown else "Results": show_results}
         if has_operations(now):
             shown |= {"Decisions": show_operations}
-        if now.mode in ("train", "evaluate"):
+        if now.mode in ("train", "imitate", "evaluate"):
             shown |= {"Causes": show_causes, "Memories": show_memories}
         shown |= {"Log": show_log, "Settings": show_settings}
         tabs = st.tabs(list(shown), **bind_to_address("tab", list(shown), drops=("cause", "steps")))

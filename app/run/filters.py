@@ -9,8 +9,8 @@ from app.shell.address import bind_list_to_address, bind_text_to_address, bind_t
 from memfactory_core.runs.search import SORTS, Facets, Query, list_facets
 
 SORT_LABELS = {
-    "newest": "newest first", "oldest": "oldest first", "name": "by name",
-    "longest": "longest work first", "best": "best exact match first",
+    "newest": "newest", "oldest": "oldest", "name": "name", "longest": "longest work",
+    "best": "best exact match",
 }  # fmt: skip
 TEXT_HELP = "Words that stand in the name, the id, a tag or the note; all of them."
 NAMES = ("state", "paradigm", "task", "tag")

@@ -24,7 +24,7 @@ from memfactory_core.runs.tables import Run
 RUNS_A_PAGE = 12
 REFRESH = 3.0
 """Seconds after which a list is read again while a run is active."""
-WIDTHS = (2.7, 1.35, 2.3, 2.3, 1.35, 1.35)
+WIDTHS = (2.6, 1.6, 2.2, 2.1, 1.2, 1.2)
 COLUMNS = {
     "Run": "", "State": "",
     "Parts": "What the agent is made of: paradigm, store, extractor, updater, retriever, policy.",
@@ -66,6 +66,12 @@ def _draw_runs(query: Query) -> None:
         return
     if is_filtered(query):
         st.caption(f"{len(found):,} of {count_runs():,} runs")
+    with st.container(key="runs", gap="small"):
+        _draw_table(found)
+
+
+def _draw_table(found: list[str]) -> None:
+    """A page of the runs found, a row each."""
     for column, (title, told) in zip(st.columns(WIDTHS), COLUMNS.items(), strict=True):
         column.caption(title, help=told or None)
     pages = -(-len(found) // RUNS_A_PAGE)
@@ -81,10 +87,9 @@ def _draw_run(run: Run) -> None:
     name, state, parts, progress, *figures = st.columns(WIDTHS, vertical_alignment="center")
     with name:
         link_to("runs", escape_markdown(run.name), f"run.{run.id}", run=run.id)
-        about = [describe_age(run.created), *(f"`{one_line(tag)}`" for tag in run.tag_list)]
-        st.markdown(f":small[{' '.join(about)}]")
-        if run.note:
-            st.caption(escape_markdown(run.note, 90))
+        tags = " ".join(f"`{one_line(tag)}`" for tag in run.tag_list)
+        note = f"  \n:small[{escape_markdown(run.note, 90)}]" if run.note else ""
+        st.markdown(f":small[{describe_age(run.created)} {tags}]{note}")
     with state:
         show_state(run)
     parts.markdown(f":small[{describe_parts(run)}]")

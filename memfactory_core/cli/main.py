@@ -7,6 +7,7 @@ import json
 import os
 import runpy
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -15,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from memfactory_core import component, config
 from memfactory_core.cli import models, runs
+from memfactory_core.cli.chat import chat
 from memfactory_core.cli.compare import compare
 from memfactory_core.cli.disk import print_footprint, print_removals
 from memfactory_core.cli.foreground import announce, begin, conclude, open_database, wait_for
@@ -26,6 +28,7 @@ from memfactory_core.cli.report import (
     sweep_line,
 )
 from memfactory_core.cli.table import table
+from memfactory_core.config import RunConfig
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.runs import database
 from memfactory_core.runs.evaluations import evaluation_of
@@ -109,15 +112,19 @@ def train(
     conclude(wait_for(run.id, quiet=json_), json_)
 
 
+def read_evaluation(recipe: str, assignments: Sequence[str]) -> RunConfig:
+    """The settings of an evaluation: of a recipe, or of a run's trained policy."""
+    if recipe in config.recipes() or Path(recipe).suffix in (".toml", ".json"):
+        trains = config.read(recipe).get("mode", "train") in ("train", "imitate")
+        return config.load(recipe, [*(["mode=evaluate"] if trains else []), *assignments])
+    return evaluation_of(database.get_run(open_database(), recipe), assignments)
+
+
 @app.command(name="eval")
 def evaluate(recipe: str, set_: Set = None, json_: Json = False) -> None:
     """Measure a recipe, or a run's trained policy (a checkpoint of it: --set weights_step=N, what it started with:
     --set weights_step=0), on held-out examples."""
-    if recipe in config.recipes() or Path(recipe).suffix in (".toml", ".json"):
-        trains = config.read(recipe).get("mode", "train") == "train"
-        settings = config.load(recipe, [*(["mode=evaluate"] if trains else []), *(set_ or ())])
-    else:
-        settings = evaluation_of(database.get_run(open_database(), recipe), set_ or ())
+    settings = read_evaluation(recipe, set_ or ())
     run = begin(settings)
     conclude(wait_for(run.id, quiet=json_), json_)
 
@@ -182,7 +189,11 @@ def decisions(run_id: str, json_: Json = False) -> None:
 
     connection = open_database()
     run = database.get_run(connection, run_id)
-    phases = [f"{when}/{mode}" for when in ("before", "after") for mode in ("greedy", "sampled")]
+    phases = [
+        f"{when}/{mode}"
+        for when in ("untrained", "before", "after")
+        for mode in ("greedy", "sampled")
+    ]
     counts = {phase: confusion(recorded_episodes(connection, run.id, phase)) for phase in phases}
     counts = {phase: rows for phase, rows in counts.items() if rows}
     if not counts:
@@ -195,6 +206,7 @@ def decisions(run_id: str, json_: Json = False) -> None:
 
 
 for _command in (
+    chat,
     compare,
     stop,
     resume,
