@@ -134,6 +134,8 @@ class RunRow(Outside):
     steps: _Step = 0
     results: Annotated[str, Field(max_length=LONGEST_RECORD)] = "{}"
     seconds: Annotated[float, Field(ge=0, le=1e11)] = 0.0
+    tags: Annotated[str, Field(max_length=1000)] = ""
+    note: Annotated[str, Field(max_length=4000)] = ""
 
     def values(self) -> dict[str, Any]:
         """The columns of a row; a run that was exported while it worked has stopped."""
