@@ -135,21 +135,61 @@ def test_a_typed_value_reaches_command_and_toml_and_bad_ones_are_said(runs: Path
     page.number_input(key="memagent-tiny.0.training.steps").set_value(7).run()
     assert "--set training.steps=7" in next(c.value for c in page.code if c.language == "bash")
     page.selectbox(key="preset").set_value("memory-r1-tiny").run()
-    page.number_input(key="memory-r1-tiny.0.evaluation.seed").set_value(0).run()
+    seed = next(str(n.key) for n in page.number_input if str(n.key).endswith("evaluation.seed"))
+    page.number_input(key=seed).set_value(0).run()
     assert "evaluation.seed" in page.error[0].value
     assert page.button[-1].disabled
 
 
+def choose(page: AppTest, preset: str, place: str, kind: str) -> None:
+    """Opens the menu of a place of the picture and takes a kind."""
+    key = next(str(b.key) for b in page.button if str(b.key).endswith(f".choose.{place}"))
+    assert key.startswith(preset)
+    page.button(key=key).click().run()
+    page.button(key=f"menu.{place}.{kind}").click().run()
+    assert not page.exception
+
+
+def shown_command(page: AppTest) -> str:
+    return next(code.value for code in page.code if code.language == "bash")
+
+
 def test_choosing_another_part_changes_the_form(runs: Path) -> None:
     page = open_page("compose")
-    page.selectbox(key="memagent-tiny.0.paradigm.memagent.retriever.kind").set_value(
-        "recency"
+    choose(page, "memagent-tiny", "paradigm.retriever", "recency")
+    assert "--set paradigm.retriever=recency" in shown_command(page)
+    page.button(key="memagent-tiny.1.choose.policy").click().run()
+    assert page.button(key="menu.policy.scripted").disabled
+    assert "cannot be trained" in words(page)
+    page.selectbox(key="memagent-tiny.1.mode").set_value("evaluate").run()
+    choose(page, "memagent-tiny", "policy", "scripted")
+    assert not page.error and "policy=scripted" in shown_command(page)
+
+
+@pytest.mark.parametrize("kind", ["memory_r1", "retrieval", "rmm"])
+def test_the_default_preset_takes_every_other_paradigm(kind: str, runs: Path) -> None:
+    page = open_page("compose")
+    choose(page, "memagent-tiny", "paradigm", kind)
+    assert not page.error and not page.button[-1].disabled
+    assert "answer tokens 16" in page.info[0].value and "store budget 64" in page.info[0].value
+    assert page.number_input(key="memagent-tiny.1.paradigm.answer_tokens").value == 16
+    assert "answer_tokens" not in shown_command(page).replace("answer_tokens=16", "")
+
+
+def test_a_swap_keeps_what_was_typed_and_reset_forgets_it(runs: Path) -> None:
+    page = open_page("compose")
+    page.selectbox(key="preset").set_value("memory-r1-tiny").run()
+    start = next(str(b.key) for b in page.button if str(b.key).endswith("choose.paradigm.store"))
+    page.number_input(key=start.replace("choose.paradigm.store", "training.steps")).set_value(
+        9
     ).run()
-    assert not page.exception
-    shell = next(code.value for code in page.code if code.language == "bash")
-    assert "--set paradigm.retriever=recency" in shell
-    page.selectbox(key="memagent-tiny.0.policy.kind").set_value("scripted").run()
-    assert "cannot be trained" in page.error[0].value
+    page.number_input(key=start.replace("choose.", "") + ".capacity").set_value(5).run()
+    choose(page, "memory-r1-tiny", "paradigm.store", "lance")
+    assert "Kept: capacity 5" in page.info[0].value
+    command = shown_command(page)
+    assert "training.steps=9" in command and "paradigm.store.capacity=5" in command
+    page.button[0].click().run()
+    assert "--set" not in shown_command(page) and not page.info
 
 
 def test_curves_are_thinned_in_the_database(filled: dict[str, str]) -> None:
@@ -266,10 +306,10 @@ def test_a_port_in_use_is_said_in_one_line() -> None:
 def test_a_list_of_parts_and_of_values_in_the_form(runs: Path) -> None:
     page = open_page("compose")
     page.selectbox(key="preset").set_value("locomo-retrieval").run()
-    page.multiselect(key="locomo-retrieval.0.retrieval.retrievers").set_value(["recency"]).run()
-    page.text_input(key="locomo-retrieval.0.retrieval.ks").set_value("3, x").run()
+    page.multiselect(key="locomo-retrieval.1.retrieval.retrievers").set_value(["recency"]).run()
+    page.text_input(key="locomo-retrieval.1.retrieval.ks").set_value("3, x").run()
     assert any("retrieval.ks" in error.value for error in page.error)
-    page.text_input(key="locomo-retrieval.0.retrieval.ks").set_value("3, 7").run()
+    page.text_input(key="locomo-retrieval.1.retrieval.ks").set_value("3, 7").run()
     shell = next(code.value for code in page.code if code.language == "bash")
     assert "--set 'retrieval.ks=[3, 7]'" in shell and "recency" in shell
 
