@@ -164,8 +164,8 @@ class RunConfig(Settings):
     """Roles that have a policy of their own and are not trained: "start" is a frozen copy of the weights that the
     run starts from, anything else a policy such as an endpoint. Roles: extract, update, manage, merge, index, search,
     rerank, answer, judge."""
-    weights_step: int | None = Field(None, ge=1)
-    """Of that run, the checkpoint of this step; none means the weights that it ended with."""
+    weights_step: int | None = Field(None, ge=0)
+    """Of that run, the checkpoint of this step; 0 means what it started with, none the weights that it ended with."""
     reward: dict[str, float | Part[Reward]] = {"exact_match": 1.0, "rejected": -0.2}
     """What counts, and how much: a measure's weight, or a part with settings under a name of your own
     (`{kind = "length", weight = -0.01, most = 40}`). A negative weight is a cost."""

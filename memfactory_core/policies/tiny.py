@@ -79,6 +79,7 @@ class Tiny(Policy, kind="tiny"):
 
     main: ClassVar[tuple[str, ...]] = ("min_p", "batch_size")
     trainable: ClassVar[bool] = True
+    small_language: ClassVar[bool] = True
     not_learned: ClassVar[tuple[str, ...]] = (
         "extract", "merge", "index", "search", "cite", "judge",
     )  # fmt: skip

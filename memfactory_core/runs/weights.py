@@ -176,7 +176,10 @@ def start_weights(engine: Engine, config: RunConfig) -> Path | None:
     if config.weights is None:
         return None
     other = database.get_run(engine, config.weights)
-    return trained_policy(other, build(other.settings, f"run {other.id}"), config.weights_step)
+    started = build(other.settings, f"run {other.id}")
+    if config.weights_step == 0:
+        return start_weights(engine, started)
+    return trained_policy(other, started, config.weights_step)
 
 
 def ancestors(engine: Engine, config: RunConfig) -> list[RunConfig]:
