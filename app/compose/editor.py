@@ -8,6 +8,7 @@ import streamlit as st
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from app.compose.before_start import offer_episode, show_checks
 from app.compose.fields import field_label
 from app.compose.forms import edit_group, edit_settings, is_group
 from app.compose.menu import GIVEN, ROUND, SWAPPED, choose_kind
@@ -23,7 +24,6 @@ from memfactory_core.assembly.schema import default_of, unwrap
 from memfactory_core.assignment import explain
 from memfactory_core.config import RunConfig
 from memfactory_core.runs import jobs
-from memfactory_core.runs.footprint import foresee
 
 FIRST_PRESET = "memagent-tiny"
 UNUSED = {
@@ -58,15 +58,18 @@ def compose_run() -> None:
 
 
 def _show_panel(preset: str, recipe: dict[str, Any], typed: dict[str, Any]) -> None:
-    """What the form makes, and its start."""
+    """What the form makes, what that needs, and its start, which every red line holds back."""
     built, problems = check(typed)
     for problem in problems:
-        st.error(problem, icon=":material/error:")
+        st.error(escape_markdown(problem, 800), icon=":material/error:")
+    ready = False
     if built:
         _show_size(built)
+        ready = show_checks(built)
+        offer_episode(built)
     if st.button(
-        "Start", type="primary", icon=":material/play_arrow:", disabled=not built, width="stretch",
-    ) and built:  # fmt: skip
+        "Start", type="primary", icon=":material/play_arrow:", disabled=not ready, width="stretch",
+    ) and built and ready:  # fmt: skip
         with errors_in_words():
             _start(built)
     if built:
@@ -148,8 +151,6 @@ def _show_size(built: RunConfig) -> None:
     if built.mode == "train":
         figures = {"Steps": f"{built.training.steps:,}", "Episodes a step": f"{episodes:,}"}
     st.html(figures_row(figures))
-    if built.mode in ("train", "evaluate"):
-        st.caption(escape_markdown(f"Takes {foresee(database_engine(), built).in_words()}"))
 
 
 def _start(chosen: RunConfig) -> None:

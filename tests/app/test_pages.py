@@ -141,57 +141,6 @@ def test_a_typed_value_reaches_command_and_toml_and_bad_ones_are_said(runs: Path
     assert page.button[-1].disabled
 
 
-def choose(page: AppTest, preset: str, place: str, kind: str) -> None:
-    """Opens the menu of a place of the picture and takes a kind."""
-    key = next(str(b.key) for b in page.button if str(b.key).endswith(f".choose.{place}"))
-    assert key.startswith(preset)
-    page.button(key=key).click().run()
-    page.button(key=f"menu.{place}.{kind}").click().run()
-    assert not page.exception
-
-
-def shown_command(page: AppTest) -> str:
-    return next(code.value for code in page.code if code.language == "bash")
-
-
-def test_choosing_another_part_changes_the_form(runs: Path) -> None:
-    page = open_page("compose")
-    choose(page, "memagent-tiny", "paradigm.retriever", "recency")
-    assert "--set paradigm.retriever=recency" in shown_command(page)
-    page.button(key="memagent-tiny.1.choose.policy").click().run()
-    assert page.button(key="menu.policy.scripted").disabled
-    assert "cannot be trained" in words(page)
-    page.selectbox(key="memagent-tiny.1.mode").set_value("evaluate").run()
-    choose(page, "memagent-tiny", "policy", "scripted")
-    assert not page.error and "policy=scripted" in shown_command(page)
-
-
-@pytest.mark.parametrize("kind", ["memory_r1", "retrieval", "rmm"])
-def test_the_default_preset_takes_every_other_paradigm(kind: str, runs: Path) -> None:
-    page = open_page("compose")
-    choose(page, "memagent-tiny", "paradigm", kind)
-    assert not page.error and not page.button[-1].disabled
-    assert "answer tokens 16" in page.info[0].value and "store budget 64" in page.info[0].value
-    assert page.number_input(key="memagent-tiny.1.paradigm.answer_tokens").value == 16
-    assert "answer_tokens" not in shown_command(page).replace("answer_tokens=16", "")
-
-
-def test_a_swap_keeps_what_was_typed_and_reset_forgets_it(runs: Path) -> None:
-    page = open_page("compose")
-    page.selectbox(key="preset").set_value("memory-r1-tiny").run()
-    start = next(str(b.key) for b in page.button if str(b.key).endswith("choose.paradigm.store"))
-    page.number_input(key=start.replace("choose.paradigm.store", "training.steps")).set_value(
-        9
-    ).run()
-    page.number_input(key=start.replace("choose.", "") + ".capacity").set_value(5).run()
-    choose(page, "memory-r1-tiny", "paradigm.store", "lance")
-    assert "Kept: capacity 5" in page.info[0].value
-    command = shown_command(page)
-    assert "training.steps=9" in command and "paradigm.store.capacity=5" in command
-    page.button[0].click().run()
-    assert "--set" not in shown_command(page) and not page.info
-
-
 def test_curves_are_thinned_in_the_database(filled: dict[str, str]) -> None:
     engine, run = database_engine(), filled["empty"]
     with Session(engine) as session:
