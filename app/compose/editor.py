@@ -28,9 +28,10 @@ from memfactory_core.runs import jobs
 FIRST_PRESET = "memagent-tiny"
 UNUSED = {
     "train": {"retrieval", "reranking"},
-    "evaluate": {"training", "retention", "retrieval", "reranking"},
-    "retrieve": {"reward", "training", "retention", "reranking"},
-    "rerank": {"reward", "training", "retention"},
+    "imitate": {"training", "retention", "retrieval", "reranking"},
+    "evaluate": {"imitation", "training", "retention", "retrieval", "reranking"},
+    "retrieve": {"reward", "imitation", "training", "retention", "reranking"},
+    "rerank": {"reward", "imitation", "training", "retention"},
 }
 """Groups of settings that a mode does not use."""
 
@@ -150,6 +151,11 @@ def _show_size(built: RunConfig) -> None:
     figures = {"Examples": f"{built.evaluation.examples:,}"}
     if built.mode == "train":
         figures = {"Steps": f"{built.training.steps:,}", "Episodes a step": f"{episodes:,}"}
+    if built.mode == "imitate":
+        figures = {
+            "Steps": f"{built.imitation.steps:,}",
+            "Demonstrations a step": f"{built.imitation.batch:,}",
+        }
     st.html(figures_row(figures))
 
 

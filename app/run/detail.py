@@ -36,7 +36,7 @@ def _show_buttons(run: Run) -> None:
         links = {}
         if count_episodes(run.id) > 0:
             links = {"Open its groups": "groups", "Open its episodes": "episode"}
-        if run.state == "finished" and run.mode == "train":
+        if run.state == "finished" and run.mode in ("train", "imitate"):
             links["Chat with its agent"] = "chat"
         if run.state in ENDED and run.mode in ANSWERING:
             links["Evaluate on …"] = "evaluate"
@@ -62,11 +62,11 @@ def show_run(run: Run) -> None:
         show_queue_buttons(now)
         show_diagnosis(now)
         _show_buttons(now)
-        shown = {"Curves": show_curves} if now.mode in ("train", "rerank") else {}
+        shown = {"Curves": show_curves} if now.mode in ("train", "imitate", "rerank") else {}
         shown |= {"Before and after" if shown else "Results": show_results}
         if has_operations(now):
             shown |= {"Decisions": show_operations}
-        if now.mode in ("train", "evaluate"):
+        if now.mode in ("train", "imitate", "evaluate"):
             shown |= {"Causes": show_causes, "Memories": show_memories}
         shown |= {"Log": show_log, "Settings": show_settings}
         tabs = st.tabs(list(shown), **bind_to_address("tab", list(shown), drops=("cause", "steps")))

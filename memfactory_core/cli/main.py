@@ -116,7 +116,7 @@ def train(
 def read_evaluation(recipe: str, assignments: Sequence[str]) -> RunConfig:
     """The settings of an evaluation: of a recipe, or of a run's trained policy."""
     if recipe in config.recipes() or Path(recipe).suffix in (".toml", ".json"):
-        trains = config.read(recipe).get("mode", "train") == "train"
+        trains = config.read(recipe).get("mode", "train") in ("train", "imitate")
         return config.load(recipe, [*(["mode=evaluate"] if trains else []), *assignments])
     return evaluation_of(database.get_run(open_database(), recipe), assignments)
 
@@ -201,7 +201,11 @@ def decisions(run_id: str, json_: Json = False) -> None:
 
     connection = open_database()
     run = database.get_run(connection, run_id)
-    phases = [f"{when}/{mode}" for when in ("before", "after") for mode in ("greedy", "sampled")]
+    phases = [
+        f"{when}/{mode}"
+        for when in ("untrained", "before", "after")
+        for mode in ("greedy", "sampled")
+    ]
     counts = {phase: confusion(recorded_episodes(connection, run.id, phase)) for phase in phases}
     counts = {phase: rows for phase, rows in counts.items() if rows}
     if not counts:

@@ -72,14 +72,16 @@ def _measure(like: Sequence[tuple[Run, RunConfig]], config: RunConfig) -> Foreca
 
 
 def count_work(config: RunConfig) -> int:
-    """The episodes that a run plays; the updates of a reranker."""
+    """The episodes that a run plays or the demonstrations that it learns from; the updates of a reranker."""
     if config.mode == "rerank":
         return config.reranking.steps
     measured = config.evaluation.examples * (1 + config.evaluation.samples)
-    if config.mode != "train":
+    if config.mode not in ("train", "imitate"):
         return measured
-    training = config.training
-    return 2 * measured + training.steps * training.groups * training.group_size
+    training, imitation = config.training, config.imitation
+    played = training.steps * training.groups * training.group_size
+    work = (3 if config.imitates else 2) * measured + (played if config.mode == "train" else 0)
+    return work + (imitation.steps * imitation.batch if config.imitates else 0)
 
 
 def _read(run: Run) -> RunConfig | None:

@@ -69,7 +69,7 @@ def create(engine: Engine, config: RunConfig) -> Run:
     run = Run(
         id=run_id, name=config.name, mode=config.mode, state="queued", folder=str(folder),
         config=json.dumps(record["config"]), created=created, token=secrets.token_hex(8),
-        steps={"train": config.training.steps, "rerank": config.reranking.steps}.get(config.mode, 0),
+        steps=_count_steps(config),
     )  # fmt: skip
     return database.add_run(engine, run)
 
@@ -79,6 +79,13 @@ def begin(engine: Engine, config: RunConfig) -> Run:
     no run is left then."""
     refuse_start(engine, config)
     return start(engine, create(engine, config))
+
+
+def _count_steps(config: RunConfig) -> int:
+    counts = {
+        "train": config.training.steps, "imitate": config.imitation.steps, "rerank": config.reranking.steps,
+    }  # fmt: skip
+    return counts.get(config.mode, 0)
 
 
 def start(engine: Engine, run: Run) -> Run:

@@ -159,9 +159,13 @@ def test_charts_take_any_length() -> None:
         assert figure.layout.uirevision == "keep"
     value = {"mean": 0.5, "low": 0.4, "high": 0.7, "n": 9}
     figure = charts.before_after_figure(
-        {"kept": value}, {"kept": value}, {"kept": "Kept", "read": "Read"}
+        {"before training": {"kept": value}, "after training": {"kept": value}},
+        {"kept": "Kept", "read": "Read"},
     )
     assert [trace.name for trace in figure.data] == ["before training", "after training"]
+    sides = {"untrained": {"kept": value}, "imitated": {"kept": value}, "trained": {}}
+    figure = charts.before_after_figure(sides, {"kept": "Kept"})
+    assert [trace.name for trace in figure.data] == ["untrained", "imitated"], "not yet trained"
     assert figure.data[0].error_x.array == pytest.approx((0.2,))
 
 
