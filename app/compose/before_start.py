@@ -87,7 +87,7 @@ def _show_episode(settings: str) -> None:
         engine = database_engine()
         weights = start_weights(engine, config)
         with st.spinner("The policy is loaded and plays"):
-            sampler = samplers.get(Agent("", config, weights, role_weights(engine, config)))
+            sampler = samplers.get(Agent("", config, weights, role_weights(engine, config, None)))
             began = time.monotonic()
             episode = rehearse(config, sampler, secrets.randbelow(1_000_000))
             seconds = time.monotonic() - began

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from app.compose.before_start import offer_episode, show_checks
+from app.compose.data_file import show_data_file
 from app.compose.fields import field_label
 from app.compose.forms import edit_group, edit_settings, is_group
 from app.compose.menu import GIVEN, ROUND, SWAPPED, choose_kind
@@ -49,6 +50,7 @@ def compose_run() -> None:
         st.info(told, icon=":material/swap_horiz:")
     drawn, asked = edit_picture(_whole(given), key)
     typed |= drawn
+    show_data_file(_whole(typed), key)
     form, panel = st.columns([1.55, 1], gap="large")
     with form:
         typed |= _edit_groups(fields, [*single, *drawn], recipe, given, typed["mode"], key)

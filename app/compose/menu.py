@@ -66,8 +66,13 @@ def _show_kind(place: Place, fit: Fit, chosen: bool) -> bool:
 
 def take_swap(place: Place, kind: str, swap: Swap) -> None:
     """The form starts anew from the swapped values."""
-    st.session_state[GIVEN] = swap.values
-    st.session_state[SWAPPED] = f"**{place.title}: {name_of(kind)}.** {tell_swap(swap)}"
+    restart_from(swap.values, f"**{place.title}: {name_of(kind)}.** {tell_swap(swap)}")
+
+
+def restart_from(values: Mapping[str, Any], told: str) -> None:
+    """All widgets start anew from these whole values; `told` stands above the picture."""
+    st.session_state[GIVEN] = dict(values)
+    st.session_state[SWAPPED] = told
     st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
 
 

@@ -52,7 +52,7 @@ def play(
     settings = config.load(recipe, set_ or ())
     connection = open_database()
     sampler = settings.load_policies(
-        start_weights(connection, settings), role_weights(connection, settings)
+        start_weights(connection, settings), role_weights(connection, settings, None)
     )
     episode = rehearse(settings, sampler, seed)
     if json_:

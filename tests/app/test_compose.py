@@ -109,3 +109,37 @@ def test_one_episode_is_played_before_the_start(runs: Path) -> None:
     assert "Played in" in told and "nothing is kept" in told
     assert re.search(r"Reward = 1 . exact match", told) and "Section 1" in told
     assert database.list_runs(database.connect(jobs.database_url())) == []
+
+
+MINE = [
+    {"passage": "The pet of Bako is Zimo.", "query": "What is the pet of Bako?", "output": "Zimo", "other": "x"},
+    {"passage": "The pet of Nalu is Rilo.", "query": "What is the pet of Nalu?", "output": "Rilo", "other": "y"},
+]  # fmt: skip
+
+
+def test_a_file_given_in_the_browser_is_kept_mapped_and_read(runs: Path) -> None:
+    page = open_page("compose")
+    choose(page, "memagent-tiny", "task", "jsonl")
+    assert start_of(page).disabled
+    content = "\n".join(map(json.dumps, MINE)).encode()
+    page.file_uploader[0].set_value(("mine.jsonl", content, "application/json")).run()
+    assert not page.exception and not page.error, [e.value for e in page.error]
+    boxes = {box.label: box.value for box in page.selectbox}
+    assert (
+        boxes["Context"] == "passage"
+        and boxes["Question"] == "query"
+        and boxes["Answers"] == "output"
+    )
+    assert "What is the pet of Bako" in words(page) and not start_of(page).disabled
+    command = shown_command(page)
+    assert "task.context=passage" in command and "/uploads/" in command
+    wrong = next(str(box.key) for box in page.selectbox if box.label == "Question")
+    page.selectbox(key=wrong).set_value("none").run()
+    assert start_of(page).disabled and page.error
+
+
+def test_a_broken_file_given_in_the_browser_says_its_line(runs: Path) -> None:
+    page = open_page("compose")
+    choose(page, "memagent-tiny", "task", "jsonl")
+    page.file_uploader[0].set_value(("mine.jsonl", b'{"a": 1}\n{"a"', "application/json")).run()
+    assert any("line 2" in error.value and "is not JSON" in error.value for error in page.error)
