@@ -14,19 +14,18 @@ from app.compose.fields import field_label
 from app.compose.forms import edit_group, edit_settings, is_group
 from app.compose.menu import GIVEN, ROUND, SWAPPED, choose_kind
 from app.compose.picture import edit_picture
+from app.compose.presets import choose_preset
 from app.markup.labels import figures_row
 from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
 from app.shell.pages import page
 from app.shell.widgets import errors_in_words
-from memfactory_core import config
 from memfactory_core.assembly.command import find_assignments, write_command
 from memfactory_core.assembly.schema import default_of, unwrap
 from memfactory_core.assignment import explain
 from memfactory_core.config import RunConfig
 from memfactory_core.runs import jobs
 
-FIRST_PRESET = "memagent-tiny"
 UNUSED = {
     "train": {"retrieval", "reranking"},
     "imitate": {"training", "retention", "retrieval", "reranking"},
@@ -39,7 +38,7 @@ UNUSED = {
 
 def compose_run() -> None:
     """The preset, the picture of its parts, the form of the rest; on the right what it makes, which can be started."""
-    preset, recipe = _choose_preset()
+    preset, recipe = choose_preset()
     given = st.session_state.get(GIVEN) or recipe
     key = f"{preset}.{st.session_state.get(ROUND, 0)}"
     fields = {n: f for n, f in RunConfig.model_fields.items() if n != "about"}
@@ -77,30 +76,6 @@ def _show_panel(preset: str, recipe: dict[str, Any], typed: dict[str, Any]) -> N
             _start(built)
     if built:
         _show_files(preset, recipe, built)
-
-
-def _choose_preset() -> tuple[str, dict[str, Any]]:
-    """The preset's name and its values."""
-    names = {name: config.read(name) for name in config.recipes()}
-    first = list(names).index(FIRST_PRESET) if FIRST_PRESET in names else 0
-    chosen, again = st.columns([3, 1], vertical_alignment="bottom")
-    preset = chosen.selectbox(
-        "Preset", list(names), first, key="preset", on_change=_reset,
-        format_func=lambda name: names[name].get("name", name), persist_state="session",
-    )  # fmt: skip
-    again.button(
-        "Reset", icon=":material/restart_alt:", on_click=_reset, width="stretch",
-        help="Forget what was typed and go back to the preset",
-    )  # fmt: skip
-    st.caption(escape_markdown(names[preset].get("about", "")))
-    return preset, names[preset]
-
-
-def _reset() -> None:
-    """New keys for all widgets, which forget what was typed; swaps are forgotten too."""
-    st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
-    for name in (GIVEN, SWAPPED):
-        st.session_state.pop(name, None)
 
 
 def _whole(values: dict[str, Any]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def test_a_swap_keeps_what_was_typed_and_reset_forgets_it(runs: Path) -> None:
     assert "Kept: capacity 5" in page.info[0].value
     command = shown_command(page)
     assert "training.steps=9" in command and "paradigm.store.capacity=5" in command
-    page.button[0].click().run()
+    page.button(key="reset").click().run()
     assert "--set" not in shown_command(page) and not page.info
 
 
@@ -143,3 +143,16 @@ def test_a_broken_file_given_in_the_browser_says_its_line(runs: Path) -> None:
     choose(page, "memagent-tiny", "task", "jsonl")
     page.file_uploader[0].set_value(("mine.jsonl", b'{"a": 1}\n{"a"', "application/json")).run()
     assert any("line 2" in error.value and "is not JSON" in error.value for error in page.error)
+
+
+def test_a_preset_is_taken_from_its_card(runs: Path) -> None:
+    page = open_page("compose")
+    page.number_input(key="memagent-tiny.0.training.steps").set_value(7).run()
+    page.button(key="presets").click().run()
+    told = words(page)
+    assert (
+        "5 min on two cores" in told and "time not measured" in told and "GPU and your file" in told
+    )
+    page.button(key="preset.memory-r1-tiny").click().run()
+    assert page.selectbox(key="preset").value == "memory-r1-tiny"
+    assert shown_command(page) == "memfactory train memory-r1-tiny"
