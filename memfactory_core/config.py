@@ -24,6 +24,7 @@ from memfactory_core.policies.roles import (
     check_spoken,
     load_roles,
 )
+from memfactory_core.retrievers.rerank_linear import RerankLinear
 from memfactory_core.retrievers.settings import Reranking, Retrieval
 from memfactory_core.rewards import Reward, weighed
 from memfactory_core.rewards.judge import Judge
@@ -132,8 +133,8 @@ class RunConfig(Settings):
     """Roles that have a policy of their own and are not trained: "start" is a frozen copy of the weights that the
     run starts from, anything else a policy such as an endpoint. Roles: extract, update, manage, merge, index, search,
     rerank, answer, judge."""
-    weights_step: int | None = Field(None, ge=1)
-    """Of that run, the checkpoint of this step; none means the weights that it ended with."""
+    weights_step: int | None = Field(None, ge=0)
+    """Of that run, the checkpoint of this step; 0 means what it started with, none the weights that it ended with."""
     reward: dict[str, float | Part[Reward]] = {"exact_match": 1.0, "rejected": -0.2}
     """What counts, and how much: a measure's weight, or a part with settings under a name of your own
     (`{kind = "length", weight = -0.01, most = 40}`). A negative weight is a cost."""
@@ -200,6 +201,11 @@ class RunConfig(Settings):
         self._check_judge()
         if self.mode == "train":
             self._check_roles()
+        if self.mode == "rerank" and not isinstance(self.paradigm.retriever, RerankLinear):
+            raise ValueError(
+                "mode 'rerank' trains the retriever 'rerank_linear': set paradigm.retriever to it, not to "
+                f"{self.paradigm.retriever.kind!r}"
+            )
         if self.mode == "retrieve" and not self.retrieval.retrievers:
             raise ValueError("mode 'retrieve' needs retrieval.retrievers, a list of kinds")
         if self.evaluation.judge and self.mode in ("retrieve", "rerank"):

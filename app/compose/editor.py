@@ -7,7 +7,6 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
-from app.compose.command import command_line, differences
 from app.compose.fields import field_label
 from app.compose.forms import edit_group, edit_settings, is_group
 from app.markup.labels import figures_row
@@ -16,6 +15,7 @@ from app.reads.engine import database_engine
 from app.shell.pages import page
 from app.shell.widgets import errors_in_words
 from memfactory_core import config
+from memfactory_core.assembly.command import find_assignments, write_command
 from memfactory_core.assignment import explain
 from memfactory_core.config import RunConfig
 from memfactory_core.runs import jobs
@@ -113,14 +113,12 @@ def _show_size(built: RunConfig) -> None:
 
 
 def _start(chosen: RunConfig) -> None:
-    engine = database_engine()
-    run = jobs.start(engine, jobs.create(engine, chosen))
+    run = jobs.begin(database_engine(), chosen)
     st.switch_page(page("runs"), query_params={"run": run.id})
 
 
 def _show_files(preset: str, given: dict[str, Any], built: RunConfig) -> None:
     shell, file = st.tabs(["Command line", "TOML"])
-    assignments = differences(config.build(given).dump(), built.dump())
-    command = command_line(preset, assignments, built.mode)
+    command = write_command(preset, find_assignments(given, built), built.mode)
     shell.code(command, language="bash", wrap_lines=True)
     file.code(built.to_toml(), language="toml", wrap_lines=True)

@@ -7,7 +7,7 @@ import streamlit as st
 from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
 from app.reads.episodes import count_episodes
-from app.reads.runs import find_run
+from app.reads.runs import ANSWERING, find_run
 from app.run.causes import show_causes
 from app.run.curves import show_curves
 from app.run.diagnosis import show_diagnosis
@@ -23,7 +23,7 @@ from app.shell.pages import PAGES, page
 from app.shell.status import show_status
 from app.shell.widgets import errors_in_words
 from memfactory_core.runs import jobs
-from memfactory_core.runs.tables import ACTIVE, Run
+from memfactory_core.runs.tables import ACTIVE, ENDED, Run
 
 
 def _show_buttons(run: Run) -> None:
@@ -38,6 +38,8 @@ def _show_buttons(run: Run) -> None:
             links = {"Open its groups": "groups", "Open its episodes": "episode"}
         if run.state == "finished" and run.mode in ("train", "imitate"):
             links["Chat with its agent"] = "chat"
+        if run.state in ENDED and run.mode in ANSWERING:
+            links["Evaluate on …"] = "evaluate"
         for label, name in links.items():
             if st.button(label, icon=PAGES[name][1]):
                 st.switch_page(page(name), query_params=place)

@@ -14,6 +14,8 @@ PAGES = {
     "overview": ("Overview", ":material/home:"),
     "compose": ("Compose", ":material/tune:"),
     "runs": ("Runs", ":material/show_chart:"),
+    "evaluate": ("Evaluate", ":material/fact_check:"),
+    "compare": ("Compare", ":material/compare_arrows:"),
     "groups": ("Groups", ":material/view_column:"),
     "episode": ("Episodes", ":material/account_tree:"),
     "memory": ("Memory", ":material/database:"),

@@ -235,7 +235,7 @@ def fill(sentences: Sequence[str], budget: int) -> str:
 class Scripted(Policy, kind="scripted"):
     """A fixed strategy instead of a model: a baseline that needs no training."""
 
-    not_learned: ClassVar[tuple[str, ...]] = ("judge",)
+    not_learned: ClassVar[tuple[str, ...]] = ("extract", "merge", "judge")
     strategy: Strategy = "overlap"
     """What it keeps: the sentences that overlap most with the question, everything, nothing, the first, the
     last or random ones; `clairvoyant` knows the evidence and shows what is possible."""

@@ -60,6 +60,11 @@ class Dialogue(Spoken, kind="dialogue"):
             )
         return self
 
+    @property
+    def sentences_at_once(self) -> int:
+        """The messages of a session."""
+        return self.per_session
+
     def examples(self, count: int, seed: int, split: Split = "train") -> list[Example]:
         """`count` conversations; names of the split "heldout" are never seen in training."""
         return [self._example(index, seed, split) for index in range(count)]

@@ -24,6 +24,11 @@ class Needle(Spoken, kind="needle"):
     chatter: float = Field(0.0, ge=0, le=1)
     """The chance that a section also has a sentence that states nothing."""
 
+    @property
+    def sentences_at_once(self) -> int:
+        """The facts of a section."""
+        return self.facts_per_chunk
+
     def examples(self, count: int, seed: int, split: Split = "train") -> list[Example]:
         """`count` documents; names of the split "heldout" are never seen in training."""
         return [self._example(index, seed, split) for index in range(count)]
