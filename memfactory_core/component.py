@@ -42,16 +42,12 @@ GROUP = "memfactory.parts"
 _REGISTRY: dict[str, dict[str, type[Component]]] = {family: {} for family in FAMILIES}
 
 
-class Settings(BaseModel):
-    """A named group of settings."""
+class Component(BaseModel):
+    """A named, validated set of settings with behaviour; see the module's text."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
-
-
-class Component(Settings):
-    """A named, validated set of settings with behaviour; see the module's text."""
 
     family: ClassVar[str] = ""
     kind: ClassVar[str] = ""

@@ -43,9 +43,9 @@ def show_flips(first: Side, second: Side, compared: Comparison) -> None:
     for flip in listed[(number - 1) * ROWS_A_PAGE : number * ROWS_A_PAGE]:
         _show_flip(flip)
     chosen = st.query_params.get("example")
-    flip = next((one for one in flips if one.example == chosen), None)
-    if flip:
-        show_beside(first, second, flip)
+    opened = next((one for one in flips if one.example == chosen), None)
+    if opened:
+        show_beside(first, second, opened)
 
 
 def _show_flip(flip: Flip) -> None:

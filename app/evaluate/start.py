@@ -45,8 +45,8 @@ def _show_plan(planned: Sequence[Planned]) -> None:
     st.markdown(f"**{len(ready):,} {'evaluation' if len(ready) == 1 else 'evaluations'}**")
     if not planned:
         st.caption("Choose at least one run, one agent and one task.")
-    for one in ready[:MOST_LISTED]:
-        st.markdown(f"- {escape_markdown(one.config.name, 100)}")
+    for name in [one.config.name for one in ready if one.config][:MOST_LISTED]:
+        st.markdown(f"- {escape_markdown(name, 100)}")
     if len(ready) > MOST_LISTED:
         st.caption(f"and {len(ready) - MOST_LISTED:,} more")
     for reason in dict.fromkeys(one.refusal for one in planned if one.refusal):

@@ -128,7 +128,9 @@ class ScriptedSampler(Sampler):
             return _operation("add" if self.strategy == "everything" else "noop", None, text)
         if self.strategy == "random":
             target = self.random.choice(related) if related else None
-            actions = ("add", "noop", "update", "delete") if target else ("add", "noop")
+            actions: tuple[Action, ...] = ("add", "noop")
+            if target:
+                actions = ("add", "noop", "update", "delete")
             return _operation(self.random.choice(actions), target, text)
         told, taken = read_fact(text), read_retraction(text)
         about = told.key if told else taken
@@ -148,7 +150,9 @@ class ScriptedSampler(Sampler):
             target = self.random.choice([None, *related])
         elif self.strategy in ("overlap", "clairvoyant"):
             told = read_fact(text)
-            target = next((m for m in related if _is_about(m.text, told and told.key, text)), None)
+            target = next(
+                (m for m in related if _is_about(m.text, told.key if told else None, text)), None
+            )
         if target is None:
             return _operation("add", None, text)
         return _operation("update", target, f"{target.text} {text}")
@@ -235,7 +239,7 @@ def fill(sentences: Sequence[str], budget: int) -> str:
 class Scripted(Policy, kind="scripted"):
     """A fixed strategy instead of a model: a baseline that needs no training."""
 
-    not_learned: ClassVar[tuple[str, ...]] = ("extract", "merge", "judge")
+    not_learned: ClassVar[tuple[str, ...]] = ("judge",)
     strategy: Strategy = "overlap"
     """What it keeps: the sentences that overlap most with the question, everything, nothing, the first, the
     last or random ones; `clairvoyant` knows the evidence and shows what is possible."""

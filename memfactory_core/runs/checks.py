@@ -35,7 +35,7 @@ def refuse_start(engine: Engine, config: RunConfig) -> None:
     require_files(config)
     used_models(config)
     start_weights(engine, config)
-    role_weights(engine, config)
+    role_weights(engine, config, None)
 
 
 def require_files(config: RunConfig) -> None:
@@ -84,7 +84,7 @@ def _look_at_models(config: RunConfig) -> str:
 
 
 def _look_at_weights(engine: Engine, config: RunConfig) -> str:
-    role_weights(engine, config)
+    role_weights(engine, config, None)
     return (
         "the policy's own" if start_weights(engine, config) is None else f"of run {config.weights}"
     )

@@ -45,10 +45,10 @@ def _rows(run: Run) -> list[ScoreRow]:
             parts = path.split("/", 2)
             if len(parts) < 2 or (retrieval and len(parts) < 3):
                 continue
+            decoding, name = parts[:2]
+            category = parts[2] if len(parts) == 3 else ALL
             if retrieval:
-                decoding, category, name = parts
-            else:
-                decoding, name, category = *parts[:2], (parts[2] if len(parts) == 3 else ALL)
+                name, category = category, name
             found.setdefault((when, decoding, category), {})[name] = figures
     learned = run.mode in ("train", "imitate", "rerank")
     decodings = list(dict.fromkeys(decoding for _, decoding, _ in found))
