@@ -74,18 +74,18 @@ def create(engine: Engine, config: RunConfig) -> Run:
     return database.add_run(engine, run)
 
 
-def begin(engine: Engine, config: RunConfig) -> Run:
-    """A new run with this configuration, started. ConfigError or RunError where something that it needs is not here;
-    no run is left then."""
-    refuse_start(engine, config)
-    return start(engine, create(engine, config))
-
-
 def _count_steps(config: RunConfig) -> int:
     counts = {
         "train": config.training.steps, "imitate": config.imitation.steps, "rerank": config.reranking.steps,
     }  # fmt: skip
     return counts.get(config.mode, 0)
+
+
+def begin(engine: Engine, config: RunConfig) -> Run:
+    """A new run with this configuration, started. ConfigError or RunError where something that it needs is not here;
+    no run is left then."""
+    refuse_start(engine, config)
+    return start(engine, create(engine, config))
 
 
 def start(engine: Engine, run: Run) -> Run:
