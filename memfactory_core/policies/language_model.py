@@ -72,6 +72,11 @@ class LanguageModelSampler(Sampler):
         folded = fold_system(messages) if self.folds_system else list(messages)
         return self._apply_template(folded, return_dict=True)["input_ids"]
 
+    @property
+    def window(self) -> int | None:
+        """How many tokens the model reads at most, its answer included; None where its settings do not say."""
+        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+
     @cached_property
     def folds_system(self) -> bool:
         """Whether the chat template refuses system messages (Gemma's raises) or leaves them out."""

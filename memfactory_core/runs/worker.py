@@ -38,6 +38,7 @@ from memfactory_core.runs.weights import (
 )
 from memfactory_core.scoring.evaluate import evaluate, flat
 from memfactory_core.scoring.split import describe_held_out, held_out_examples, training_examples
+from memfactory_core.scoring.window import require_window
 from memfactory_core.trace import Episode
 from memfactory_core.types import Example
 
@@ -132,6 +133,9 @@ class Work:
         self.judge = self.judge or sampler.judge
         if hasattr(sampler.own, "model"):
             require_finite(sampler.own.model)
+        learned = training_examples(self.config) if self.config.mode == "train" else []
+        for examples in (held_out, learned):
+            require_window(self.config.paradigm, sampler, examples)
         if self.config.mode == "evaluate":
             self._evaluate("after", sampler, held_out, 0)
             return
