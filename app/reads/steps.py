@@ -11,7 +11,14 @@ from memfactory_core.runs.tables import EpisodeRow
 
 def list_phases(run_id: str) -> list[str]:
     """The phases of which a run has episodes: before, training, after."""
-    order = ("before/greedy", "before/sampled", "train", "after/greedy", "after/sampled")
+    order = (
+        "before/greedy",
+        "before/sampled",
+        "train",
+        "after/greedy",
+        "after/sampled",
+        "imported",
+    )
     known = [
         exists().where(EpisodeRow.run_id == run_id, EpisodeRow.phase == phase) for phase in order
     ]
