@@ -95,7 +95,7 @@ def show_reranker(course: Course) -> bool:
     if found is None:
         st.caption(f"{LEARNED} questions to learn from, {steps} updates: a few seconds.")
     else:
-        _show_learned(*found, before)
+        _show_learned(found[0], found[1], before)
     course.step(4)
     weights, _ = learned_by_default()
     strongest = FEATURES[int(np.argmax(np.abs(weights.features - untrained().features)))]
