@@ -20,6 +20,7 @@ from memfactory_core.cli.chat import chat
 from memfactory_core.cli.compare import compare
 from memfactory_core.cli.disk import print_removals
 from memfactory_core.cli.foreground import announce, begin, conclude, open_database, wait_for
+from memfactory_core.cli.logs import import_log
 from memfactory_core.cli.plan import play, print_plan
 from memfactory_core.cli.process import resume, settle, stop, work
 from memfactory_core.cli.queue import queue
@@ -41,6 +42,7 @@ app = typer.Typer(
 )  # fmt: skip
 app.command(name="get")(models.get)
 app.command(name="models")(models.list_models)
+app.command(name="import-log")(import_log)
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="Override a setting: a.b=value. May be repeated.")
 ]
