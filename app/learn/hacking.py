@@ -226,7 +226,7 @@ def _weigh() -> None:
         value = column.select_slider(
             label, _named(reach), format_func=lambda v, unit=unit: f"{int(v) / unit:g}", **bound
         )
-        weights[name] = int(value) / unit
+        weights[name] = int(str(value)) / unit
     rows = [
         {"Policy": label, "Earns": round(earned(side, when, weights), 3)}
         for label, side, when in (
