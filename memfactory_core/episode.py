@@ -3,7 +3,8 @@ returns its answer, so that the same paradigm code serves chat, evaluation and t
 advances all live episodes in lockstep and batches what they ask.
 
 Parts read the bank, the question and the example's position from `Context`; only its `apply` changes
-memory, only its `ask` reaches the policy, only its `recall` reads through a retriever. Each writes its event.
+memory, only its `ask` reaches the policy, only its `recall` reads through a retriever. Each writes its event. What the
+user of a talk changes by hand goes the same way: `apply`, `restore` and `pin` write who it was.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from memfactory_core.dialects import Dialect
@@ -18,8 +20,19 @@ from memfactory_core.dialects.quoted import Quoted
 from memfactory_core.dialects.thinking import set_apart
 from memfactory_core.dialects.wordings import stated_date
 from memfactory_core.errors import RunError
-from memfactory_core.stores import Bank, Memories, Refused
-from memfactory_core.trace import Asked, Cited, Episode, Event, Failed, Recalled, Wrote
+from memfactory_core.stores import Bank, Memories, ReadOnly, Refused
+from memfactory_core.trace import (
+    Asked,
+    Cited,
+    Episode,
+    Event,
+    Failed,
+    Pinned,
+    Recalled,
+    Who,
+    Wrote,
+    replay,
+)
 from memfactory_core.types import Completion, Example, Hit, Memory, Message, Op, Turn
 
 Steps = Generator["list[Ask]", list[Completion], Any]
@@ -73,26 +86,6 @@ class Recaller(Protocol):
 
     def retrieve(self, query: str, context: Context) -> Any:
         """The hits, best first; or a generator that asks the policy and returns them."""
-
-
-class ReadOnly:
-    """A bank without its writing half."""
-
-    def __init__(self, bank: Bank) -> None:
-        self._bank = bank
-        self.budget = bank.budget
-
-    def get(self, memory_id: str) -> Memory | None:
-        """One memory, or None."""
-        return self._bank.get(memory_id)
-
-    def all(self) -> list[Memory]:
-        """Every memory in the order of creation."""
-        return self._bank.all()
-
-    def search(self, by: str, query: Any, top_k: int) -> list[Hit] | None:
-        """The best memories by an index of the bank's own, or None where it has none."""
-        return self._bank.search(by, query, top_k)
 
 
 @dataclass
@@ -189,20 +182,77 @@ class Context:
         """Records which memories an answer named as those it rests on."""
         self._log(Cited, question=question, memory_ids=tuple(memory.id for memory in memories))
 
-    def apply(self, ops: Iterable[Op]) -> None:
-        """Carries the operations out in order; one that the bank refuses is recorded as rejected."""
+    def apply(self, ops: Iterable[Op], who: Who = "agent", undoes: int | None = None) -> None:
+        """Carries the operations out in order; one that the bank refuses is recorded as rejected. `undoes` is the
+        number of the write that they take back."""
         for op in ops:
             seq = len(self.events)
             if seq == self.undone:
                 op = Op(action="noop", reason="undone")
-            try:
-                event = self._bank.apply(op, seq, self.at)
-            except Refused as refusal:
-                event = Wrote(
-                    seq=seq, at=self.at, action="reject", memory_id=op.memory_id, after=op.text,
-                    reason=str(refusal),
-                )  # fmt: skip
-            self.events.append(event.model_copy(update={"turn": len(self.turns)}))
+            self._write(op, partial(self._bank.apply, op, seq, self.at), who, undoes)
+
+    def restore(self, memory: Memory, reason: str, undoes: int | None = None) -> None:
+        """Brings a memory into the bank under its own id, as the user's write; a refusal is recorded as rejected."""
+        op = Op(action="add", memory_id=memory.id, text=memory.text, reason=reason)
+        seq = len(self.events)
+        self._write(op, partial(self._bank.restore, memory, seq, self.at), "user", undoes)
+
+    def begin_with(self, memories: Sequence[Memory], next_id: int, reason: str) -> None:
+        """Fills the bank with memories of before, each as a write of the user's, so that the trace holds them too.
+        Refused where they do not fit, with nothing changed."""
+        seq, events, held = len(self.events), list[Event](), []
+        for memory in memories:
+            header = {"seq": seq + len(events), "turn": len(self.turns), "memory_id": memory.id}
+            held.append(
+                memory.model_copy(
+                    update={"created": header["seq"], "updated": header["seq"], "source": None}
+                )
+            )
+            events.append(
+                Wrote(**header, action="add", after=memory.text, key=memory.key, reason=reason, who="user")
+            )  # fmt: skip
+            if memory.pinned:
+                header["seq"] = seq + len(events)
+                events.append(Pinned(**header, pinned=True))
+        self._bank.hold(held, next_id)
+        self.events += events
+
+    def go_on(self, turns: Sequence[Turn], events: Sequence[Event]) -> None:
+        """Takes up where a trace ended: the bank becomes what it was then. Refused where it does not fit."""
+        ids = [
+            int(e.memory_id)
+            for e in events
+            if isinstance(e, Wrote) and e.memory_id and e.memory_id.isdecimal()
+        ]
+        self._bank.hold(list(replay(events).values()), max(ids, default=0) + 1)
+        self.turns, self.events = list(turns), list(events)
+
+    def close(self) -> None:
+        """Gives back what the bank holds outside this process's memory."""
+        self._bank.close()
+
+    def pin(self, memory_id: str, pinned: bool) -> None:
+        """Pins a memory or lets go of it, as the user does; a refusal is recorded as rejected."""
+        try:
+            self._bank.pin(memory_id, pinned)
+            self._log(Pinned, memory_id=memory_id, pinned=pinned)
+        except Refused as refusal:
+            op = Op(action="reject", memory_id=memory_id, reason=str(refusal))
+            self.apply([op], "user")
+
+    def _write(
+        self, op: Op, write: Callable[[], Wrote], who: Who, undoes: int | None = None
+    ) -> None:
+        try:
+            event = write()
+        except Refused as refusal:
+            event = Wrote(
+                seq=len(self.events), at=self.at, action="reject", memory_id=op.memory_id,
+                after=op.text, reason=str(refusal),
+            )  # fmt: skip
+        said = {"turn": len(self.turns), "who": who, "undoes": undoes}
+        reason = {} if event.reason else {"reason": op.reason}
+        self.events.append(event.model_copy(update=said | reason))
 
     def fail(self, error: Exception) -> None:
         """Records that a part raised."""

@@ -16,6 +16,8 @@ from pydantic import Field, TypeAdapter
 from memfactory_core.text import words
 from memfactory_core.types import Action, Evidence, Example, Hit, Memory, Record, Turn
 
+Who = Literal["agent", "user"]
+
 
 class Header(Record):
     """What every event carries."""
@@ -62,6 +64,19 @@ class Wrote(Header):
     reason: str = ""
     key: str = ""
     """The words under which the memory is found from now on; empty means its text."""
+    who: Who = "agent"
+    """Who wrote: the agent, or the user of a talk by hand."""
+    undoes: int | None = None
+    """The number of the write that this one takes back."""
+
+
+class Pinned(Header):
+    """A user pinned a memory, so that nobody changes or removes it, or let go of it again."""
+
+    kind: Literal["pinned"] = "pinned"
+    memory_id: str
+    pinned: bool
+    who: Who = "user"
 
 
 class Failed(Header):
@@ -71,7 +86,7 @@ class Failed(Header):
     error: str
 
 
-Event = Annotated[Asked | Recalled | Cited | Wrote | Failed, Field(discriminator="kind")]
+Event = Annotated[Asked | Recalled | Cited | Wrote | Pinned | Failed, Field(discriminator="kind")]
 EVENTS: TypeAdapter[list[Event]] = TypeAdapter(list[Event])
 
 
@@ -104,6 +119,9 @@ def replay(
     for event in events:
         if count is not None and event.seq >= count:
             break
+        if isinstance(event, Pinned) and event.memory_id in bank:
+            update = {"pinned": event.pinned}
+            bank[event.memory_id] = bank[event.memory_id].model_copy(update=update)
         if not isinstance(event, Wrote) or event.memory_id is None:
             continue
         if event.action == "delete":

@@ -118,6 +118,8 @@ class Memory(Record):
     meta: dict[str, Any] = Field(default_factory=dict)
     key: str = ""
     """The words under which it is found; empty means its text."""
+    pinned: bool = False
+    """Whether it stays as it is: a bank refuses to change or remove it."""
 
     @property
     def searched_text(self) -> str:

@@ -1,91 +1,33 @@
-"""The agents that can be talked to: runs and presets, their weights, and the loaded policies."""
+"""The agents of this server that can be talked to, and their loaded policies."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
 from pathlib import Path
 
 from app.chat.gpu import free_gpu, is_wanted, require_gpu
 from app.reads.engine import database_engine
-from app.reads.runs import find_run, list_runs
-from memfactory_core import config as configuration
-from memfactory_core.config import RunConfig
-from memfactory_core.errors import ConfigError, MemFactoryError
 from memfactory_core.policies.roles import RoleSampler
+from memfactory_core.runs import agents
+from memfactory_core.runs.agents import Agent
 from memfactory_core.runs.devices import list_gpus, loads_models
 from memfactory_core.runs.jobs import LOOK_EVERY
 from memfactory_core.runs.tables import Run
-from memfactory_core.runs.weights import (
-    checkpoints,
-    final_weights,
-    role_weights,
-    start_weights,
-    trained_policy,
-)
+from memfactory_core.runs.weights import checkpoints, final_weights
 
 KEPT_SAMPLERS = 2
-PRESET_POLICIES = ("tiny", "scripted")
-"""Policies of presets that can be talked to at once; the others load a model of gigabytes first."""
-
-
-@dataclass(frozen=True)
-class Agent:
-    """Something to chat with: a run's paradigm and policy. `weights` is None for the policy's own, `start` is
-    what it was trained from, for roles that keep these."""
-
-    label: str
-    config: RunConfig
-    weights: Path | None
-    start: Path | None = None
 
 
 def list_agents() -> list[tuple[str, str]]:
-    """(label, id) of everything that can be chatted with: runs, newest first, then presets. A name
-    that comes twice carries the run's id."""
-    found = []
-    for run in list_runs(200):
-        try:
-            config = configuration.build(run.settings, f"run {run.id}")
-            if config.mode not in ("train", "evaluate"):
-                continue  # it has no policy of its own
-            trained = trained_policy(run, config)
-        except MemFactoryError:
-            continue
-        how = f"{run.step:,} steps" if trained else "not trained"
-        found.append((f"{run.name} · {how}", run.id))
-    labels = [label for label, _ in found]
-    named = [
-        (f"{label} · {run_id}" if labels.count(label) > 1 else label, f"run:{run_id}")
-        for label, run_id in found
-    ]
-    given = {name: configuration.read(name) for name in configuration.recipes()}
-    presets = [
-        (f"Preset {values.get('name', name)}", f"recipe:{name}")
-        for name, values in given.items()
-        if values.get("mode", "train") in ("train", "evaluate")
-        and values["policy"]["kind"] in PRESET_POLICIES
-    ]
-    return named + presets
+    """(label, id) of everything that can be talked with; see `runs.agents.list_agents`."""
+    return agents.list_agents(database_engine())
 
 
-def find_agent(agent_id: str, before: bool = False) -> Agent:
-    """The agent of an id. MemFactoryError says what is missing."""
-    source, _, name = (agent_id or "").partition(":")
-    if source == "recipe":
-        config = configuration.load(name)
-        return Agent(f"{config.name}, not trained", config, None)
-    run = find_run(name)
-    if source != "run" or run is None:
-        raise ConfigError("this agent is gone: choose another one")
-    config = configuration.build(run.settings, f"run {run.id}")
-    trained = None if before else trained_policy(run, config)
-    weights = trained or start_weights(database_engine(), config)
-    when = "after training" if trained else "before training" if config.mode == "train" else ""
-    start = role_weights(database_engine(), config)
-    return Agent(f"{run.name}{', ' if when else ''}{when}", config, weights, start)
+def find_agent(agent_id: str, before: bool = False, untrained: bool = False) -> Agent:
+    """The agent of an id; see `runs.agents.find_agent`."""
+    return agents.find_agent(database_engine(), agent_id, before, untrained)
 
 
 def list_checkpoints(run: Run) -> dict[str, Path]:

@@ -38,11 +38,15 @@ def sections(example: Example, events: Sequence[Event]) -> list[Section]:
     last = max(by_observation, default=-1)
     found: list[Section] = []
     bank: dict[str, Memory] = {}
-    end = 0
+    end = past = 0
     for index in range(min(last + 1, len(example.observations))):
         here = by_observation.get(index, [])
         first, end = (here[0].seq, here[-1].seq + 1) if here else (end, end)
-        before, bank = tuple(bank.values()), replay(here, bank=bank)
+        # between two sections a user may have changed the bank by hand
+        between = events[past:first] if here else ()
+        before_bank = replay(between, bank=bank)
+        before, bank = tuple(before_bank.values()), replay(here, bank=before_bank)
+        past = end
         writes = tuple(event for event in here if isinstance(event, Wrote))
         found.append(
             Section(

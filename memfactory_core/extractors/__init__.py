@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from memfactory_core.component import Component
 from memfactory_core.episode import Context
@@ -11,6 +11,9 @@ from memfactory_core.episode import Context
 
 class Extractor(Component, ABC, family="extractors"):
     """What is taken from each observation."""
+
+    whole_sessions: ClassVar[bool] = False
+    """Whether it takes a conversation's messages together, at the end of their session."""
 
     @property
     def asks(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ session's topics, for each a summary followed by what was said. Departure: 1. li
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -22,6 +22,7 @@ SYSTEM = (
 class Topics(Extractor, kind="topics"):
     """The policy sums up each session by topic, with the words that were said (RMM)."""
 
+    whole_sessions: ClassVar[bool] = True
     max_tokens: int = Field(1024, ge=4, le=32_000)
     """The longest list of topics, in tokens; an unfinished last line is dropped."""
 
@@ -34,5 +35,7 @@ class Topics(Extractor, kind="topics"):
         """One topic for each line that the policy writes."""
         fixed = extract_messages(observation, SYSTEM)
         asked = context.prompt("extract", fixed, "topics", text=observation)
-        text = yield from context.ask("extract", asked, self.max_tokens, observation=observation)
+        text = yield from context.ask(
+            "extract", asked, self.max_tokens, observation=observation, topics=True
+        )
         return context.dialect_of("extract").read_facts(text, observation, context.cut_off)

@@ -18,6 +18,8 @@ class Policy(Component, ABC, family="policies"):
     trainable: ClassVar[bool] = False
     not_learned: ClassVar[tuple[str, ...]] = ()
     """Roles, and "cite", that it can do nothing with; a recipe that asks it for one is refused."""
+    small_language: ClassVar[bool] = False
+    """Whether it understands the sentences of the made-up tasks alone, and no ordinary language."""
     dialect: Part[Dialect] = Quoted()
     """How it is spoken to and read; its sampler names it too."""
 

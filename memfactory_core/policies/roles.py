@@ -120,7 +120,8 @@ class WithoutAdapters(Sampler):
         """One completion for each ask, by the model as it was before its training."""
         # by transformers whatever the policy generates with: another engine holds weights of its own
         plain = partial(LanguageModelSampler.generate, self.own)
-        with adapters_off(self.own.model):
+        # nobody else may speak by the model meanwhile
+        with self.own.lock, adapters_off(self.own.model):
             return self.own.complete_by(plain, asks, temperature)
 
 

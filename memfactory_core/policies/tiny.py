@@ -77,8 +77,12 @@ class TinySampler(LanguageModelSampler):
 class Tiny(Policy, kind="tiny"):
     """The shipped model of under a million parameters: learns on a laptop's CPU in minutes."""
 
+    main: ClassVar[tuple[str, ...]] = ("min_p", "batch_size")
     trainable: ClassVar[bool] = True
-    not_learned: ClassVar[tuple[str, ...]] = ("index", "search", "cite", "judge")
+    small_language: ClassVar[bool] = True
+    not_learned: ClassVar[tuple[str, ...]] = (
+        "extract", "merge", "index", "search", "cite", "judge",
+    )  # fmt: skip
     seed: Seed | None = None
     """Seed of the sampling where one talks to it; none means a different one each time. Runs draw by their own
     seed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from memfactory_core.component import Component
@@ -50,6 +51,20 @@ class Bank(ABC):
         """Carries out one operation and returns its event (`seq` and `at` set, `turn` left to the caller).
         Raises Refused, with nothing changed, where the operation cannot be carried out."""
 
+    def restore(self, memory: Memory, seq: int, source: int | None) -> Wrote:
+        """Brings a memory back under its own id, as an addition. Raises Refused, with nothing changed, where that
+        cannot be done."""
+        raise Refused("this bank takes no memory back")
+
+    def hold(self, memories: Sequence[Memory], next_id: int) -> None:
+        """Makes the bank hold exactly these memories; the next new one gets the id `next_id`. Raises Refused where
+        that cannot be done."""
+        raise Refused("this bank cannot be filled from outside")
+
+    def pin(self, memory_id: str, pinned: bool) -> None:
+        """Keeps a memory from being changed or removed, or lets go of it. Raises Refused where that cannot be done."""
+        raise Refused("this bank cannot pin a memory")
+
     def search(self, by: str, query: Any, top_k: int) -> list[Hit] | None:
         """The best `top_k` memories by an index of the bank's own (`by` names it), with the scores of its
         parts; None where it has none, and the retriever then scores by itself."""
@@ -57,6 +72,26 @@ class Bank(ABC):
 
     def close(self) -> None:  # noqa: B027 - most banks hold nothing outside
         """Gives back what the bank holds outside this process's memory."""
+
+
+class ReadOnly:
+    """A bank without its writing half."""
+
+    def __init__(self, bank: Bank) -> None:
+        self._bank = bank
+        self.budget = bank.budget
+
+    def get(self, memory_id: str) -> Memory | None:
+        """One memory, or None."""
+        return self._bank.get(memory_id)
+
+    def all(self) -> list[Memory]:
+        """Every memory in the order of creation."""
+        return self._bank.all()
+
+    def search(self, by: str, query: Any, top_k: int) -> list[Hit] | None:
+        """The best memories by an index of the bank's own, or None where it has none."""
+        return self._bank.search(by, query, top_k)
 
 
 class Store(Component, ABC, family="stores"):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 
@@ -26,6 +27,8 @@ MEMORY = "memory://"
 KEPT = "memfactory_text"
 """Under this name in a row's meta stands the text of a memory that is found by a key: the table's column `text` is
 what is searched, and tables that were made before there were keys stay readable."""
+PINNED = "memfactory_pinned"
+"""Under this name in a row's meta stands that a memory is pinned."""
 OPTIONS = frozenset(
     {
         "region", "endpoint", "allow_http", "virtual_hosted_style_request", "skip_signature",
@@ -74,10 +77,33 @@ class LanceBank(RamBank):
         """Carries out one operation; see `Bank.apply`."""
         event = super().apply(op, seq, source)
         if op.action != "noop" and event.memory_id:
-            self.changed.add(event.memory_id)
-            if self.settings.table:
-                self.flush()
+            self._note(event.memory_id)
         return event
+
+    def restore(self, memory: Memory, seq: int, source: int | None) -> Wrote:
+        """Brings a memory back under its own id; see `Bank.restore`."""
+        event = super().restore(memory, seq, source)
+        self._note(memory.id)
+        return event
+
+    def pin(self, memory_id: str, pinned: bool) -> None:
+        """Pins a memory or lets go of it; see `Bank.pin`."""
+        super().pin(memory_id, pinned)
+        self._note(memory_id)
+
+    def hold(self, memories: Sequence[Memory], next_id: int) -> None:
+        """Holds exactly these memories, written in one batch; see `Bank.hold`."""
+        before = dict(self.memories)
+        super().hold(memories, next_id)
+        ids = before.keys() | self.memories.keys()
+        self.changed |= {i for i in ids if before.get(i) != self.memories.get(i)}
+        if self.settings.table:
+            self.flush()
+
+    def _note(self, memory_id: str) -> None:
+        self.changed.add(memory_id)
+        if self.settings.table:
+            self.flush()
 
     def search(self, by: str, query: Any, top_k: int) -> list[Hit] | None:
         """Full-text search by BM25 ("words", a text), exact vector search by cosine ("vectors", a
@@ -156,9 +182,13 @@ class LanceBank(RamBank):
         vectors = self.settings.embedder.embed([memory.searched_text for memory in memories])
         return [
             {
-                **memory.model_dump(exclude={"meta", "key", "text"}),
+                **memory.model_dump(exclude={"meta", "key", "text", "pinned"}),
                 "text": memory.searched_text,
-                "meta": json.dumps(memory.meta | ({KEPT: memory.text} if memory.key else {})),
+                "meta": json.dumps(
+                    memory.meta
+                    | ({KEPT: memory.text} if memory.key else {})
+                    | ({PINNED: True} if memory.pinned else {})
+                ),
                 "vector": vector,
             }
             for memory, vector in zip(memories, vectors, strict=True)
@@ -191,8 +221,9 @@ class LanceBank(RamBank):
         for row in sorted(rows, key=lambda row: int(row["id"])):
             meta = json.loads(row["meta"])
             key = row["text"] if KEPT in meta else ""
-            text = meta.pop(KEPT, row["text"])
-            self.memories[row["id"]] = Memory(**{**row, "text": text, "key": key, "meta": meta})
+            text, pinned = meta.pop(KEPT, row["text"]), meta.pop(PINNED, False)
+            told = {"text": text, "key": key, "meta": meta, "pinned": pinned}
+            self.memories[row["id"]] = Memory(**{**row, **told})
         self.is_indexed = bool(self.table.list_indices())
         self.next_id = max((int(i) for i in self.memories), default=0) + 1
         if self._counter in names:
@@ -214,6 +245,7 @@ class Lance(Store, kind="lance"):
     """A bank with full-text, vector and hybrid search of its own, in memory or on disk
     (LanceDB)."""
 
+    main: ClassVar[tuple[str, ...]] = ("capacity", "budget")
     uri: str = MEMORY
     """Where tables live: `memory://`, a folder, or an object store such as s3://bucket/folder, whose
     keys come from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the like)."""

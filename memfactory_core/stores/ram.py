@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from memfactory_core.stores import Bank, Refused, Store
@@ -32,11 +34,12 @@ class RamBank(Bank):
         known = self.memories.get(op.memory_id or "")
         if op.action in ("update", "delete") and known is None:
             raise Refused(f"there is no memory {op.memory_id!r} to {op.action}")
+        if op.action in ("update", "delete") and known and known.pinned:
+            raise Refused(f"memory {known.id} is pinned: it stays as it is")
         if op.action in ("add", "update"):
             self._check_text(text, replaced=known if op.action == "update" else None)
         if op.action == "add":
-            if len(self.memories) >= self.capacity:
-                raise Refused(f"the bank is full: it holds {self.capacity} memories")
+            self._check_room()
             known = Memory(
                 id=str(self.next_id), text=text, created=seq, updated=seq, source=source, key=op.key
             )  # fmt: skip
@@ -51,6 +54,37 @@ class RamBank(Bank):
             del self.memories[known.id]
             return self._event(op, seq, source, known.id, known.text, None)
         return self._event(op, seq, source, op.memory_id, None, op.text)
+
+    def restore(self, memory: Memory, seq: int, source: int | None) -> Wrote:
+        """Brings a memory back under its own id; see `Bank.restore`."""
+        if memory.id in self.memories:
+            raise Refused(f"there is a memory {memory.id} already")
+        self._check_text(memory.text, replaced=None)
+        self._check_room()
+        update = {"created": seq, "updated": seq, "source": source, "pinned": False}
+        self.memories[memory.id] = memory.model_copy(update=update)
+        self.next_id = max(self.next_id, int(memory.id) + 1)
+        op = Op(action="add", text=memory.text, key=memory.key)
+        return self._event(op, seq, source, memory.id, None, memory.text)
+
+    def hold(self, memories: Sequence[Memory], next_id: int) -> None:
+        """Holds exactly these memories; see `Bank.hold`."""
+        if len(memories) > self.capacity:
+            raise Refused(f"{len(memories)} memories do not fit: it holds {self.capacity}")
+        if (size := sum(len(memory.text) for memory in memories)) > self.budget:
+            raise Refused(f"{size} characters do not fit: {self.budget} are allowed")
+        self.memories, self.next_id = {memory.id: memory for memory in memories}, next_id
+
+    def pin(self, memory_id: str, pinned: bool) -> None:
+        """Pins a memory or lets go of it; see `Bank.pin`."""
+        known = self.memories.get(memory_id)
+        if known is None:
+            raise Refused(f"there is no memory {memory_id!r} to {'pin' if pinned else 'unpin'}")
+        self.memories[memory_id] = known.model_copy(update={"pinned": pinned})
+
+    def _check_room(self) -> None:
+        if len(self.memories) >= self.capacity:
+            raise Refused(f"the bank is full: it holds {self.capacity} memories")
 
     def _check_text(self, text: str, replaced: Memory | None) -> None:
         if not text:

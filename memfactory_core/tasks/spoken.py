@@ -25,6 +25,8 @@ from memfactory_core.tasks.language import (
     parse_retraction,
 )
 
+NAME_WORDS = 2
+"""Words of a name in the invented language, as its agents have met them: "Dr Bako", "New Rilo"."""
 AnySpeaker = Speaker | EnglishSpeaker
 
 
@@ -38,11 +40,40 @@ class Spoken(Task):
     """In English: which wordings are used. "split" takes known ones in training and new ones where names are held
     out; "known" and "new" take one kind everywhere."""
 
+    @property
+    def sayings(self) -> tuple[str, ...]:
+        """A fact, the question that it answers, how it is taken back, and chatter."""
+        speaker = self.speaker(random.Random("sayings"), "train")
+        (fact,) = speaker.facts(1)
+        return fact.sentence, fact.question, fact.retraction, speaker.chatter()
+
+    def hear(self, sentence: str) -> str | None:
+        """A sentence of this task's language, a missing full stop added; None where it is none."""
+        said = sentence.strip()
+        said = said if said[-1:] in (".", "?") else f"{said}."
+        return said if _is_of(self.language, said) else None
+
     def speaker(self, rng: random.Random, split: Split) -> AnySpeaker:
         """Who draws the facts of one example."""
         if self.language == "english":
             return EnglishSpeaker(rng, split, self.wording)
         return Speaker(rng, split)
+
+
+def _is_of(language: str, said: str) -> bool:
+    if language == "english":
+        readers = parse_english, parse_english_question, parse_english_retraction
+        return is_english_chatter(said) or any(read(said) is not None for read in readers)
+    if is_small_talk(said) and not parse_retraction(said):
+        return True
+    fact = parse_fact(said)
+    names = [fact.entity, fact.value] if fact else [key[0] for key in _keys(said)]
+    # a name is a word or two: what is longer is another language in the clothes of this one
+    return bool(names) and all(len(name.split()) <= NAME_WORDS for name in names)
+
+
+def _keys(said: str) -> list[tuple[str, str]]:
+    return [key for key in (parse_retraction(said), parse_question(said)) if key]
 
 
 def read_fact(sentence: str) -> Fact | None:

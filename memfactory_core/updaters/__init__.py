@@ -18,6 +18,11 @@ class Updater(Component, ABC, family="updaters"):
         inside it tell theirs."""
         return {}
 
+    @property
+    def for_a_question(self) -> bool:
+        """Whether what is remembered depends on the question that the reading is for."""
+        return False
+
     @abstractmethod
     def update(self, facts: list[str], context: Context) -> Any:
         """The operations for these facts, a list of `Op`; or a generator that asks the policy for them.

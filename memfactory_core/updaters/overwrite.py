@@ -21,6 +21,10 @@ SYSTEM = (
 )
 
 
+OPEN_QUESTION = "What is worth knowing?"
+"""What is asked where the policy reads without knowing the question."""
+
+
 def remember_messages(
     kept: Sequence[str], section: str, question: str, budget: int
 ) -> list[Message]:
@@ -46,12 +50,17 @@ class Overwrite(Updater, kind="overwrite"):
         """The role in which it asks the policy, with its wording."""
         return {"update": "update"}
 
+    @property
+    def for_a_question(self) -> bool:
+        """Where the policy sees it."""
+        return self.sees_question
+
     def update(self, facts: list[str], context: Context) -> Generator[Any, Any, list[Op]]:
         """One turn and one overwrite for each section."""
         for section in facts:
             kept = context.bank.all()
             texts = [memory.text for memory in kept]
-            question = context.question if self.sees_question else "What is worth knowing?"
+            question = context.question if self.sees_question else OPEN_QUESTION
             asked = context.prompt(
                 "update",
                 remember_messages(texts, section, question, context.bank.budget),
