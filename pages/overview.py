@@ -2,8 +2,9 @@
 
 import streamlit as st
 
+from app.learn.tour import show_tour
 from app.markup.loop import loop_picture
-from app.run.run_list import show_recent_runs
+from app.run.recent import show_recent_runs
 from app.shell.widgets import errors_in_words
 
 st.title("What should an agent remember?")
@@ -15,4 +16,5 @@ st.markdown(
 st.html(loop_picture())
 
 with errors_in_words():
+    show_tour()
     show_recent_runs()

@@ -16,7 +16,10 @@ from memfactory_core.explain import story
 from memfactory_core.runs.attempts import Attempt, Side
 from memfactory_core.runs.comparison import Comparison, Flip
 
-WAYS = {"lost": "Right before, wrong now", "gained": "Wrong before, right now"}
+WAYS = {
+    "lost": "Right in the first, wrong in the other",
+    "gained": "Wrong in the first, right in the other",
+}
 
 
 def show_flips(first: Side, second: Side, compared: Comparison) -> None:
@@ -43,9 +46,9 @@ def show_flips(first: Side, second: Side, compared: Comparison) -> None:
     for flip in listed[(number - 1) * ROWS_A_PAGE : number * ROWS_A_PAGE]:
         _show_flip(flip)
     chosen = st.query_params.get("example")
-    flip = next((one for one in flips if one.example == chosen), None)
-    if flip:
-        show_beside(first, second, flip)
+    opened = next((one for one in flips if one.example == chosen), None)
+    if opened:
+        show_beside(first, second, opened)
 
 
 def _show_flip(flip: Flip) -> None:
@@ -61,6 +64,7 @@ def _show_flip(flip: Flip) -> None:
     button.button(
         "Side by side", key=f"flip.{flip.example}", icon=":material/compare:", width="stretch",
         on_click=_open, args=(flip.example,),
+        type="primary" if st.query_params.get("example") == flip.example else "secondary",
     )  # fmt: skip
 
 

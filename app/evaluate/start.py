@@ -12,7 +12,7 @@ from app.evaluate.tasks import choose_counts, choose_tasks
 from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
 from app.reads.runs import list_measurable
-from app.shell.pages import page
+from app.shell.links import go_to
 from app.shell.widgets import show_empty_state
 from memfactory_core.runs import jobs
 from memfactory_core.runs.evaluations import Planned, plan_evaluations
@@ -45,8 +45,8 @@ def _show_plan(planned: Sequence[Planned]) -> None:
     st.markdown(f"**{len(ready):,} {'evaluation' if len(ready) == 1 else 'evaluations'}**")
     if not planned:
         st.caption("Choose at least one run, one agent and one task.")
-    for one in ready[:MOST_LISTED]:
-        st.markdown(f"- {escape_markdown(one.config.name, 100)}")
+    for name in [one.config.name for one in ready if one.config][:MOST_LISTED]:
+        st.markdown(f"- {escape_markdown(name, 100)}")
     if len(ready) > MOST_LISTED:
         st.caption(f"and {len(ready) - MOST_LISTED:,} more")
     for reason in dict.fromkeys(one.refusal for one in planned if one.refusal):
@@ -76,5 +76,4 @@ def _start(ready: Sequence[Planned]) -> None:
     begun = [jobs.create(engine, one.config) for one in ready if one.config]
     for run in begun:
         jobs.start(engine, run)
-    place = {"view": "results", "runs": ",".join(run.id for run in begun)}
-    st.switch_page(page("evaluate"), query_params=place)
+    go_to("evaluate", view="results", runs=",".join(run.id for run in begun))

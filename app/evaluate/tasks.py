@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.compose.command import differences
 from app.compose.fields import field_label
 from app.compose.forms import edit_settings
+from memfactory_core.assembly.command import find_differences
 from memfactory_core.component import kinds
 from memfactory_core.config import Evaluation
 
@@ -36,7 +36,7 @@ def choose_tasks() -> list[tuple[str, ...]]:
             st.caption(model.summary())
             typed = edit_settings(model, {}, f"evaluate.task.{name}")
         task = {"evaluation": {"task": {"kind": name, **typed}}}
-        tasks.append(tuple(differences({"evaluation": {"task": None}}, task)))
+        tasks.append(tuple(find_differences({"evaluation": {"task": None}}, task)))
     return tasks
 
 

@@ -95,6 +95,6 @@ def _defaults(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def write_command(recipe: str, assignments: Sequence[str], mode: str = "train") -> str:
     """The whole command, quoted for a shell, one setting a line."""
-    verb = "train" if mode in ("train", "rerank") else "eval"
+    verb = "train" if mode in ("train", "imitate", "rerank") else "eval"
     sets = [f"--set {shlex.quote(assignment)}" for assignment in assignments]
     return " \\\n  ".join([f"memfactory {verb} {shlex.quote(recipe)}", *sets])

@@ -72,6 +72,23 @@ class LanguageModelSampler(Sampler):
         folded = fold_system(messages) if self.folds_system else list(messages)
         return self._apply_template(folded, return_dict=True)["input_ids"]
 
+    def encode_completion(self, text: str) -> list[int]:
+        """The ids of a whole completion, as they would have been sampled: the text, then the token that ends a turn."""
+        said = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+        return [*said["input_ids"], self.end_id]
+
+    @cached_property
+    def end_id(self) -> int:
+        """The token that the chat template ends the assistant's turn with; the tokenizer's own where the template
+        shows none that ends a generation."""
+        said = [{"role": "user", "content": "u"}, {"role": "assistant", "content": PROBE}]
+        shown = self.tokenizer.apply_chat_template(said, tokenize=False, **self.template_options)
+        rest = self.tokenizer(str(shown).rpartition(PROBE)[2], add_special_tokens=False)[
+            "input_ids"
+        ]
+        ends = [token for token in rest if token in self.end_ids]
+        return ends[0] if ends else self.tokenizer.eos_token_id
+
     @property
     def window(self) -> int | None:
         """How many tokens the model reads at most, its answer included; None where its settings do not say."""

@@ -146,7 +146,10 @@ def _find_segments(rows: Sequence[Sequence[int]]) -> list[Segment]:
 
 def _agree(rows: Sequence[Sequence[int]], depth: int) -> int:
     """Up to where all rows have the same tokens, from a depth on up to which they do."""
-    low, high = min(rows), max(rows)  # of sorted rows the outer two differ most
+    low, high = (
+        min(map(list, rows)),
+        max(map(list, rows)),
+    )  # of sorted rows the outer two differ most
     most = min(map(len, rows))
     end = depth
     while end < most and low[end] == high[end]:

@@ -78,6 +78,7 @@ class TinySampler(LanguageModelSampler):
 class Tiny(Policy, kind="tiny"):
     """The shipped model of under a million parameters: learns on a laptop's CPU in minutes."""
 
+    main: ClassVar[tuple[str, ...]] = ("min_p", "batch_size")
     trainable: ClassVar[bool] = True
     small_language: ClassVar[bool] = True
     not_learned: ClassVar[tuple[str, ...]] = (

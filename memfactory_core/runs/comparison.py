@@ -97,8 +97,8 @@ def compare_sides(
             "with the same evaluation task and seed"
         )
     texts = {e: left[e][0].text or right[e][0].text or e for e in same}
-    sides = ({e: _means(side[e]) for e in same} for side in (left, right))
-    scores = paired(*sides, texts)
+    means = [{e: _means(side[e]) for e in same} for side in (left, right)]
+    scores = paired(means[0], means[1], texts)
     shown = Shown(first.run.settings.get("reward", {}))
     names = [name for name in shown.in_order(scores) if name != "reward"]
     return Comparison(

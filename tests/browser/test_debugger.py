@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +21,6 @@ from tests.browser.conftest import Server
 from tests.filled import with_weights
 
 pytestmark = [
-    pytest.mark.browser,
     pytest.mark.timeout(240),
     pytest.mark.skipif(
         not (WEIGHTS / "model.safetensors").exists(), reason="the tiny weights are not built"
@@ -32,17 +30,10 @@ STEPS = 6
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """The address of a lab and the id of its one run."""
-    folder: Path = tmp_path_factory.mktemp("debugger")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MEMFACTORY_RUNS", str(folder / "runs"))
-        patch.delenv("MEMFACTORY_DB", raising=False)
-        run = with_weights(database.connect(jobs.database_url()), steps=STEPS)
-        started = Server(folder)
-        started.start()
-        yield started.url, run
-        started.kill()
+def lab(open_lab: Server) -> Iterator[tuple[str, str]]:
+    """The address of a lab and the id of one of its runs."""
+    with open_lab.chosen():
+        yield open_lab.url, with_weights(database.connect(jobs.database_url()), steps=STEPS)
 
 
 def failed_episode(run: str) -> EpisodeRow:

@@ -17,7 +17,6 @@ from memfactory_core.runs.tables import ENDED, Run
 from memfactory_core.tiny import WEIGHTS
 
 pytestmark = [
-    pytest.mark.browser,
     pytest.mark.timeout(420),
     pytest.mark.skipif(
         not (WEIGHTS / "model.safetensors").exists(), reason="the tiny weights are not built"
@@ -59,8 +58,8 @@ def wait_for_step(run_id: str, step: int, seconds: float = 120) -> Run:
     raise AssertionError(f"step {step} was not reached: {run.state}, step {run.step}")
 
 
-def test_from_preset_to_chat(server: Any, page: Any) -> None:
-    run_id = start_run(page, server, steps=11)
+def test_from_preset_to_chat(shared: Any, page: Any) -> None:
+    run_id = start_run(page, shared, steps=11)
     page.wait_for_function(f"({POINTS})() >= 10")
     page.get_by_role("button", name="Chat with its agent").wait_for()
     page.get_by_role("tab", name="Before and after").click()
@@ -80,7 +79,7 @@ def test_from_preset_to_chat(server: Any, page: Any) -> None:
     page.go_back()
     page.wait_for_url(lambda url: episode_id not in url)
 
-    page.goto(f"{server.url}/talk?run={run_id}")
+    page.goto(f"{shared.url}/talk?run={run_id}")
     chat = page.frame_locator("iframe")
     chat.get_by_role("button", name="Read and answer").click()
     chat.get_by_text("Section 3 of 3").wait_for()
