@@ -28,7 +28,7 @@ COLUMNS = 3
 
 def show_data_file(values: Mapping[str, Any], key: str) -> None:
     """The file of the task in a form's whole values; nothing for a task that makes its examples."""
-    task = find("tasks", values["task"]["kind"])
+    task = _find_task(values["task"]["kind"])
     if "path" not in task.model_fields:
         return
     path = values["task"].get("path") or ""
@@ -57,6 +57,12 @@ def show_data_file(values: Mapping[str, Any], key: str) -> None:
         _show_first(values["task"], task)
 
 
+def _find_task(kind: str) -> type[Task]:
+    found = find("tasks", kind)
+    assert issubclass(found, Task)
+    return found
+
+
 @st.cache_data(max_entries=16, show_spinner="Reading the file")
 def _look_into(path: str, stamp: int) -> Overview:
     """Kept until the file changes."""
@@ -74,7 +80,7 @@ def _take_file(values: Mapping[str, Any], key: str) -> None:
     try:
         path = keep_file(given.getbuffer(), given.name)
         task = dict(values["task"]) | {"path": str(path)}
-        if wanted := named_columns(find("tasks", task["kind"])):
+        if wanted := named_columns(_find_task(task["kind"])):
             guessed = guess_columns(look_into(str(path)).columns)
             task |= {name: guessed[name] for name in wanted if guessed[name]}
     except MemFactoryError as error:

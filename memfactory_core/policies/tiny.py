@@ -24,6 +24,7 @@ class TinySampler(LanguageModelSampler):
 
     model: Lfm2ForCausalLM
     folds_system = False  # its template leaves system messages out on purpose
+    window = None  # its sampler ends a text with the positions
 
     def __init__(
         self,
