@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from memfactory_core.dialects import Dialect
 from memfactory_core.dialects.quoted import Quoted
 from memfactory_core.dialects.thinking import OPENED
-from memfactory_core.episode import Ask, Sampler
+from memfactory_core.episode import Ask, Heard, Sampler
 from memfactory_core.errors import PolicyError
 from memfactory_core.types import Completion
 
@@ -40,6 +40,8 @@ UNCUT = {
 """Many models' own generation settings cut the distribution or punish repetition (Qwen does both). What is recorded
 and trained is the plain softmax at the temperature, so that is what must be drawn from."""
 
+GoOn = Callable[[list[int]], bool]
+"""Is told the ids of a sequence so far; False where it shall end."""
 Generate = Callable[[list[list[int]], int, float], list[Generated]]
 """One sequence for each prompt (token ids), of at most so many new tokens, at a temperature."""
 
@@ -105,6 +107,18 @@ class LanguageModelSampler(Sampler):
         """One completion for each ask; asks with one length limit share batches, each cut at its own."""
         return self.complete_by(self.generate, asks, temperature)
 
+    def stream(self, ask: Ask, temperature: float, heard: Heard) -> Completion:
+        """One ask, heard token by token."""
+
+        def go_on(ids: list[int]) -> bool:
+            shown = [i for i in ids if i not in self.end_ids]
+            return heard(self._decode(shown, clean_up_tokenization_spaces=False).strip())
+
+        def generate(prompts: list[list[int]], limit: int, temperature: float) -> list[Generated]:
+            return self.generate(prompts, limit, temperature, go_on)
+
+        return self.complete_by(generate, [ask], temperature)[0]
+
     def complete_by(
         self, generate: Generate, asks: Sequence[Ask], temperature: float
     ) -> list[Completion]:
@@ -142,11 +156,16 @@ class LanguageModelSampler(Sampler):
         return cast(str, self.tokenizer.decode(ids, **options))
 
     def generate(
-        self, prompts: list[list[int]], max_tokens: int, temperature: float
+        self,
+        prompts: list[list[int]],
+        max_tokens: int,
+        temperature: float,
+        go_on: GoOn | None = None,
     ) -> list[Generated]:
         """One sequence for each prompt (token ids), of at most `max_tokens` new tokens; here by
-        `model.generate` on the model's own device."""
+        `model.generate` on the model's own device. `go_on` is asked after each token of the first sequence."""
         import torch
+        from transformers import StoppingCriteriaList
 
         pad = self.tokenizer.pad_token_id
         pad = self.tokenizer.eos_token_id if pad is None else pad
@@ -156,6 +175,11 @@ class LanguageModelSampler(Sampler):
         # a causal class has it; the class that they share declares none
         generate: Any = self.model.generate
         sampling = {"temperature": temperature, **UNCUT} if temperature else {}
+
+        def asking(sequences: Any, _scores: Any, **_: Any) -> Any:
+            stop = go_on is not None and not go_on(sequences[0, width:].tolist())
+            return torch.full((len(sequences),), stop, dtype=torch.bool, device=sequences.device)
+
         training = self.model.training
         self.model.eval()
         with torch.no_grad():
@@ -169,6 +193,7 @@ class LanguageModelSampler(Sampler):
                 output_logits=True,
                 repetition_penalty=1.0,
                 no_repeat_ngram_size=0,
+                stopping_criteria=StoppingCriteriaList([asking] if go_on else []),
                 **sampling,
             )
         self.model.train(training)

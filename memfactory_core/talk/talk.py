@@ -49,6 +49,11 @@ class Talk:
         if kept:  # the store names a table of its own
             self.open_bank(kept, self._next_id(kept), "")
 
+    def speak_with(self, sampler: Sampler) -> None:
+        """Goes on with another live policy, such as the same one loaded again."""
+        self.sampler = sampler
+        self.context.speak_to(sampler)
+
     @property
     def memories(self) -> list[Memory]:
         """The bank as it is."""
@@ -155,7 +160,7 @@ class Talk:
             yield entry
             yield from work
         except Stop:
-            entry.note = "Stopped."
+            entry.note, entry.answer = "Stopped.", entry.partial or None
         except MemFactoryError as error:
             self.context.fail(error)
             entry.note = str(error)
