@@ -8,7 +8,7 @@ PORT   ?= 8501
 # Two at once, a file's tests together so that they share its lab; torch takes the cores that are left.
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-.PHONY: setup lab demo test test-all lint clean
+.PHONY: setup lab demo test test-browser test-all lint clean
 
 setup: $(VENV)/.ready
 
@@ -24,11 +24,15 @@ lab: setup
 demo: setup
 	$(BIN)/memfactory demo
 
-# What every change must pass: no network, no GPU, a real browser where Chromium is installed.
+# What every change must pass: no network, no GPU; where Chromium is installed, each page and one run in it.
 test: setup
 	$(PYTEST)
 
-# The slow tests too: the wheel in an empty environment, the Dockerfile's steps, long training.
+# Everything else in a real browser.
+test-browser: setup
+	$(PYTEST) -m "browser and not smoke and not slow" tests/browser
+
+# All tests, the slow ones too: the wheel in an empty environment, the Dockerfile's steps, long training.
 test-all: setup
 	$(PYTEST) -m ""
 

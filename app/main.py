@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.access.gate import COOKIE
+from app.shell.keepsake import hand_over
 from app.shell.pages import PAGES, ROOT, page
 
 st.set_page_config(
@@ -15,3 +16,4 @@ st.sidebar.caption("MemFactory Lab trains what an agent decides to remember.")
 if any(name.startswith(COOKIE) for name in st.context.cookies):
     st.sidebar.html('<a class="mf-plain mf-small" href="/logout" target="_self">Log out</a>')
 chosen.run()
+hand_over()

@@ -85,7 +85,7 @@ class Component(BaseModel):
                 return chosen.model_validate(value)
         if not cls.kind:
             raise ValueError(f"no kind given; known {cls.family}: {', '.join(kinds(cls.family))}")
-        return build(value)
+        return build(fill_kinds(cls, value))
 
     @model_serializer(mode="wrap")
     def _name_kind(self, dump: Any) -> dict[str, Any]:
@@ -95,6 +95,47 @@ class Component(BaseModel):
     def summary(cls) -> str:
         """The first paragraph of the docstring: one sentence for forms and listings."""
         return " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
+
+
+class Settings(BaseModel):
+    """A named group of settings."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_kinds(cls, values: Any) -> Any:
+        return fill_kinds(cls, values)
+
+
+def fill_kinds(model: type[BaseModel], values: Any) -> Any:
+    """A model's values in which a table of settings that names no kind is meant for the part that stands there by
+    default: `paradigm.extractor.section=60` changes one setting of it, the others stay."""
+    if not isinstance(values, dict):
+        return values
+    filled = dict(values)
+    for name, field in model.model_fields.items():
+        value, default = values.get(name), field.default
+        if isinstance(default, Component) and isinstance(value, dict) and "kind" not in value:
+            filled[name] = _changed(default.model_dump(mode="json"), value)
+    return filled
+
+
+def _changed(part: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A part's values with some changed, those of the parts inside it too."""
+    merged = {**part, **changes}
+    for name, value in changes.items():
+        inner = part.get(name)
+        if (
+            isinstance(value, dict)
+            and "kind" not in value
+            and isinstance(inner, dict)
+            and "kind" in inner
+        ):
+            merged[name] = _changed(inner, value)
+    return merged
 
 
 if TYPE_CHECKING:  # a checker takes the plain assignment for a type without an argument

@@ -5,17 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from memfactory_core.assignment import explain, set_values
-from memfactory_core.component import Part
+from memfactory_core.component import Part, Settings
 from memfactory_core.endpoint.address import REASON, find_credentials
 from memfactory_core.errors import ConfigError
 from memfactory_core.paradigms import Paradigm, asked_roles
 from memfactory_core.policies import Policy
+from memfactory_core.policies.imitation import Imitation
 from memfactory_core.policies.roles import (
     JUDGE,
     Role,
@@ -23,25 +24,16 @@ from memfactory_core.policies.roles import (
     check_spoken,
     load_roles,
 )
-from memfactory_core.retrievers import Retriever
+from memfactory_core.retrievers.rerank_linear import RerankLinear
+from memfactory_core.retrievers.settings import Reranking, Retrieval
 from memfactory_core.rewards import Reward, weighed
 from memfactory_core.rewards.judge import Judge
-from memfactory_core.stores import Store
-from memfactory_core.stores.ram import Ram
 from memfactory_core.tasks import Task
 from memfactory_core.tasks.settings import find_tasks, reads_the_same
 from memfactory_core.text import parse_json, parse_toml
 from memfactory_core.types import Seed
 
 RECIPES = Path(__file__).parent / "recipes"
-
-
-class Settings(BaseModel):
-    """A named group of settings."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-    )
 
 
 class Training(Settings):
@@ -119,36 +111,6 @@ class Evaluation(Settings):
     endpoint's address; empty means no judge. What it cannot judge is left out of its score."""
 
 
-class Retrieval(Settings):
-    """Which retrievers are compared, in the modes `retrieve` and `rerank`."""
-
-    retrievers: tuple[Part[Retriever], ...] = ()
-    """The retrievers to compare, each kind once."""
-    ks: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = (5, 10, 20)
-    """Cut-offs of recall and NDCG."""
-    store: Part[Store] = Ram(capacity=1_000_000, budget=100_000_000)
-    """Where the memories lie while they are searched."""
-
-
-class Reranking(Settings):
-    """How the linear reranker is trained, in the mode `rerank` (RMM, arXiv 2503.08026)."""
-
-    examples: int = Field(100_000, ge=1, le=10_000_000)
-    """Questions to learn from, at most."""
-    steps: int = Field(1000, ge=1, le=1_000_000)
-    """Updates; each sees a batch of questions."""
-    batch: int = Field(4, ge=1, le=1024)
-    """Questions in each update."""
-    learning_rate: float = Field(1e-3, gt=0, le=10)
-    """Step size (eta)."""
-    temperature: float = Field(0.5, gt=0, le=100)
-    """Divides the scores before the draw (tau); smaller draws the best more often."""
-    baseline: float | Literal["mean"] = 0.5
-    """What is subtracted from +1 and -1 (b); "mean" is the running mean of what was earned."""
-    likelihood: Literal["noisy", "drawn"] = "noisy"
-    """The probability that is followed: the paper's softmax with noise, or that of the draw itself."""
-
-
 class RunConfig(Settings):
     """Everything that decides a run's outcome."""
 
@@ -156,9 +118,9 @@ class RunConfig(Settings):
     """What the run is called in lists."""
     about: str = ""
     """One or two sentences on what this recipe shows."""
-    mode: Literal["train", "evaluate", "retrieve", "rerank"] = "train"
-    """Train a policy and measure before and after; only measure; compare retrievers; or train the linear
-    reranker."""
+    mode: Literal["train", "imitate", "evaluate", "retrieve", "rerank"] = "train"
+    """Train a policy (GRPO, after imitation where `imitation` has steps) and measure before and after; imitate
+    demonstrations alone; only measure; compare retrievers; or train the linear reranker."""
     task: Part[Task]
     """What has to be remembered, and for which questions."""
     paradigm: Part[Paradigm]
@@ -171,11 +133,13 @@ class RunConfig(Settings):
     """Roles that have a policy of their own and are not trained: "start" is a frozen copy of the weights that the
     run starts from, anything else a policy such as an endpoint. Roles: extract, update, manage, merge, index, search,
     rerank, answer, judge."""
-    weights_step: int | None = Field(None, ge=1)
-    """Of that run, the checkpoint of this step; none means the weights that it ended with."""
+    weights_step: int | None = Field(None, ge=0)
+    """Of that run, the checkpoint of this step; 0 means what it started with, none the weights that it ended with."""
     reward: dict[str, float | Part[Reward]] = {"exact_match": 1.0, "rejected": -0.2}
     """What counts, and how much: a measure's weight, or a part with settings under a name of your own
     (`{kind = "length", weight = -0.01, most = 40}`). A negative weight is a cost."""
+    imitation: Imitation = Imitation()
+    """How it learns the form before it is trained."""
     training: Training = Training()
     """How it is trained."""
     evaluation: Evaluation = Evaluation()
@@ -225,16 +189,23 @@ class RunConfig(Settings):
 
     @model_validator(mode="after")
     def _whole(self) -> RunConfig:
-        if self.mode == "train" and not self.policy.trainable:
+        if self.mode in ("train", "imitate") and not self.policy.trainable:
             raise ValueError(
                 f"the policy {self.policy.kind!r} cannot be trained; set mode to 'evaluate' "
                 "or choose a trainable policy"
             )
+        if self.mode == "imitate" and not self.imitation.steps:
+            raise ValueError("mode 'imitate' needs imitation.steps, such as 40")
         asked = {*asked_roles(self.paradigm)[1], *({JUDGE} & set(self.roles))}
         check_spoken(self.policy, self.roles, asked, self.paradigm.cites, self.paradigm.prompts)
         self._check_judge()
         if self.mode == "train":
             self._check_roles()
+        if self.mode == "rerank" and not isinstance(self.paradigm.retriever, RerankLinear):
+            raise ValueError(
+                "mode 'rerank' trains the retriever 'rerank_linear': set paradigm.retriever to it, not to "
+                f"{self.paradigm.retriever.kind!r}"
+            )
         if self.mode == "retrieve" and not self.retrieval.retrievers:
             raise ValueError("mode 'retrieve' needs retrieval.retrievers, a list of kinds")
         if self.evaluation.judge and self.mode in ("retrieve", "rerank"):
@@ -278,6 +249,11 @@ class RunConfig(Settings):
         own that one; `start` is what "start" stands for. PolicyError where one cannot be loaded."""
         own = self.policy.load(weights)
         return RoleSampler(own, load_roles(self.roles, self.policy, own, weights, start))
+
+    @property
+    def imitates(self) -> bool:
+        """Whether the policy learns the form from demonstrations."""
+        return self.mode in ("train", "imitate") and self.imitation.steps > 0
 
     @property
     def held_out(self) -> Task:

@@ -231,7 +231,7 @@ class Context:
         ids = [
             int(e.memory_id)
             for e in events
-            if isinstance(e, Wrote) and (e.memory_id or "").isdecimal()
+            if isinstance(e, Wrote) and e.memory_id and e.memory_id.isdecimal()
         ]
         self._bank.hold(list(replay(events).values()), max(ids, default=0) + 1)
         self.turns, self.events = list(turns), list(events)

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.learn.tour import show_tour
 from app.markup.loop import loop_picture
 from app.run.run_list import show_recent_runs
 from app.shell.widgets import errors_in_words
@@ -15,4 +16,5 @@ st.markdown(
 st.html(loop_picture())
 
 with errors_in_words():
+    show_tour()
     show_recent_runs()

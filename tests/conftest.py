@@ -25,6 +25,16 @@ PATIENCE = 60_000
 """Milliseconds that a browser test waits for what must come."""
 
 
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    item.stash[FAILED] = report.failed or item.stash.get(FAILED, False)
+    return report
+
+
 def pytest_collection_finish():
     """What the imports made stays: without it every full collection, of which each rerun of a page makes one, would go
     over more than a million objects."""
@@ -117,10 +127,11 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(chromium: Any, tmp_path: Path) -> Iterator[Any]:
+def page(chromium: Any, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(PATIENCE)
     opened = context.new_page()
     yield opened
-    opened.screenshot(path=tmp_path / "last.png")  # what was seen last, for the one who has to look
+    if request.node.stash.get(FAILED, False):
+        opened.screenshot(path=tmp_path / "last.png")  # what was seen last
     context.close()

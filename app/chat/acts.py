@@ -22,6 +22,7 @@ View = tuple[str, str, str]
 """The talk, the bank and a note, as HTML."""
 SHOW_EVERY = 0.1
 """Seconds between two views of an agent at work."""
+LOADING = '<p class="mf mf-muted" role="status">The agent is being loaded …</p>'
 HOW: dict[str, How] = {"By its end": "auto", "Remember": "remember", "Ask": "ask"}
 """How a message is taken: what ends with a question mark is asked and what stands before it told; or all is one."""
 Say = Callable[[Talk, Stopped], Iterator[Entry]]
@@ -69,6 +70,8 @@ def _play(talk_id: str, say: Say) -> Iterator[View]:
     live: LiveTalk | None = None
     try:
         live = require(talk_id)
+        if live.sleeps:
+            yield render_talk(live), render_bank(live), LOADING
         with live.acting():
             mine: list[Entry] = []
             theirs: list[Entry] = []

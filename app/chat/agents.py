@@ -25,9 +25,9 @@ def list_agents() -> list[tuple[str, str]]:
     return agents.list_agents(database_engine())
 
 
-def find_agent(agent_id: str, before: bool = False) -> Agent:
+def find_agent(agent_id: str, before: bool = False, untrained: bool = False) -> Agent:
     """The agent of an id; see `runs.agents.find_agent`."""
-    return agents.find_agent(database_engine(), agent_id, before)
+    return agents.find_agent(database_engine(), agent_id, before, untrained)
 
 
 def list_checkpoints(run: Run) -> dict[str, Path]:

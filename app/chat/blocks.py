@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.chat import acts
-from app.chat.opening import agent_html, begin, open_page
+from app.chat.opening import agent_html, begin, open_named, open_page
 from app.chat.talks import AFTER, BEFORE, BOTH
 from app.chat.theme import STYLE, THEME
 from app.chat.transcript import WELCOME
@@ -111,8 +111,8 @@ def build() -> gr.Blocks:
                     )
                     wipe = gr.Button("Wipe", size="sm", elem_id="wipe", min_width=60)
                 name = gr.Dropdown(
-                    [], label="Bank", allow_custom_value=True, elem_id="name",
-                    info="One that lasts over talks: choose it, or type a new name.",
+                    [], label="Named bank", allow_custom_value=True, elem_id="name",
+                    info="It lasts over talks and restarts: choose one, or type a new name.",
                 )  # fmt: skip
                 with gr.Row():
                     export = gr.Button("Export", size="sm", elem_id="export", min_width=70)
@@ -132,8 +132,10 @@ def build() -> gr.Blocks:
         log.change(None, js=SHOW_LAST)
         stop.click(acts.request_stop, talk_id, None, queue=False, **private)
 
-        for change in (agent.input, which.input, name.input, fresh.click):
+        for change in (agent.input, which.input, fresh.click):
             change(begin, [agent, which, name, talk_id], page, **working)
+        # a name that is typed is no input event; the page's own change of the box is none of the user's
+        name.change(open_named, [agent, which, name, talk_id], page, **working)
         known.select(offer_message, agent, text, queue=False, **private)
 
         undo.click(lambda i: acts.change(i, hand.undo), talk_id, shown, **private)

@@ -18,7 +18,9 @@ from memfactory_core.talk.offers import Offer, offers
 
 SHORT = 60
 """Characters of an offered message that its button shows."""
-NO_NAME = ("Only this talk's", "")
+PARTS = 10
+"""Parts of the page that `show_page` fills."""
+NO_NAME = ("None: the bank is this talk's", "")
 
 
 def open_page(talk_id: str, request: gr.Request) -> Any:
@@ -51,6 +53,14 @@ def begin(agent_id: str, which: str, bank: str, talk_id: str) -> Any:
         return show_page(talks.begin(agent_id, which, (bank or "").strip()))
     except MemFactoryError as error:
         return show_page(talks.find(talk_id) if talk_id else None, str(error), agent_id)
+
+
+def open_named(agent_id: str, which: str, bank: str, talk_id: str) -> Any:
+    """A new talk over the bank of this name, where the talk that there is has another."""
+    live = talks.find(talk_id)
+    if live is None or live.talk.bank_name == (bank or "").strip():
+        return (gr.skip(),) * PARTS
+    return begin(agent_id, which, bank, talk_id)
 
 
 def show_page(live: LiveTalk | None, problem: str = "", agent_id: str = "") -> Any:

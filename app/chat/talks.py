@@ -54,6 +54,11 @@ class LiveTalk:
             self._lock.release()
 
     @property
+    def sleeps(self) -> bool:
+        """Whether a policy is still to be loaded."""
+        return any(talk and talk.sampler is None for talk in (self.talk, self.other))
+
+    @property
     def is_busy(self) -> bool:
         """Whether the agent is at work."""
         return self._lock.locked()
@@ -71,9 +76,7 @@ class LiveTalk:
     def compare(self) -> None:
         """From now on the agent before its training answers too, on a copy of the bank."""
         before = find_agent(self.talk.agent, True)
-        self.other = self.talk.copy_for(
-            before.label, before.id, before.config, samplers.get(before)
-        )
+        self.other = self.talk.copy_for(before.label, before.id, before.config)
         self.which = BOTH
 
     def compare_no_more(self) -> None:
@@ -118,7 +121,7 @@ class Talks:
         talk of this server has open is taken over from it."""
         agent = find_agent(agent_id, which == BEFORE)
         which = which if agent.trained else AFTER
-        live = LiveTalk(Talk(agent.label, agent.id, agent.config, samplers.get(agent)), which)
+        live = LiveTalk(Talk(agent.label, agent.id, agent.config), which)
         if bank:
             self._release(bank)
         try:
@@ -145,7 +148,7 @@ class Talks:
     def _take_up(self, kept: Episode, about: dict[str, str]) -> LiveTalk:
         which = BEFORE if find_agent(about["agent"], True).label == about["label"] else AFTER
         agent = find_agent(about["agent"], which == BEFORE)
-        talk = Talk(agent.label, agent.id, agent.config, samplers.get(agent))
+        talk = Talk(agent.label, agent.id, agent.config)
         talk.take_up(kept)
         live = LiveTalk(talk, which if agent.trained else AFTER)
         if talk.bank_name:

@@ -7,7 +7,6 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
-from app.compose.command import command_line, differences
 from app.compose.fields import field_label
 from app.compose.forms import edit_group, edit_settings, is_group
 from app.markup.labels import figures_row
@@ -16,6 +15,7 @@ from app.reads.engine import database_engine
 from app.shell.pages import page
 from app.shell.widgets import errors_in_words
 from memfactory_core import config
+from memfactory_core.assembly.command import find_assignments, write_command
 from memfactory_core.assignment import explain
 from memfactory_core.config import RunConfig
 from memfactory_core.runs import jobs
@@ -24,9 +24,10 @@ from memfactory_core.runs.footprint import foresee
 FIRST_PRESET = "memagent-tiny"
 UNUSED = {
     "train": {"retrieval", "reranking"},
-    "evaluate": {"training", "retention", "retrieval", "reranking"},
-    "retrieve": {"reward", "training", "retention", "reranking"},
-    "rerank": {"reward", "training", "retention"},
+    "imitate": {"training", "retention", "retrieval", "reranking"},
+    "evaluate": {"imitation", "training", "retention", "retrieval", "reranking"},
+    "retrieve": {"reward", "imitation", "training", "retention", "reranking"},
+    "rerank": {"reward", "imitation", "training", "retention"},
 }
 """Groups of settings that a mode does not use."""
 
@@ -101,20 +102,23 @@ def _show_size(built: RunConfig) -> None:
     figures = {"Examples": f"{built.evaluation.examples:,}"}
     if built.mode == "train":
         figures = {"Steps": f"{built.training.steps:,}", "Episodes a step": f"{episodes:,}"}
+    if built.mode == "imitate":
+        figures = {
+            "Steps": f"{built.imitation.steps:,}",
+            "Demonstrations a step": f"{built.imitation.batch:,}",
+        }
     st.html(figures_row(figures))
-    if built.mode in ("train", "evaluate"):
+    if built.mode in ("train", "imitate", "evaluate"):
         st.caption(escape_markdown(f"Takes {foresee(database_engine(), built).in_words()}"))
 
 
 def _start(chosen: RunConfig) -> None:
-    engine = database_engine()
-    run = jobs.start(engine, jobs.create(engine, chosen))
+    run = jobs.begin(database_engine(), chosen)
     st.switch_page(page("runs"), query_params={"run": run.id})
 
 
 def _show_files(preset: str, given: dict[str, Any], built: RunConfig) -> None:
     shell, file = st.tabs(["Command line", "TOML"])
-    assignments = differences(config.build(given).dump(), built.dump())
-    command = command_line(preset, assignments, built.mode)
+    command = write_command(preset, find_assignments(given, built), built.mode)
     shell.code(command, language="bash", wrap_lines=True)
     file.code(built.to_toml(), language="toml", wrap_lines=True)

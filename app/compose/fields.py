@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import types
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import streamlit as st
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from app.compose.models import edit_model
+from memfactory_core.assembly.schema import unwrap
 from memfactory_core.component import Component, kinds
 from memfactory_core.models.resolve import ModelReference
 
@@ -96,28 +95,3 @@ def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
         low = rule.ge if isinstance(rule, Ge) else rule.gt if isinstance(rule, Gt) else low
         high = rule.le if isinstance(rule, Le) else rule.lt if isinstance(rule, Lt) else high
     return low, high
-
-
-def default_of(field: FieldInfo) -> Any:
-    """A field's default as a plain value; None where it has none."""
-    value = field.get_default(call_default_factory=True)
-    if value is PydanticUndefined:
-        return None
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-
-
-def unwrap(annotation: Any) -> tuple[Any, bool]:
-    """The type itself, and whether None is allowed. A choice of several types stays a choice."""
-    if get_origin(annotation) is Annotated:
-        return unwrap(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, types.UnionType):
-        inner = [arg for arg in get_args(annotation) if arg is not type(None)]
-        optional = len(inner) < len(get_args(annotation))
-        return (unwrap(inner[0])[0] if len(inner) == 1 else annotation), optional
-    return annotation, False
-
-
-def family_of(annotation: Any) -> str:
-    """The family of a field that holds a part, else nothing."""
-    kind = unwrap(annotation)[0]
-    return kind.family if isinstance(kind, type) and issubclass(kind, Component) else ""

@@ -11,9 +11,10 @@ import streamlit as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from app.compose.fields import default_of, edit_field, family_of, field_label, unwrap
+from app.compose.fields import edit_field, field_label
 from app.compose.prompts import edit_prompts
 from app.compose.rewards import edit_rewards
+from memfactory_core.assembly.schema import default_of, family_of, unwrap
 from memfactory_core.component import kinds
 from memfactory_core.policies.roles import START, Role
 

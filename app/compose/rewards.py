@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from app.compose.fields import default_of, edit_field, field_label
+from app.compose.fields import edit_field, field_label
+from memfactory_core.assembly.schema import default_of
 from memfactory_core.rewards import Reward, in_order, weight_of
 from memfactory_core.rewards.shown import Shown
 

@@ -27,7 +27,11 @@ _PLAYING = threading.Lock()
 def show_what_if(run: Run, phase: str, shown: Episode) -> None:
     """The change, the attempts, and what came of them."""
     try:
-        agent = find_agent(f"run:{run.id}", before=phase.startswith("before"))
+        agent = find_agent(
+            f"run:{run.id}",
+            before=phase.startswith("before"),
+            untrained=phase.startswith("untrained"),
+        )
     except MemFactoryError as error:
         _explain_refusal(str(error))
         return

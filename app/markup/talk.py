@@ -31,7 +31,7 @@ def entry_html(entry: Entry, events: Sequence[Event], who: str, working: bool = 
     parts.append(_reads(reads, "answer" if entry.kind == "asked" else "decide"))
     if entry.note:
         parts.append(_note(entry.note))
-    return f'<div class="mf mf-turn mf-{entry.kind}">{"".join(parts)}</div>'
+    return f'<div class="mf mf-turn">{"".join(parts)}</div>'
 
 
 def _note(note: str) -> str:

@@ -49,11 +49,35 @@ def list_failures(
 ) -> list[dict[str, Any]]:
     """One page of the episodes that failed of one cause within a stretch of steps, newest first; with the question
     that failed, its answer and its right answer."""
-    columns = (*LISTED_COLUMNS, EpisodeRow.step, EpisodeRow.cause_seq, *FAILED_COLUMNS)
+    return _list_failed(run_id, _failed(run_id, phase, cause, steps), limit, offset)
+
+
+def list_wrong(run_id: str, phase: str, limit: int, offset: int = 0) -> list[dict[str, Any]]:
+    """One page of the episodes of a phase that failed, whatever the cause, newest first; as `list_failures`."""
+    wrong = (
+        EpisodeRow.run_id == run_id, EpisodeRow.phase == phase, EpisodeRow.cause.is_not(None),
+    )  # fmt: skip
+    return _list_failed(run_id, wrong, limit, offset)
+
+
+def count_wrong(run_id: str, phase: str) -> tuple[int, int]:
+    """How many episodes of a phase failed, and how many there are."""
+    with Session(database_engine()) as session:
+        chosen = select(func.count(EpisodeRow.cause), func.count()).where(
+            EpisodeRow.run_id == run_id, EpisodeRow.phase == phase
+        )
+        wrong, total = session.execute(chosen).one()
+    return wrong, total
+
+
+def _list_failed(
+    run_id: str, conditions: tuple[Any, ...], limit: int, offset: int
+) -> list[dict[str, Any]]:
+    columns = (*LISTED_COLUMNS, EpisodeRow.step, EpisodeRow.cause, EpisodeRow.cause_seq)
     with Session(database_engine()) as session:
         chosen = (
-            select(*columns)
-            .where(*_failed(run_id, phase, cause, steps))
+            select(*columns, *FAILED_COLUMNS)
+            .where(*conditions)
             .order_by(EpisodeRow.step.desc(), EpisodeRow.id)
             .limit(limit)
             .offset(offset)

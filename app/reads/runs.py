@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlmodel import Session
 
 from app.reads.engine import database_engine
-from memfactory_core.runs.tables import Run
+from memfactory_core.runs.tables import ACTIVE, Run
 
 
 def list_runs(limit: int, offset: int = 0) -> list[Run]:
@@ -17,6 +18,36 @@ def list_runs(limit: int, offset: int = 0) -> list[Run]:
     with Session(database_engine()) as session:
         chosen = select(Run).order_by(Run.created.desc()).limit(limit).offset(offset)
         return list(session.execute(chosen).scalars())
+
+
+MOST_OFFERED = 500
+"""Runs that a choice by name offers, the newest."""
+ANSWERING = ("train", "evaluate")
+"""The modes in which an agent answers questions."""
+
+
+def list_measurable() -> list[Run]:
+    """Runs whose agent can be measured, newest first: those that train one or have measured one."""
+    with Session(database_engine()) as session:
+        chosen = select(Run).where(Run.mode.in_(ANSWERING), Run.state != "queued")
+        newest = chosen.order_by(Run.created.desc()).limit(MOST_OFFERED)
+        return list(session.execute(newest).scalars())
+
+
+def list_measured() -> list[Run]:
+    """Runs that have scores, or will have some, newest first."""
+    with Session(database_engine()) as session:
+        chosen = select(Run).where(or_(Run.results != "{}", Run.state.in_(ACTIVE)))
+        newest = chosen.order_by(Run.created.desc()).limit(MOST_OFFERED)
+        return list(session.execute(newest).scalars())
+
+
+def find_runs(run_ids: Sequence[str]) -> list[Run]:
+    """The runs of these ids, in their order; those that are gone are left out."""
+    with Session(database_engine()) as session:
+        chosen = select(Run).where(Run.id.in_(run_ids))
+        found = {run.id: run for run in session.execute(chosen).scalars()}
+    return [found[run_id] for run_id in run_ids if run_id in found]
 
 
 def count_runs() -> int:

@@ -6,12 +6,13 @@ from sqlalchemy import exists, func, select
 from sqlmodel import Session
 
 from app.reads.engine import database_engine
+from app.shell.words import PHASE_LABELS
 from memfactory_core.runs.tables import EpisodeRow
 
 
 def list_phases(run_id: str) -> list[str]:
-    """The phases of which a run has episodes: before, training, after."""
-    order = ("before/greedy", "before/sampled", "train", "after/greedy", "after/sampled")
+    """The phases of which a run has episodes: untrained, before, training, after."""
+    order = tuple(PHASE_LABELS)
     known = [
         exists().where(EpisodeRow.run_id == run_id, EpisodeRow.phase == phase) for phase in order
     ]

@@ -125,20 +125,18 @@ def survival_figure(
 
 
 def before_after_figure(
-    before: Mapping[str, Mapping[str, float]],
-    after: Mapping[str, Mapping[str, float]],
-    labels: Mapping[str, str],
+    sides: Mapping[str, Mapping[str, Mapping[str, float]]], labels: Mapping[str, str]
 ) -> go.Figure:
-    """Means with their 95% intervals, one row per score, before and after training."""
+    """Means with their 95% intervals, one row per score and in it each evaluation under its label, the first one
+    above; evaluations without scores are left out."""
     figure = go.Figure()
-    names = [name for name in labels if name in before or name in after]
-    for side, label, colour, symbol, shift in (
-        (before, "before training", PALETTE[5], "circle-open", 0.14),
-        (after, "after training" if before else "result", PALETTE[0], "circle", -0.14),
-    ):
+    there = {label: side for label, side in sides.items() if side}
+    names = [name for name in labels if any(name in side for side in there.values())]
+    looks = ((PALETTE[0], "circle"), (PALETTE[5], "circle-open"), (PALETTE[5], "x-thin-open"))
+    for place, (label, side) in enumerate(there.items()):
+        colour, symbol = looks[len(there) - 1 - place]
+        shift = 0.14 * (len(there) - 1 - 2 * place)
         shown = [name for name in names if name in side]
-        if not shown:
-            continue
         means = [side[name]["mean"] for name in shown]
         figure.add_scatter(
             x=means, y=[len(names) - 1 - names.index(name) + shift for name in shown], name=label,

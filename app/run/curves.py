@@ -13,6 +13,7 @@ from app.reads.operations import count_operations
 from app.reads.steps import find_step_range, list_phases
 from app.run import charts
 from app.run.doubts import show_doubts
+from app.run.imitation import show_imitation
 from app.shell.pages import page
 from app.shell.widgets import clickable_chart, show_chart, table_with_download
 from memfactory_core.rewards.operations import RightOperation
@@ -43,6 +44,9 @@ def show_curves(run: Run) -> None:
             charts.curves_in_words("Share of useful memories", {"": found["useful"]}, True),
         )
         _curves_table(found)
+        return
+    show_imitation(run)
+    if run.mode == "imitate":
         return
     if not found:
         reason = "The curves begin with the first training step."

@@ -7,7 +7,7 @@ import streamlit as st
 from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
 from app.reads.episodes import count_episodes
-from app.reads.runs import find_run
+from app.reads.runs import ANSWERING, find_run
 from app.run.causes import show_causes
 from app.run.curves import show_curves
 from app.run.diagnosis import show_diagnosis
@@ -23,7 +23,7 @@ from app.shell.pages import PAGES, page
 from app.shell.status import show_status
 from app.shell.widgets import errors_in_words
 from memfactory_core.runs import jobs
-from memfactory_core.runs.tables import ACTIVE, Run
+from memfactory_core.runs.tables import ACTIVE, ENDED, Run
 
 
 def _show_buttons(run: Run) -> None:
@@ -36,8 +36,10 @@ def _show_buttons(run: Run) -> None:
         links = {}
         if count_episodes(run.id) > 0:
             links = {"Open its groups": "groups", "Open its episodes": "episode"}
-        if run.state == "finished" and run.mode == "train":
+        if run.state == "finished" and run.mode in ("train", "imitate"):
             links["Chat with its agent"] = "chat"
+        if run.state in ENDED and run.mode in ANSWERING:
+            links["Evaluate on …"] = "evaluate"
         for label, name in links.items():
             if st.button(label, icon=PAGES[name][1]):
                 st.switch_page(page(name), query_params=place)
@@ -60,11 +62,11 @@ def show_run(run: Run) -> None:
         show_queue_buttons(now)
         show_diagnosis(now)
         _show_buttons(now)
-        shown = {"Curves": show_curves} if now.mode in ("train", "rerank") else {}
+        shown = {"Curves": show_curves} if now.mode in ("train", "imitate", "rerank") else {}
         shown |= {"Before and after" if shown else "Results": show_results}
         if has_operations(now):
             shown |= {"Decisions": show_operations}
-        if now.mode in ("train", "evaluate"):
+        if now.mode in ("train", "imitate", "evaluate"):
             shown |= {"Causes": show_causes, "Memories": show_memories}
         shown |= {"Log": show_log, "Settings": show_settings}
         tabs = st.tabs(list(shown), **bind_to_address("tab", list(shown), drops=("cause", "steps")))

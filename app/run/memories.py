@@ -18,7 +18,8 @@ from app.shell.address import bind_to_address
 from app.shell.listing import ROWS_A_PAGE, choose_page
 from app.shell.place import link_to_episode
 from app.shell.widgets import show_chart, table_with_download
-from app.shell.words import PHASE_LABELS
+from app.shell.words import PHASE_LABELS, describe_moment
+from memfactory_core.cli.report import evaluations
 from memfactory_core.explain.needs import survival
 from memfactory_core.runs.tables import Run
 
@@ -43,11 +44,11 @@ def _show_survival(run: Run, phases: list[str]) -> None:
     st.markdown("**Needed facts still in memory**, by sections read since")
     mode = "greedy" if any(phase.endswith("/greedy") for phase in phases) else "sampled"
     series = {}
-    for when, label in (("before", "before training"), ("after", "after training")):
+    for when, label in evaluations(run).items():
         if f"{when}/{mode}" in phases:
             curve = survival(list_needs(run.id, f"{when}/{mode}"))
             if curve:
-                series[label if len(phases) > 2 else "result"] = curve
+                series[describe_moment(label)] = curve
     if not series and "train" in phases:
         curve = survival(list_needs(run.id, "train"))
         series = {"while training": curve} if curve else {}

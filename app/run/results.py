@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -9,7 +10,14 @@ import streamlit as st
 from app.markup.safe_text import escape_markdown
 from app.run import charts
 from app.shell.widgets import show_chart
-from memfactory_core.cli.report import by_category, judge_lines, measured_lines
+from app.shell.words import describe_moment
+from memfactory_core.cli.report import (
+    by_category,
+    evaluations,
+    gate_lines,
+    judge_lines,
+    measured_lines,
+)
 from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs.tables import ENDED, Run
 
@@ -22,7 +30,8 @@ DECODING_LABELS = {
 def show_results(run: Run) -> None:
     """Scores before and after training, as chart and table."""
     before, after = run.summary.get("before", {}), run.summary.get("after", {})
-    if not before and not after:
+    sides = {label: run.summary.get(when, {}) for when, label in evaluations(run).items()}
+    if not any(sides.values()):
         reason = "The first evaluation is not finished yet."
         if run.state in ENDED:
             reason = "This run ended before its first evaluation was finished."
@@ -33,23 +42,29 @@ def show_results(run: Run) -> None:
         _show_measured(run)
         return
     for mode, title in DECODING_LABELS.items():
-        shares, figures = _measured(mode, Shown(run.settings.get("reward", {})), before | after)
+        shares, figures = _measured(
+            mode,
+            Shown(run.settings.get("reward", {})),
+            {k: v for s in sides.values() for k, v in s.items()},
+        )
         if not shares and not figures:
             continue
         st.markdown(f"**{title}**")
         left, table = st.columns([1.15, 1], gap="large")
         with left:
-            figure = charts.before_after_figure(before, after, shares)
+            figure = charts.before_after_figure(
+                {describe_moment(label): values for label, values in sides.items()}, shares
+            )
             alt = f"{title}: means and intervals, the same as in the table beside it"
             show_chart(figure, f"results.{mode}", alt)
         columns = {"Score": [*shares.values(), *figures.values()]}
-        for side, values in (("Before", before), ("After" if before else "Result", after)):
+        for side, values in sides.items():
             if values:
                 columns[side] = [describe_interval(values.get(name), True) for name in shares]
                 columns[side] += [describe_interval(values.get(name)) for name in figures]
         table.table(columns)
-    _show_categories(run, before, after)
-    for line in judge_lines(run):
+    _show_categories(run, sides)
+    for line in [*gate_lines(run), *judge_lines(run)]:
         st.caption(escape_markdown(line, 600))
     _show_measured(run)
     st.caption(
@@ -63,7 +78,7 @@ def _show_measured(run: Run) -> None:
         st.caption(escape_markdown(line, 600))
 
 
-def _show_categories(run: Run, before: dict[str, Any], after: dict[str, Any]) -> None:
+def _show_categories(run: Run, sides: Mapping[str, Mapping[str, Any]]) -> None:
     categories = by_category(run.summary)
     if not categories:
         return
@@ -73,7 +88,7 @@ def _show_categories(run: Run, before: dict[str, Any], after: dict[str, Any]) ->
     for name, category in categories:
         columns["Score"].append(shown.title(name))
         columns["Category"].append(escape_markdown(category, 80))
-    for side, values in (("Before", before), ("After" if before else "Result", after)):
+    for side, values in sides.items():
         if values:
             columns[side] = [
                 describe_interval(values.get(f"greedy/{n}/{c}"), True) for n, c in categories

@@ -81,7 +81,7 @@ def show_recent_runs() -> None:
     done = [run for run in list_runs(50) if run.state == "finished" and run.mode == "train"]
     with st.container(horizontal=True):
         if st.button("Start here", type="primary", icon=":material/play_arrow:"):
-            st.switch_page(page("compose"))
+            st.switch_page(page("learn"), query_params={"lesson": "decides"})
         if done and st.button("Open the example run", icon=":material/show_chart:"):
             st.switch_page(page("runs"), query_params={"run": done[-1].id})
 

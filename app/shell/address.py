@@ -29,6 +29,21 @@ def bind_to_address(
     return {"key": key, "on_change": write}
 
 
+def bind_list_to_address(name: str, options: Sequence[str]) -> dict[str, Any]:
+    """As `bind_to_address`, for a widget of which several options can be chosen: the parameter holds them with commas
+    between. What the address names and the options do not have is left out."""
+    key = f"url.{name}"
+    given = (st.query_params.get(name) or "").split(",")
+    st.session_state[key] = [one for one in dict.fromkeys(given) if one in options]
+
+    def write() -> None:
+        kept = {k: v for k, v in st.query_params.to_dict().items() if k != name}
+        chosen = ",".join(st.session_state[key])
+        st.query_params.from_dict(kept | ({name: chosen} if chosen else {}))
+
+    return {"key": key, "on_change": write}
+
+
 def set_address(**place: Any) -> None:
     """Makes this the place of the address bar."""
     st.query_params.from_dict({k: str(v) for k, v in place.items() if v is not None})

@@ -12,8 +12,11 @@ INSTALLED_PAGES = ROOT / "app" / "installed_pages"
 """Where an installation holds pages/, which stands at the top of a checkout."""
 PAGES = {
     "overview": ("Overview", ":material/home:"),
+    "learn": ("Learn", ":material/school:"),
     "compose": ("Compose", ":material/tune:"),
     "runs": ("Runs", ":material/show_chart:"),
+    "evaluate": ("Evaluate", ":material/fact_check:"),
+    "compare": ("Compare", ":material/compare_arrows:"),
     "groups": ("Groups", ":material/view_column:"),
     "episode": ("Episodes", ":material/account_tree:"),
     "memory": ("Memory", ":material/database:"),

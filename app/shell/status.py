@@ -53,7 +53,9 @@ def show_status(run: Run) -> None:
 
 def describe_resume(run: Run) -> str:
     """What goes on with a run that has ended early; nothing where it left no checkpoint."""
-    if run.mode == "train" and any(Path(run.folder).glob("checkpoints/checkpoint-*")):
+    folder = Path(run.folder)
+    places = ("checkpoints/checkpoint-*", "imitation/checkpoints/checkpoint-*", "imitation/policy")
+    if run.mode in ("train", "imitate") and any(any(folder.glob(place)) for place in places):
         return f"`memfactory resume {run.id}` goes on from the last checkpoint."
     return ""
 

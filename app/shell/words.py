@@ -7,12 +7,19 @@ import time
 from memfactory_core.runs.tables import Run
 
 PHASE_LABELS = {
+    "untrained/greedy": "Untrained, greedy",
+    "untrained/sampled": "Untrained, sampled",
     "before/greedy": "Before, greedy",
     "before/sampled": "Before, sampled",
     "train": "Training",
     "after/greedy": "After, greedy",
     "after/sampled": "After, sampled",
 }
+
+
+def describe_moment(label: str) -> str:
+    """A column of a table of evaluations as the name of a curve beside others."""
+    return f"{label.lower()} training" if label in ("Before", "After") else label.lower()
 
 
 def describe_duration(seconds: float) -> str:

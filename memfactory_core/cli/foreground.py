@@ -27,8 +27,7 @@ def open_database() -> Engine:
 
 def begin(settings: RunConfig) -> Run:
     """A run with this configuration, started in the background as soon as its device is free."""
-    connection = open_database()
-    return jobs.start(connection, jobs.create(connection, settings))
+    return jobs.begin(open_database(), settings)
 
 
 def announce(run: Run) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import runpy
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -14,23 +15,23 @@ import typer
 from sqlalchemy.exc import DBAPIError
 
 from memfactory_core import component, config
-from memfactory_core.assignment import set_values
 from memfactory_core.cli import models
 from memfactory_core.cli.chat import chat
+from memfactory_core.cli.compare import compare
 from memfactory_core.cli.disk import print_footprint, print_removals
 from memfactory_core.cli.foreground import announce, begin, conclude, open_database, wait_for
 from memfactory_core.cli.process import resume, settle, stop, work
 from memfactory_core.cli.queue import queue
 from memfactory_core.cli.report import (
-    about,
-    bounds,
     print_decisions,
     report,
-    setting_lines,
     sweep_line,
 )
+from memfactory_core.cli.table import table
+from memfactory_core.config import RunConfig
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.runs import database
+from memfactory_core.runs.evaluations import evaluation_of
 from memfactory_core.runs.footprint import foresee
 from memfactory_core.text import one_line
 
@@ -111,20 +112,19 @@ def train(
     conclude(wait_for(run.id, quiet=json_), json_)
 
 
+def read_evaluation(recipe: str, assignments: Sequence[str]) -> RunConfig:
+    """The settings of an evaluation: of a recipe, or of a run's trained policy."""
+    if recipe in config.recipes() or Path(recipe).suffix in (".toml", ".json"):
+        trains = config.read(recipe).get("mode", "train") in ("train", "imitate")
+        return config.load(recipe, [*(["mode=evaluate"] if trains else []), *assignments])
+    return evaluation_of(database.get_run(open_database(), recipe), assignments)
+
+
 @app.command(name="eval")
 def evaluate(recipe: str, set_: Set = None, json_: Json = False) -> None:
-    """Measure a recipe, or a run's trained policy (a checkpoint of it: --set weights_step=N), on held-out
-    examples."""
-    known = recipe in config.recipes() or Path(recipe).suffix in (".toml", ".json")
-    if known:
-        trains = config.read(recipe).get("mode", "train") == "train"
-        settings = config.load(recipe, [*(["mode=evaluate"] if trains else []), *(set_ or ())])
-    else:
-        trained = database.get_run(open_database(), recipe)
-        values = trained.settings | {"mode": "evaluate", "name": f"{trained.name} (evaluated)"}
-        values["weights"] = trained.id
-        set_values(values, set_ or ())
-        settings = config.build(values, f"run {trained.id}")
+    """Measure a recipe, or a run's trained policy (a checkpoint of it: --set weights_step=N, what it started with:
+    --set weights_step=0), on held-out examples."""
+    settings = read_evaluation(recipe, set_ or ())
     run = begin(settings)
     conclude(wait_for(run.id, quiet=json_), json_)
 
@@ -172,39 +172,6 @@ def sweep(
         print(json.dumps(rows, indent=2))
 
 
-@app.command()
-def compare(
-    first: str,
-    second: str,
-    phase: Annotated[
-        str, typer.Option(help="Which attempts: after/greedy, after/sampled, ...")
-    ] = "after/greedy",
-    json_: Json = False,
-) -> None:
-    """Compare two runs on the examples that both attempted: differences with intervals."""
-    from memfactory_core.runs.comparison import compare_runs
-
-    connection = open_database()
-    runs = {
-        "first": database.get_run(connection, first),
-        "second": database.get_run(connection, second),
-    }
-    result = compare_runs(connection, runs["first"], runs["second"], phase)
-    if json_:
-        print(json.dumps(result, indent=2))
-        return
-    print(f"{phase:16}{'first':>10}{'second':>10}{'difference':>14}  95% interval")
-    for name, row in result.items():
-        print(
-            f"{name:16}{row['first']:10.3f}{row['second']:10.3f}{row['difference']:+14.3f}  "
-            f"{bounds(row, '+.3f')} n={row['n']}{about(row)}"
-        )
-    print("intervals: bootstrap over whole texts; n=N/T is N examples about T texts")
-    for name, run in runs.items():
-        for line in setting_lines(run):
-            print(f"{name}: {line}")
-
-
 @app.command(name="ls")
 def list_runs(json_: Json = False) -> None:
     """List the runs, newest first."""
@@ -233,7 +200,11 @@ def decisions(run_id: str, json_: Json = False) -> None:
 
     connection = open_database()
     run = database.get_run(connection, run_id)
-    phases = [f"{when}/{mode}" for when in ("before", "after") for mode in ("greedy", "sampled")]
+    phases = [
+        f"{when}/{mode}"
+        for when in ("untrained", "before", "after")
+        for mode in ("greedy", "sampled")
+    ]
     counts = {phase: confusion(recorded_episodes(connection, run.id, phase)) for phase in phases}
     counts = {phase: rows for phase, rows in counts.items() if rows}
     if not counts:
@@ -245,7 +216,7 @@ def decisions(run_id: str, json_: Json = False) -> None:
         print_decisions(phase, rows)
 
 
-for _command in (chat, stop, resume, queue):
+for _command in (chat, compare, stop, resume, queue, table):
     app.command()(_command)
 
 

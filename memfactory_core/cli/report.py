@@ -14,7 +14,7 @@ from memfactory_core.errors import ConfigError, RunError
 from memfactory_core.policies.roles import START
 from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs import database, record
-from memfactory_core.runs.bundle import JudgeRecord, Measured
+from memfactory_core.runs.bundle import ImitationRecord, JudgeRecord, Measured
 from memfactory_core.runs.diagnosis import diagnose_run
 from memfactory_core.runs.tables import Run
 from memfactory_core.scoring.evaluate import SAMPLED_AT
@@ -36,7 +36,7 @@ def report(run: Run) -> dict[str, Any]:
 def sampling(run: Run) -> dict[str, float] | None:
     """How the policy drew in avg@k: {"temperature", "min_p"}; None where nothing is drawn, as by programs and
     retrievers, or where this version does not know the policy."""
-    if run.mode not in ("train", "evaluate"):
+    if run.mode not in ("train", "imitate", "evaluate"):
         return None
     try:
         return build(run.settings, f"run {run.id}").policy.sampling(SAMPLED_AT) or None
@@ -56,6 +56,26 @@ def setting_lines(run: Run) -> list[str]:
     return lines
 
 
+def evaluations(run: Run) -> dict[str, str]:
+    """What each evaluation of a run is called in tables, in their order; those of a run that imitates by what the
+    policy had learned by then."""
+    summary = run.summary
+    if run.mode == "imitate":
+        return {"before": "Untrained", "after": "Imitated"}
+    if "untrained" in summary:
+        return {"untrained": "Untrained", "before": "Imitated", "after": "Trained"}
+    return {"before": "Before", "after": "After" if "before" in summary else "Result"}
+
+
+def gate_lines(run: Run) -> list[str]:
+    """What the gate after imitation found; [] where there was none."""
+    try:
+        kept = TypeAdapter(ImitationRecord).validate_python(_record(run).get("imitation"))
+    except ValidationError:
+        return []
+    return [kept.line]
+
+
 def judge_lines(run: Run) -> list[str]:
     """Who judged, and for each evaluation how many answers are not in the judge's score and why; [] where
     there was no judge."""
@@ -63,7 +83,7 @@ def judge_lines(run: Run) -> list[str]:
     if not kept:
         return []
     lines = [f"judge: {kept['model']} at {kept['host']}"]
-    for when in ("before", "after"):
+    for when in ("untrained", "before", "after"):
         account = kept.get(when)
         if account and account["dropped"]:
             reasons = "; ".join(f"{count} x {why}" for why, count in account["reasons"].items())
@@ -183,8 +203,12 @@ def print_table(run: Run) -> None:
         _print_retrieval(summary)
         _print_lines(measured_lines(run))
         return
-    whens = [when for when in ("before", "after") if when in summary]
-    print(f"{'':26}" + "".join(f"{when:>34}" for when in whens))
+    titles = evaluations(run)
+    whens = [when for when in titles if when in summary]
+    named = [
+        titles[when].lower() if len(titles) > 2 or run.mode == "imitate" else when for when in whens
+    ]
+    print(f"{'':26}" + "".join(f"{title:>34}" for title in named))
     evaluation = run.settings.get("evaluation")
     samples = evaluation.get("samples", "k") if isinstance(evaluation, dict) else "k"
     for mode, name in rows:
@@ -194,7 +218,7 @@ def print_table(run: Run) -> None:
     for name, category in by_category(summary):
         cells = [_cell(summary[when].get(f"greedy/{name}/{category}")) for when in whens]
         print(f"{one_line(f'{name} of {category}'):26}" + "".join(f"{cell:>34}" for cell in cells))
-    _print_lines([*setting_lines(run), *judge_lines(run), *measured_lines(run)])
+    _print_lines([*setting_lines(run), *gate_lines(run), *judge_lines(run), *measured_lines(run)])
 
 
 def _print_lines(lines: list[str]) -> None:

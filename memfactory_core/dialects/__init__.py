@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from memfactory_core.component import Component
+from memfactory_core.errors import PolicyError
 from memfactory_core.types import Memory, Message, Op
 
 DateOf = Callable[[Memory], str]
@@ -23,7 +24,8 @@ class Dialect(Component, ABC, family="dialects"):
     """How a policy is spoken to and read.
 
     Outputs come without thinking (dialects/thinking.py). Each reader takes time in proportion to what it reads,
-    raises nothing, whatever was said, and gives a reason for what it refuses."""
+    raises nothing, whatever was said, and gives a reason for what it refuses. Each writer gives the one form that the
+    prompts ask for and that its reader reads back: what programs say and demonstrations show."""
 
     fixed_prompts: ClassVar[bool] = True
     """Whether it asks in its own words alone, so that a recipe's `prompts` would change nothing."""
@@ -92,6 +94,36 @@ class Dialect(Component, ABC, family="dialects"):
             return [], rest.removeprefix(ANSWER).strip(), ""
         chosen, wrong = self.read_choice(named, shown)
         return chosen, rest.removeprefix(ANSWER).strip(), wrong
+
+    def write_operation(self, op: Op, related: Sequence[Memory], merging: bool = False) -> str:
+        """An operation as `read_operations` reads it; `related` are the memories that were shown. PolicyError where
+        the dialect does not say how."""
+        raise PolicyError(
+            f"the dialect {self.kind!r} does not say how an operation is written (write_operation)"
+        )
+
+    def write_choice(self, chosen: Sequence[Memory]) -> str:
+        """A choice among the memories shown as `read_choice` reads it. PolicyError as above."""
+        raise PolicyError(
+            f"the dialect {self.kind!r} does not say how a choice is written (write_choice)"
+        )
+
+    def write_facts(self, facts: Sequence[str]) -> str:
+        """Facts as `read_facts` reads them."""
+        return "\n".join(facts) or NONE
+
+    def write_answer(self, answer: str) -> str:
+        """An answer as `read_answer` and its scoring read it."""
+        return answer
+
+    def write_query(self, query: str) -> str:
+        """What is searched for, "" for nothing, as `read_query` reads it."""
+        return f"SEARCH {query}" if query else NONE
+
+    def write_citations(self, cited: Sequence[Memory], answer: str) -> str:
+        """An answer behind the memories that it rests on, as `read_citations` reads it."""
+        named = self.write_choice(cited) if cited else NONE
+        return f"{CITED} {named}\n{ANSWER} {answer}"
 
 
 NONE = "NONE"

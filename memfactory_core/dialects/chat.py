@@ -4,11 +4,12 @@ guessed."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from memfactory_core.dialects import DateOf, Dialect, undated
+from memfactory_core.dialects import ANSWER, CITED, NONE, DateOf, Dialect, undated
 from memfactory_core.dialects.citations import ANSWER_LABEL, split_citations
 from memfactory_core.dialects.listing import is_refusal, read_list
 from memfactory_core.dialects.markdown import unwrapped, without_fences, without_marks
@@ -169,6 +170,37 @@ class Chat(Dialect, kind="chat"):
             return [], answer, "the answer names no memories"
         chosen, wrong = self.read_choice(named, shown) if named.strip() else ([], "")
         return chosen, answer, wrong
+
+    def write_operation(self, op: Op, related: Sequence[Memory], merging: bool = False) -> str:
+        """One JSON object on one line, as the prompts show it."""
+        change = MERGE if merging else UPDATE
+        verb = {"add": ADD, "update": change, "delete": DELETE}.get(op.action, NOOP)
+        fields: dict[str, Any] = {"op": verb}
+        if verb in (change, DELETE):
+            fields["id"] = _number(op.memory_id or "")
+        if verb in (ADD, change):
+            fields["text"] = op.text or ""
+        return json.dumps(fields, ensure_ascii=False)
+
+    def write_choice(self, chosen: Sequence[Memory]) -> str:
+        """The ids as a JSON list."""
+        return json.dumps([_number(memory.id) for memory in chosen])
+
+    def write_answer(self, answer: str) -> str:
+        """The answer in a box."""
+        return f"\\boxed{{{answer.strip().rstrip('.')}}}"
+
+    def write_query(self, query: str) -> str:
+        """The words alone."""
+        return query or NONE
+
+    def write_citations(self, cited: Sequence[Memory], answer: str) -> str:
+        """The ids as a JSON list, then the answer."""
+        return f"{CITED} {self.write_choice(cited)}\n{ANSWER} {answer}"
+
+
+def _number(memory_id: str) -> int | str:
+    return int(memory_id) if memory_id.isdecimal() and memory_id.isascii() else memory_id
 
 
 def _read_requests(text: str, related: Sequence[Memory], fact: str) -> tuple[list[Request], str]:

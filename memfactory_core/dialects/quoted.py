@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from itertools import islice
 
-from memfactory_core.dialects import Dialect
+from memfactory_core.dialects import ANSWER, CITED, NONE, Dialect
 from memfactory_core.dialects.listing import read_list
 from memfactory_core.dialects.operations import (
     HELD,
@@ -106,6 +106,27 @@ class Quoted(Dialect, kind="quoted"):
     def read_facts(self, text: str, shown: str = "", cut_off: bool = False) -> list[str]:
         """One fact a line, without list marks."""
         return read_list(text, shown, cut_off)
+
+    def write_operation(self, op: Op, related: Sequence[Memory], merging: bool = False) -> str:
+        """The operation with a quote of the memory that it changes."""
+        known = next((memory for memory in related if memory.id == op.memory_id), None)
+        if op.action == "add":
+            return add(op.text or "")
+        if known is None:
+            return NOOP
+        if op.action == "delete":
+            return delete(known.text, known.id)
+        said = update(known.text, known.id, op.text or "")
+        return said.replace("UPDATE", "MERGE", 1) if merging else said
+
+    def write_choice(self, chosen: Sequence[Memory]) -> str:
+        """Each memory's quote with its id."""
+        return " ".join(quote(memory.text, memory.id) for memory in chosen)
+
+    def write_citations(self, cited: Sequence[Memory], answer: str) -> str:
+        """The ids alone, then the answer."""
+        named = " ".join(f"#{memory.id}" for memory in cited) or NONE
+        return f"{CITED} {named}\n{ANSWER} {answer}"
 
 
 def _read(text: str, related: Sequence[Memory], change: str, unknown: str) -> Op:

@@ -35,5 +35,7 @@ class Topics(Extractor, kind="topics"):
         """One topic for each line that the policy writes."""
         fixed = extract_messages(observation, SYSTEM)
         asked = context.prompt("extract", fixed, "topics", text=observation)
-        text = yield from context.ask("extract", asked, self.max_tokens, observation=observation)
+        text = yield from context.ask(
+            "extract", asked, self.max_tokens, observation=observation, topics=True
+        )
         return context.dialect_of("extract").read_facts(text, observation, context.cut_off)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -29,14 +30,25 @@ class HF(Policy, kind="hf"):
     lora_alpha: int = Field(32, ge=1, le=4096)
     """Scale of the adapters."""
     dtype: Literal["auto", "float32", "bfloat16", "mixed"] = "auto"
-    """Number format of the weights; auto is bfloat16 on a GPU that has it, float32 elsewhere. Mixed keeps them in
-    float32 and trains in bfloat16: steps of 1e-6 on whole models would be rounded away in bfloat16 weights."""
+    """Number format of the weights; auto is bfloat16 where the GPU or the processor (AVX512-BF16, AMX) computes in it,
+    float32 elsewhere. Mixed keeps them in float32 and computes in bfloat16: steps of 1e-6 on whole models would be
+    rounded away in bfloat16 weights. Adapters are kept in float32 always."""
     gradient_checkpointing: bool = False
     """Trade time for memory in training."""
     thinking: bool = False
     """Whether chat templates that know it (Qwen3) let the model think first."""
+    share_prompts: bool = True
+    """Compute once what prompts have in common (instructions; the first prompt of a group's attempts), in sampling
+    and training: the same result in less time. Only where that is exact for the model: attention over all tokens and
+    no experts, as in Llama and Qwen3."""
+    threads: int = Field(0, ge=0, le=1024)
+    """Threads on a CPU; 0 is as many as cores are free when the model is loaded, and what OMP_NUM_THREADS says where
+    it is set."""
     batch_size: int = Field(32, ge=1, le=4096)
-    """How many prompts are sampled together."""
+    """How many prompts are sampled together at most."""
+    batch_tokens: int = Field(65_536, ge=1, le=2**31)
+    """How many tokens are sampled together at most, prompts and what may follow them: long prompts come in smaller
+    batches. What the model remembers of each token bounds this (a Qwen3-0.6B: 112 KiB in bfloat16)."""
 
     def load(self, weights: Path | None = None) -> LanguageModelSampler:
         """The model on the GPU where there is one; `weights` may hold a whole model or LoRA adapters."""
@@ -44,6 +56,8 @@ class HF(Policy, kind="hf"):
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
+        if device == "cpu":
+            use_threads(self.threads)
         whole = weights is not None and (weights / "config.json").is_file()
         source = str(weights) if whole else self.model
         try:
@@ -66,6 +80,10 @@ class HF(Policy, kind="hf"):
         sampler = LanguageModelSampler(model.to(device), tokenizer, self.batch_size)
         sampler.template_options = {"enable_thinking": self.thinking}
         sampler.dialect = self.dialect
+        sampler.batch_tokens = self.batch_tokens
+        sampler.share_prompts = self.share_prompts
+        # adapters are in float32 though the model is not; training computes them in bfloat16 too
+        sampler.half = self.training_arguments()["bf16"]
         return sampler
 
     def _dtype(self, device: str) -> Any:
@@ -73,7 +91,7 @@ class HF(Policy, kind="hf"):
 
         if self.dtype != "auto":
             return torch.float32 if self.dtype == "mixed" else getattr(torch, self.dtype)
-        fast = device == "cuda" and torch.cuda.is_bf16_supported()
+        fast = torch.cuda.is_bf16_supported() if device == "cuda" else computes_bfloat16()
         return torch.bfloat16 if fast else torch.float32
 
     def trainer_options(self, model: Any) -> dict[str, Any]:
@@ -97,3 +115,24 @@ class HF(Policy, kind="hf"):
         half = self._dtype("cuda" if torch.cuda.is_available() else "cpu") is torch.bfloat16
         half = half or self.dtype == "mixed"
         return {"bf16": half, "gradient_checkpointing": self.gradient_checkpointing}
+
+
+def computes_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 by itself; elsewhere it is slower than float32."""
+    import torch
+
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def use_threads(wanted: int) -> None:
+    """Lets torch compute with so many threads; 0 with as many as cores are free now, never more than it has. Two
+    threads on a busy machine of two cores were slower than one."""
+    import psutil
+    import torch
+
+    if not wanted and "OMP_NUM_THREADS" not in os.environ:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        busy = round(psutil.cpu_percent(interval=0.2) / 100 * (os.cpu_count() or 1))
+        wanted = min(torch.get_num_threads(), max(1, (cores or 1) - busy))
+    if wanted:
+        torch.set_num_threads(wanted)

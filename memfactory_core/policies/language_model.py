@@ -6,7 +6,8 @@ added that was not sampled. Who has another way to generate (the trainer: TRL, v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -55,8 +56,14 @@ class LanguageModelSampler(Sampler):
         self.model = model
         self.tokenizer = tokenizer
         self.batch_size = batch_size
+        self.batch_tokens = 65_536
+        self.share_prompts = True
+        self.half = False
+        """Whether what it computes is in bfloat16 though weights are in float32."""
         self.template_options: dict[str, Any] = {}
         self.dialect: Dialect = Quoted()
+        self.lock = threading.RLock()
+        """Who generates holds it: a generation changes the model's mode and attention for its length."""
         ends = model.generation_config.eos_token_id
         ends = ends if isinstance(ends, list) else [ends]
         self.end_ids = {end for end in [*ends, tokenizer.eos_token_id] if end is not None}
@@ -66,6 +73,23 @@ class LanguageModelSampler(Sampler):
         first turn of the user. PolicyError where the template refuses the messages."""
         folded = fold_system(messages) if self.folds_system else list(messages)
         return self._apply_template(folded, return_dict=True)["input_ids"]
+
+    def encode_completion(self, text: str) -> list[int]:
+        """The ids of a whole completion, as they would have been sampled: the text, then the token that ends a turn."""
+        said = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+        return [*said["input_ids"], self.end_id]
+
+    @cached_property
+    def end_id(self) -> int:
+        """The token that the chat template ends the assistant's turn with; the tokenizer's own where the template
+        shows none that ends a generation."""
+        said = [{"role": "user", "content": "u"}, {"role": "assistant", "content": PROBE}]
+        shown = self.tokenizer.apply_chat_template(said, tokenize=False, **self.template_options)
+        rest = self.tokenizer(str(shown).rpartition(PROBE)[2], add_special_tokens=False)[
+            "input_ids"
+        ]
+        ends = [token for token in rest if token in self.end_ids]
+        return ends[0] if ends else self.tokenizer.eos_token_id
 
     @cached_property
     def folds_system(self) -> bool:
@@ -127,14 +151,30 @@ class LanguageModelSampler(Sampler):
         for limit in sorted({ask.max_tokens for ask in asks}):
             chosen = [i for i, ask in enumerate(asks) if ask.max_tokens == limit]
             prompts = [self.encode(asks[i].messages) for i in chosen]
-            # neighbours of one length waste the least on padding
-            order = sorted(range(len(chosen)), key=lambda j: len(prompts[j]))
-            for start in range(0, len(order), self.batch_size):
-                batch = order[start : start + self.batch_size]
+            for batch in self._batches(prompts, limit):
                 sampled = generate([prompts[j] for j in batch], limit, temperature)
                 for j, sequence in zip(batch, sampled, strict=True):
                     results[chosen[j]] = self._completion(prompts[j], sequence)
         return [result for result in results if result is not None]
+
+    def _batches(self, prompts: list[list[int]], limit: int) -> Iterator[list[int]]:
+        """Which prompts are sampled together: neighbours of one length waste the least on padding, neighbours by
+        their first tokens share the most. A batch has at most `batch_size` rows and `batch_tokens` tokens, those
+        that its rows may still say included."""
+        order = sorted(range(len(prompts)), key=lambda j: len(prompts[j]))
+        if self.shares:
+            order.sort(key=prompts.__getitem__)
+        batch: list[int] = []
+        longest = 0
+        for j in order:
+            longest = max(longest, len(prompts[j]))
+            full = (len(batch) + 1) * (longest + limit) > self.batch_tokens
+            if batch and (full or len(batch) == self.batch_size):
+                yield batch
+                batch, longest = [], len(prompts[j])
+            batch.append(j)
+        if batch:
+            yield batch
 
     def _completion(self, prompt: list[int], sequence: Generated) -> Completion:
         ended = bool(sequence.ids) and sequence.ids[-1] in self.end_ids
@@ -155,6 +195,14 @@ class LanguageModelSampler(Sampler):
         # of a batch it would be a list of texts
         return cast(str, self.tokenizer.decode(ids, **options))
 
+    @cached_property
+    def shares(self) -> bool:
+        """Whether what prompts have in common is computed once, in generation and training: exact for its model."""
+        from memfactory_core.policies.shared_attention import can_share, without_adapters
+
+        with self.lock:
+            return self.share_prompts and can_share(without_adapters(self.model))
+
     def generate(
         self,
         prompts: list[list[int]],
@@ -162,8 +210,35 @@ class LanguageModelSampler(Sampler):
         temperature: float,
         go_on: GoOn | None = None,
     ) -> list[Generated]:
-        """One sequence for each prompt (token ids), of at most `max_tokens` new tokens; here by
-        `model.generate` on the model's own device. `go_on` is asked after each token of the first sequence."""
+        """One sequence for each prompt (token ids), of at most `max_tokens` new tokens, on the model's own device:
+        by `decoding.py` where that is exact, else by `model.generate`. `go_on` is asked after each token of the first
+        sequence and ends all where it says no."""
+        import torch
+
+        with self.lock:
+            training = self.model.training
+            self.model.eval()
+            try:
+                with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.half):
+                    if not self.shares:
+                        return self._generate_padded(prompts, max_tokens, temperature, go_on)
+                    return self._generate_shared(prompts, max_tokens, temperature, go_on)
+            finally:
+                self.model.train(training)
+
+    def _generate_shared(
+        self, prompts: list[list[int]], max_tokens: int, temperature: float, go_on: GoOn | None
+    ) -> list[Generated]:
+        from memfactory_core.policies.decoding import decode
+        from memfactory_core.policies.shared_attention import without_adapters
+
+        inner = without_adapters(self.model)
+        said = decode(inner, prompts, max_tokens, temperature, self.end_ids, go_on)
+        return [Generated(ids, logprobs) for ids, logprobs in said]
+
+    def _generate_padded(
+        self, prompts: list[list[int]], max_tokens: int, temperature: float, go_on: GoOn | None
+    ) -> list[Generated]:
         import torch
         from transformers import StoppingCriteriaList
 
@@ -180,8 +255,6 @@ class LanguageModelSampler(Sampler):
             stop = go_on is not None and not go_on(sequences[0, width:].tolist())
             return torch.full((len(sequences),), stop, dtype=torch.bool, device=sequences.device)
 
-        training = self.model.training
-        self.model.eval()
         with torch.no_grad():
             output = generate(
                 input_ids=ids.to(self.model.device),
@@ -196,7 +269,6 @@ class LanguageModelSampler(Sampler):
                 stopping_criteria=StoppingCriteriaList([asking] if go_on else []),
                 **sampling,
             )
-        self.model.train(training)
         new = output.sequences[:, width:]
         scaled = torch.stack(output.logits, dim=1).float() / (temperature or 1.0)
         logps = scaled.log_softmax(-1).gather(-1, new.unsqueeze(-1)).squeeze(-1)

@@ -128,12 +128,13 @@ class WithoutAdapters(Sampler):
         """One completion for each ask, by the model as it was before its training."""
         # by transformers whatever the policy generates with: another engine holds weights of its own
         plain = partial(LanguageModelSampler.generate, self.own)
-        with adapters_off(self.own.model):
+        # nobody else may speak by the model meanwhile
+        with self.own.lock, adapters_off(self.own.model):
             return self.own.complete_by(plain, asks, temperature)
 
     def stream(self, ask: Ask, temperature: float, heard: Heard) -> Completion:
         """One ask by the model as it was before its training, heard as it is said."""
-        with adapters_off(self.own.model):
+        with self.own.lock, adapters_off(self.own.model):
             return LanguageModelSampler.stream(self.own, ask, temperature, heard)
 
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from memfactory_core.dialects import ANSWER, CITED, NONE, quoted
+from memfactory_core.dialects import Dialect
+from memfactory_core.dialects.quoted import Quoted
 from memfactory_core.episode import Ask, Sampler
 from memfactory_core.policies import Policy
 from memfactory_core.policies.contradiction import same_subject, value_of
@@ -21,8 +22,8 @@ from memfactory_core.tasks.spoken import (
     states_nothing,
 )
 from memfactory_core.text import STOP_WORDS, words
-from memfactory_core.trace import holds
-from memfactory_core.types import Completion, Memory, Seed
+from memfactory_core.trace import holds, words_line
+from memfactory_core.types import Action, Completion, Memory, Op, Seed
 
 Strategy = Literal["overlap", "everything", "nothing", "first", "last", "random", "clairvoyant"]
 
@@ -30,10 +31,15 @@ Strategy = Literal["overlap", "everything", "nothing", "first", "last", "random"
 class ScriptedSampler(Sampler):
     """Writes by a fixed strategy and reads as well as a program can."""
 
-    def __init__(self, strategy: Strategy, seed: int) -> None:
+    def __init__(self, strategy: Strategy, seed: int, dialect: Dialect | None = None) -> None:
         self.strategy = strategy
         self.own_seed = seed
         self.random = random.Random(seed)
+        self.dialect = dialect or Quoted()
+
+    def dialect_of(self, role: str) -> Dialect:
+        """The dialect in which it writes, whatever the role."""
+        return self.dialect
 
     def seed(self, seed: int) -> None:
         """The random strategy draws anew; its own seed goes on telling it from others."""
@@ -53,17 +59,27 @@ class ScriptedSampler(Sampler):
         return [Completion(text=self._respond(ask)) for ask in asks]
 
     def _respond(self, ask: Ask) -> str:
+        dialect = self.dialect_of(ask.role)
         if ask.role == "answer":
             said = self._answer(ask)
-            return self._cite(ask, said) if ask.facts.get("cites") else said
+            told = dialect.write_answer(said)
+            return (
+                dialect.write_citations(self._cited(ask, said), told)
+                if ask.facts.get("cites")
+                else told
+            )
         if ask.role == "update":
             return self._rewrite(ask)
-        if ask.role == "manage":
-            return self._manage(ask)
+        if ask.role in ("manage", "merge"):
+            merging = ask.role == "merge"
+            op = self._merge(ask) if merging else self._manage(ask)
+            return dialect.write_operation(op, ask.facts["related"], merging)
         if ask.role == "rerank":
-            return self._choose(ask)
+            return dialect.write_choice(self._choose(ask))
+        if ask.role == "extract":
+            return dialect.write_facts(self._extract(ask))
         if ask.role == "search":
-            return self._search(ask)
+            return dialect.write_query(self._search(ask))
         if ask.role == "index":
             return " ".join(w for w in words(ask.facts["text"]) if w not in STOP_WORDS) or "-"
         raise ValueError(f"the scripted policy does not know the role {ask.role!r}")
@@ -104,15 +120,17 @@ class ScriptedSampler(Sampler):
             return fill(list(dict.fromkeys([*needed, *sentences])), budget)
         return fill(rank_by_overlap(sentences, ask.facts["question"]), budget)
 
-    def _manage(self, ask: Ask) -> str:
+    def _manage(self, ask: Ask) -> Op:
         """One operation: everything adds, nothing never does, first adds facts only, last also updates, random
         takes any operation on any memory; the others do what the sentence says."""
         text, related = ask.facts["fact"], ask.facts["related"]
         if self.strategy in ("everything", "nothing"):
-            return quoted.add(text) if self.strategy == "everything" else quoted.NOOP
+            return _operation("add" if self.strategy == "everything" else "noop", None, text)
         if self.strategy == "random":
             target = self.random.choice(related) if related else None
-            actions = ("add", "noop", "update", "delete") if target else ("add", "noop")
+            actions: tuple[Action, ...] = ("add", "noop")
+            if target:
+                actions = ("add", "noop", "update", "delete")
             return _operation(self.random.choice(actions), target, text)
         told, taken = read_fact(text), read_retraction(text)
         about = told.key if told else taken
@@ -123,8 +141,38 @@ class ScriptedSampler(Sampler):
         deletes = target is not None and self.strategy not in ("first", "last")
         return _operation("delete" if deletes else "noop", target, text)
 
-    def _choose(self, ask: Ask) -> str:
-        """Quotes of the candidates to read: all, none, the first, the last, a random one, or the best."""
+    def _merge(self, ask: Ask) -> Op:
+        """One operation: random adds or merges into any memory, first, last, everything and nothing add; the others
+        merge what says something of the same thing."""
+        text, related = ask.facts["fact"], ask.facts["related"]
+        target: Memory | None = None
+        if self.strategy == "random":
+            target = self.random.choice([None, *related])
+        elif self.strategy in ("overlap", "clairvoyant"):
+            told = read_fact(text)
+            target = next(
+                (m for m in related if _is_about(m.text, told.key if told else None, text)), None
+            )
+        if target is None:
+            return _operation("add", None, text)
+        return _operation("update", target, f"{target.text} {text}")
+
+    def _extract(self, ask: Ask) -> list[str]:
+        """The sentences that are facts: everything, nothing, the first, the last, each by chance, or those that
+        state something. A topic is a sentence with the words that were said, which are the same here."""
+        told = split_sentences(ask.facts["observation"])
+        if self.strategy == "nothing":
+            told = []
+        elif self.strategy in ("first", "last"):
+            told = told[:1] if self.strategy == "first" else told[-1:]
+        elif self.strategy == "random":
+            told = [sentence for sentence in told if self.random.random() < 0.5]
+        elif self.strategy != "everything":
+            told = [sentence for sentence in told if not states_nothing(sentence)]
+        return [f"{one} | {one}" for one in told] if ask.facts.get("topics") else told
+
+    def _choose(self, ask: Ask) -> list[Memory]:
+        """The candidates to read: all, none, the first, the last, a random one, or the best."""
         candidates: list[Memory] = ask.facts["candidates"]
         if self.strategy in ("everything", "nothing"):
             chosen = candidates if self.strategy == "everything" else []
@@ -138,7 +186,7 @@ class ScriptedSampler(Sampler):
         else:
             best = rank_by_overlap([m.text for m in candidates], ask.facts["question"])[0]
             chosen = [m for m in candidates if m.text == best][:1]
-        return " ".join(quoted.quote(memory.text, memory.id) for memory in chosen)
+        return chosen
 
     def _search(self, ask: Ask) -> str:
         """A query: nothing never looks, random does by chance, clairvoyant where something is needed; all search for
@@ -149,18 +197,12 @@ class ScriptedSampler(Sampler):
         if self.strategy == "clairvoyant":
             asked = ask.facts["question"]
             looks = any(q.evidence for q in ask.example.questions if q.question == asked)
-        return f"SEARCH {ask.facts['question']}" if looks else NONE
+        return ask.facts["question"] if looks else ""
 
-    def _cite(self, ask: Ask, said: str) -> str:
-        """The answer behind the ids of the memories in which it stands."""
-        told = f" {' '.join(words(said))} "
-        cited = [
-            m
-            for m in ask.facts["memories"]
-            if told.strip() and told in f" {' '.join(words(m.text))} "
-        ]
-        named = " ".join(f"#{memory.id}" for memory in cited) or NONE
-        return f"{CITED} {named}\n{ANSWER} {said}"
+    def _cited(self, ask: Ask, said: str) -> list[Memory]:
+        """The memories in which the answer stands."""
+        told = words_line(said)
+        return [m for m in ask.facts["memories"] if told and told in words_line(m.text)]
 
 
 def _is_about(memory: str, about: tuple[str, str] | None, text: str) -> bool:
@@ -169,12 +211,12 @@ def _is_about(memory: str, about: tuple[str, str] | None, text: str) -> bool:
     return fact.key == about if fact and about else same_subject(memory, text)
 
 
-def _operation(action: str, target: Memory | None, text: str) -> str:
-    if action == "add" or action == "noop" or target is None:
-        return quoted.add(text) if action == "add" else quoted.NOOP
-    if action == "update":
-        return quoted.update(target.text, target.id, text)
-    return quoted.delete(target.text, target.id)
+def _operation(action: Action, target: Memory | None, text: str) -> Op:
+    if action == "add":
+        return Op(action="add", text=text)
+    if action == "noop" or target is None:
+        return Op(action="noop")
+    return Op(action=action, memory_id=target.id, text=text if action == "update" else None)
 
 
 def rank_by_overlap(sentences: Sequence[str], question: str) -> list[str]:
@@ -210,4 +252,4 @@ class Scripted(Policy, kind="scripted"):
 
     def load(self, weights: Path | None = None) -> ScriptedSampler:
         """The strategy, ready to answer; there are no weights."""
-        return ScriptedSampler(self.strategy, self.seed)
+        return ScriptedSampler(self.strategy, self.seed, self.dialect)

@@ -84,7 +84,9 @@ class Tiny(Policy, kind="tiny"):
 
     trainable: ClassVar[bool] = True
     small_language: ClassVar[bool] = True
-    not_learned: ClassVar[tuple[str, ...]] = ("index", "search", "cite", "judge")
+    not_learned: ClassVar[tuple[str, ...]] = (
+        "extract", "merge", "index", "search", "cite", "judge",
+    )  # fmt: skip
     seed: Seed | None = None
     """Seed of the sampling where one talks to it; none means a different one each time. Runs draw by their own
     seed."""

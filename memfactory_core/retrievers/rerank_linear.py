@@ -65,15 +65,15 @@ class Weights:
         start = np.array(START if features else (0.0,) * len(FEATURES), dtype=np.float32)
         return cls(query, memory, start)
 
-    def map(self, candidates: Candidates) -> tuple[np.ndarray, np.ndarray]:
-        """q' (D,) and m' (K, D)."""
-        query = candidates.query + self.query @ candidates.query
-        return query, candidates.memories + candidates.memories @ self.memory.T
+    def look(self, query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """q' (D,), and the vector whose product with a memory is q'.m' (D,): no memory needs to be mapped."""
+        mapped = query + self.query @ query
+        return mapped, mapped + self.memory.T @ mapped
 
     def scores(self, candidates: Candidates) -> np.ndarray:
         """The score of each candidate, (K,)."""
-        query, memories = self.map(candidates)
-        return memories @ query + candidates.features @ self.features
+        _, towards = self.look(candidates.query)
+        return candidates.memories @ towards + candidates.features @ self.features
 
     def save(self, path: Path) -> None:
         """Writes the weights as safetensors."""

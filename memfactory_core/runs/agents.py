@@ -11,11 +11,17 @@ from memfactory_core import config as configuration
 from memfactory_core.config import RunConfig
 from memfactory_core.errors import ConfigError, MemFactoryError
 from memfactory_core.runs import database
-from memfactory_core.runs.weights import role_weights, start_weights, trained_policy
+from memfactory_core.runs.weights import (
+    TRAINS,
+    imitated_weights,
+    role_weights,
+    start_weights,
+    trained_policy,
+)
 
 PRESET_POLICIES = ("tiny", "scripted")
 """Policies of recipes that can be talked to at once; the others load a model of gigabytes first."""
-MODES = ("train", "evaluate")
+MODES = ("train", "imitate", "evaluate")
 """Modes of runs that have a policy of their own."""
 
 
@@ -62,8 +68,11 @@ def list_agents(engine: Engine) -> list[tuple[str, str]]:
     return named + presets
 
 
-def find_agent(engine: Engine, agent_id: str, before: bool = False) -> Agent:
-    """The agent of an id; with `before` as it was before its training. MemFactoryError says what is missing."""
+def find_agent(
+    engine: Engine, agent_id: str, before: bool = False, untrained: bool = False
+) -> Agent:
+    """The agent of an id; `before` its training, which imitation may come before, or `untrained`. MemFactoryError says
+    what is missing."""
     source, _, name = (agent_id or "").partition(":")
     if source == "recipe":
         config = configuration.load(name)
@@ -72,10 +81,13 @@ def find_agent(engine: Engine, agent_id: str, before: bool = False) -> Agent:
         raise ConfigError("this agent is gone: choose another one")
     run = database.get_run(engine, name)
     config = configuration.build(run.settings, f"run {run.id}")
-    trained = None if before else trained_policy(run, config)
+    folder = Path(run.folder)
+    trained = None if before or untrained else trained_policy(run, config)
     weights = trained or start_weights(engine, config)
-    when = "after training" if trained else "before training" if config.mode == "train" else ""
+    if before and config.mode == "train":
+        weights = imitated_weights(folder, config) or weights
+    when = "after training" if trained else "before training" if config.mode in TRAINS else ""
     return Agent(
-        f"{run.name}{', ' if when else ''}{when}", config, weights, role_weights(engine, config),
-        agent_id, config.mode == "train",
+        f"{run.name}{', ' if when else ''}{when}", config, weights, role_weights(engine, config, folder),
+        agent_id, config.mode in TRAINS,
     )  # fmt: skip

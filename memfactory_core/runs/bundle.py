@@ -35,7 +35,10 @@ LONGEST_EPISODES = 2_000_000_000
 DENSEST = 1000
 """Bytes that a packed byte may become; real episodes stay below 60."""
 LONGEST_WEIGHTS = 500_000_000_000
-Phase = Literal["before/greedy", "before/sampled", "train", "after/greedy", "after/sampled"]
+Phase = Literal[
+    "untrained/greedy", "untrained/sampled", "before/greedy", "before/sampled", "train",
+    "after/greedy", "after/sampled",
+]  # fmt: skip
 PHASES: tuple[str, ...] = get_args(Phase)
 
 _Text = Annotated[str, Field(max_length=4000)]
@@ -59,7 +62,9 @@ class Figures(Outside):
     n: int
 
 
-Results = dict[Literal["before", "after"], dict[Annotated[str, Field(max_length=300)], Figures]]
+Results = dict[
+    Literal["untrained", "before", "after"], dict[Annotated[str, Field(max_length=300)], Figures]
+]
 Points = list[tuple[Annotated[str, Field(min_length=1, max_length=200)], _Step, float]]
 Line = tuple[Phase, _Step, dict[str, Any]]
 POINTS, LINE, RESULTS = TypeAdapter(Points), TypeAdapter(Line), TypeAdapter(Results)
@@ -78,6 +83,7 @@ class JudgeRecord(Outside):
 
     model: _Text
     host: _Text
+    untrained: Judged | None = None
     before: Judged | None = None
     after: Judged | None = None
 
@@ -90,6 +96,13 @@ class ModelRecord(Outside):
     licence: _Text = ""
     manifest: _Text | None = None
     sha256: dict[_Text, _Text] = {}
+
+
+class ImitationRecord(Outside):
+    """What the gate after imitation found."""
+
+    passed: bool
+    line: _Text
 
 
 class Measured(Outside):
@@ -109,7 +122,7 @@ class RunRow(Outside):
 
     id: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     name: Annotated[str, Field(min_length=1, max_length=80)]
-    mode: Literal["train", "evaluate", "retrieve", "rerank"]
+    mode: Literal["train", "imitate", "evaluate", "retrieve", "rerank"]
     state: Annotated[str, Field(max_length=20)]
     reason: _Text = ""
     config: Annotated[str, Field(max_length=LONGEST_RECORD)]
@@ -141,6 +154,7 @@ class Record(Outside):
     models: dict[_Text, ModelRecord] = {}
     judge: JudgeRecord | None = None
     measured: Measured | None = None
+    imitation: ImitationRecord | None = None
 
 
 class Bundle:

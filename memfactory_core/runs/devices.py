@@ -55,7 +55,9 @@ def list_gpus() -> list[str]:
 def needed_device(config: RunConfig) -> str:
     """ "cuda" for a run that uses a GPU where there is one, else "cpu"."""
     there = any(device.startswith("cuda") for device in count_slots())
-    uses = config.mode == "train" or (config.mode == "evaluate" and loads_models(config))
+    uses = config.mode in ("train", "imitate") or (
+        config.mode == "evaluate" and loads_models(config)
+    )
     return "cuda" if there and uses else "cpu"
 
 

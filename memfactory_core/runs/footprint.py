@@ -82,7 +82,7 @@ def foresee(engine: Engine, config: RunConfig) -> Footprint:
     like = _find_like(engine, config)
     size, told = _episode_size(engine, [run for run in like if _same(run, config, "paradigm")])
     trained: dict[str, Any] = {"checkpoints": 0}
-    if config.mode == "train":
+    if config.mode in ("train", "imitate"):
         one = _checkpoint_size(config, like)
         trained = {"checkpoints": count_checkpoints(config), "checkpoint_bytes": one}
         trained |= {"weight_bytes": (one or 0) // TRAINED}
@@ -91,11 +91,11 @@ def foresee(engine: Engine, config: RunConfig) -> Footprint:
 
 def count_episodes(config: RunConfig) -> int:
     """Episodes that a run with these settings keeps."""
-    if config.mode not in ("train", "evaluate"):
+    if config.mode not in ("train", "imitate", "evaluate"):
         return 0
     measured = config.evaluation.examples * (1 + config.evaluation.samples)
-    if config.mode == "evaluate":
-        return measured
+    if config.mode != "train":
+        return measured * (1 if config.mode == "evaluate" else 2)
     settings, retention = config.training, config.retention
     groups = min(settings.groups, max(1, retention.episodes // settings.group_size))
     steps = settings.steps // retention.every
@@ -104,11 +104,13 @@ def count_episodes(config: RunConfig) -> int:
         keeps_step(retention.every, end, settings.steps) and end % retention.every != 0
         for end in ends
     )
-    return 2 * measured + steps * groups * settings.group_size
+    return (3 if config.imitates else 2) * measured + steps * groups * settings.group_size
 
 
 def count_checkpoints(config: RunConfig) -> int:
     """Checkpoints that lie on the disk at the end."""
+    if config.mode == "imitate":
+        return min(2, config.imitation.steps // config.imitation.save_every)
     made = config.training.steps // config.training.save_every
     return min(made, config.retention.checkpoints + config.retention.best)
 

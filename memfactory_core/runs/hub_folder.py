@@ -159,7 +159,7 @@ def _card(run: Run, config: RunConfig, record: Mapping[str, Any], folder: Path) 
 def _results(run: Run, config: RunConfig) -> Iterator[str]:
     """A table of the scores with their intervals."""
     summary, shown = run.summary, Shown(config.reward)
-    whens = [when for when in ("before", "after") if summary.get(when)]
+    whens = [when for when in ("untrained", "before", "after") if summary.get(when)]
     paths = dict.fromkeys(path for when in whens for path in summary[when] if SHOWN.fullmatch(path))
     if not paths:
         yield "None: the run was not measured."

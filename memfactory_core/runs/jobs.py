@@ -21,6 +21,7 @@ from memfactory_core.errors import ConfigError, RunError
 from memfactory_core.models.place import VARIABLE as MODELS
 from memfactory_core.models.place import models_folder
 from memfactory_core.runs import database, process, queue
+from memfactory_core.runs.checks import refuse_start, require_files
 from memfactory_core.runs.devices import needed_device
 from memfactory_core.runs.ending import conclude, is_supervised, read_ending
 from memfactory_core.runs.lease import Lease, LeaseLost
@@ -30,7 +31,6 @@ from memfactory_core.runs.process import STARTING, alive
 from memfactory_core.runs.supervisor import FLAG, GRACE, GRACE_OF_SIGTERM
 from memfactory_core.runs.supervisor import SAVING as SAVING_FLAG
 from memfactory_core.runs.tables import ACTIVE, STARTABLE, WORKING, Run
-from memfactory_core.tasks.data_file import unreadable
 
 SILENT_AFTER = 60.0
 """Seconds after which a run that was made and never started is called lost."""
@@ -69,9 +69,23 @@ def create(engine: Engine, config: RunConfig) -> Run:
     run = Run(
         id=run_id, name=config.name, mode=config.mode, state="queued", folder=str(folder),
         config=json.dumps(record["config"]), created=created, token=secrets.token_hex(8),
-        steps={"train": config.training.steps, "rerank": config.reranking.steps}.get(config.mode, 0),
+        steps=_count_steps(config),
     )  # fmt: skip
     return database.add_run(engine, run)
+
+
+def begin(engine: Engine, config: RunConfig) -> Run:
+    """A new run with this configuration, started. ConfigError or RunError where something that it needs is not here;
+    no run is left then."""
+    refuse_start(engine, config)
+    return start(engine, create(engine, config))
+
+
+def _count_steps(config: RunConfig) -> int:
+    counts = {
+        "train": config.training.steps, "imitate": config.imitation.steps, "rerank": config.reranking.steps,
+    }  # fmt: skip
+    return counts.get(config.mode, 0)
 
 
 def start(engine: Engine, run: Run) -> Run:
@@ -80,9 +94,7 @@ def start(engine: Engine, run: Run) -> Run:
     data file or a model is not there; the run has then failed."""
     config = build(run.settings, f"run {run.id}")
     try:
-        for name in dict.fromkeys([*config.task.files(), *config.held_out.files()]):
-            if not name or not Path(name).is_file():
-                raise unreadable(name)
+        require_files(config)
         used_models(config)
     except ConfigError as error:
         failed = {"state": "failed", "reason": str(error), "ended": database.now()}

@@ -73,6 +73,6 @@ def add_judge(folder: Path, when: str, judge: Judging) -> None:
     write_json(folder / "run.json", values)
 
 
-def add_measured(folder: Path, measured: dict[str, Any]) -> None:
-    """Says what the run is measured on."""
-    write_json(folder / "run.json", read(folder) | {"measured": measured})
+def add(folder: Path, values: dict[str, Any]) -> None:
+    """Adds values, such as what the run is measured on."""
+    write_json(folder / "run.json", read(folder) | values)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, insert, update
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from memfactory_core.explain.causes import Finding, explain, primary
 from memfactory_core.explain.diagnosis import tally
@@ -30,6 +30,8 @@ Rows = dict[type[Table], list[dict[str, Any]]]
 """Rows by the table that they go to."""
 TALLIED = ("run_id", "phase", "step", "name")
 """What names a count."""
+IMITATION = "imitation/"
+"""How the names of the curves of imitation begin; its steps are counted by themselves."""
 AT_ONCE = 64
 """Episodes that are unpacked at a time."""
 
@@ -132,7 +134,11 @@ def forget_episodes(engine: Engine, run_id: str, phase: str, after_step: int = -
         later_tally = [TallyRow.phase == phase, TallyRow.step > after_step]
         connection.execute(delete(TallyRow).where(TallyRow.run_id == run_id, *later_tally))
         if phase == "train":
-            later = [Metric.run_id == run_id, Metric.step > after_step]
+            later = [
+                Metric.run_id == run_id,
+                Metric.step > after_step,
+                col(Metric.name).not_like(f"{IMITATION}%"),
+            ]
             connection.execute(delete(Metric).where(*later))
 
     write(engine, take_out)

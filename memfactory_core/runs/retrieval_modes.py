@@ -3,8 +3,10 @@ arXiv 2503.08026) beside the untrained ones. Results are named retriever/categor
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from memfactory_core.config import RunConfig
 from memfactory_core.errors import ConfigError
@@ -14,8 +16,33 @@ from memfactory_core.scoring.retrieval import compare_retrievers
 from memfactory_core.scoring.split import training_examples
 from memfactory_core.types import Example
 
+if TYPE_CHECKING:
+    from memfactory_core.runs.worker import Work
+
 OnStep = Callable[[int, dict[str, float]], None]
 Results = dict[str, dict[str, float]]
+
+
+def carry_out(work: Work, held_out: list[Example]) -> None:
+    """The whole of a run in one of these modes."""
+    config = work.config
+    work.enter("comparing retrievers" if config.mode == "retrieve" else "training")
+    if config.mode == "retrieve":
+        work.results["after"] = compare(config, held_out)
+    else:
+        every = max(1, config.reranking.steps // 200)
+        recent: list[float] = []
+
+        def on_step(step: int, values: dict[str, float]) -> None:
+            recent.append(values["useful"])
+            if step % every == 0:
+                work.keep_metrics(step, {"useful": sum(recent) / len(recent)})
+                work.update(step=step)
+                recent.clear()
+
+        before, after = rerank(config, held_out, work.folder, on_step)
+        work.results |= {"before": before, "after": after}
+    work.update(results=json.dumps(work.results))
 
 
 def compare(config: RunConfig, examples: list[Example]) -> Results:

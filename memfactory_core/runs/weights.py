@@ -13,12 +13,17 @@ from sqlalchemy import Engine
 
 from memfactory_core.config import RunConfig, build
 from memfactory_core.errors import PolicyError, RunError
+from memfactory_core.policies.roles import START
 from memfactory_core.runs import database
 from memfactory_core.runs.disk import write_json
 from memfactory_core.runs.tables import Run
 
 SEAL = "files.json"
 """The file of a checkpoint that says which other files it has, and their length in bytes."""
+TRAINS = ("train", "imitate")
+"""The modes that end with weights of a policy."""
+STAGE = "imitation"
+"""The folder of the imitation that comes before a training."""
 LONGEST_HEADER = 100_000_000
 """Bytes of a safetensors file's header, the limit of the format."""
 
@@ -38,6 +43,17 @@ def final_weights(folder: Path) -> Path | None:
     """The folder of the weights that a run ended with, or None where it has none."""
     end = folder / "policy"
     return end if any(end.glob("*.safetensors")) else None
+
+
+def imitation_folder(folder: Path, config: RunConfig) -> Path:
+    """Where in a run's folder the checkpoints and the weights of imitation lie: a stage has a place of its own, a run
+    that does nothing else has its folder."""
+    return folder if config.mode == "imitate" else folder / STAGE
+
+
+def imitated_weights(folder: Path, config: RunConfig) -> Path | None:
+    """The folder of the weights that a run's imitation ended with, or None where it has not."""
+    return final_weights(imitation_folder(folder, config)) if config.imitates else None
 
 
 def tidy(folder: Path) -> list[str]:
@@ -156,7 +172,7 @@ def written_checkpoints(folder: Path) -> dict[int, Path]:
 def trained_policy(run: Run, config: RunConfig, step: int | None = None) -> Path | None:
     """The folder of the weights that a run ended with, or had at the checkpoint of `step`; None where it did
     not train. RunError where they are missing."""
-    if config.mode != "train":
+    if config.mode not in TRAINS:
         return None
     folder = Path(run.folder)
     if step is not None:
@@ -176,7 +192,10 @@ def start_weights(engine: Engine, config: RunConfig) -> Path | None:
     if config.weights is None:
         return None
     other = database.get_run(engine, config.weights)
-    return trained_policy(other, build(other.settings, f"run {other.id}"), config.weights_step)
+    started = build(other.settings, f"run {other.id}")
+    if config.weights_step == 0:
+        return start_weights(engine, started)
+    return trained_policy(other, started, config.weights_step)
 
 
 def ancestors(engine: Engine, config: RunConfig) -> list[RunConfig]:
@@ -191,13 +210,26 @@ def ancestors(engine: Engine, config: RunConfig) -> list[RunConfig]:
     return found
 
 
-def role_weights(engine: Engine, config: RunConfig) -> Path | None:
-    """The folder that a role's policy "start" stands for: what the training starts from. An evaluation of trained
-    weights keeps the partner that they were trained beside."""
-    while config.mode != "train" and config.weights is not None:
+def role_weights(engine: Engine, config: RunConfig, folder: Path | None) -> Path | None:
+    """The folder that a role's policy "start" stands for: what the training of the run in `folder` starts from, which
+    is what imitation ended with where there was one. An evaluation of trained weights keeps the partner that they
+    were trained beside. No folder: the run is not made yet. RunError where the weights are not here."""
+    while config.mode not in TRAINS and config.weights is not None:
         other = database.get_run(engine, config.weights)
-        config = build(other.settings, f"run {other.id}")
-    return start_weights(engine, config)
+        config, folder = build(other.settings, f"run {other.id}"), Path(other.folder)
+    imitated = imitated_weights(folder, config) if folder else None
+    if (
+        folder is not None
+        and imitated is None
+        and config.imitates
+        and START in config.roles.values()
+        and final_weights(folder)
+    ):
+        raise RunError(
+            f"{folder / STAGE / 'policy'} is not here: roles of this run are played by the weights that its imitation "
+            "ended with"
+        )
+    return imitated or start_weights(engine, config)
 
 
 def _checkpoint(run_id: str, kept: dict[int, Path], step: int) -> Path:

@@ -20,7 +20,16 @@ from memfactory_core.config import build
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.policies.language_model import LanguageModelSampler
 from memfactory_core.policies.roles import RoleSampler
-from memfactory_core.runs import database, disk, jobs, record, recording, retention
+from memfactory_core.runs import (
+    database,
+    disk,
+    imitating,
+    jobs,
+    record,
+    recording,
+    retention,
+    retrieval_modes,
+)
 from memfactory_core.runs.ending import LAST_WORD, cause_in_words
 from memfactory_core.runs.interrupt import Stopped, Terminated, terminable
 from memfactory_core.runs.lease import LeaseLost
@@ -29,6 +38,7 @@ from memfactory_core.runs.supervisor import FLAG, SAVING
 from memfactory_core.runs.tables import STARTABLE, Run
 from memfactory_core.runs.weights import (
     ancestors,
+    imitated_weights,
     last_checkpoint,
     require_finite,
     role_weights,
@@ -66,7 +76,7 @@ class Work:
         the run has another worker; nothing is written then."""
         lease = jobs.claim(self.engine, self.run.id, self.token)
         self.engine = self.engine.execution_options(lease=lease, patience=PATIENCE, say=self.say)
-        self._update(heartbeat=database.now())
+        self.update(heartbeat=database.now())
         finished = threading.Event()
         heart = threading.Thread(target=self._beat, args=(finished,), daemon=True)
         heart.start()
@@ -97,9 +107,9 @@ class Work:
         reason = "; ".join([*self.notes, *([reason] if reason else [])])
         unheard = state == "failed"
         try:
-            self._update(phase=self.run.phase)  # the flag is only taken down by whom it was for
+            self.update(phase=self.run.phase)  # the flag is only taken down by whom it was for
             (self.folder / FLAG).unlink(missing_ok=True)
-            self._update(state=state, reason=reason, ended=database.now(), eta=None)
+            self.update(state=state, reason=reason, ended=database.now(), eta=None)
         except LeaseLost as error:
             self.say(f"{error}; leaving")
             return
@@ -114,10 +124,10 @@ class Work:
         add = partial(record.add_versions, self.folder, self.config)
         database.patiently(self.engine, add)
         if self.config.mode in ("retrieve", "rerank"):
-            self._retrieve()
+            retrieval_modes.carry_out(self, self._held_out())
             return
         held_out = self._held_out()  # before anything slow: an overlap ends the run here
-        self._phase("loading the policy")
+        self.enter("loading the policy")
         transformers_logging.disable_progress_bar()
         self.notes = tidy(self.folder)
         for note in self.notes:
@@ -125,54 +135,46 @@ class Work:
         checkpoint = last_checkpoint(self.folder)
         policy = self.folder / "policy"  # is there once the training has ended
         trained = self.config.mode == "train" and policy.exists()
-        start = start_weights(self.engine, self.config)
-        sampler = self.config.load_policies(
-            policy if trained else start, role_weights(self.engine, self.config)
-        )
-        self.judge = self.judge or sampler.judge
-        if hasattr(sampler.own, "model"):
-            require_finite(sampler.own.model)
+        imitated = imitated_weights(self.folder, self.config)
+        start = imitated or start_weights(self.engine, self.config)
+        sampler = self._load(policy if trained else start)
         if self.config.mode == "evaluate":
-            self._evaluate("after", sampler, held_out, 0)
+            self.evaluate("after", sampler, held_out, 0)
             return
         if not isinstance(sampler.own, LanguageModelSampler):
             raise RunError(f"the policy {self.config.policy.kind!r} cannot be trained")
+        if self.config.imitates:
+            self.results = self.run.summary
+            if imitated is None:
+                sampler = self._load(imitating.imitate(self, sampler, sampler.own, held_out))
+        if self.config.mode == "imitate":
+            self.evaluate("after", sampler, held_out, self.config.imitation.steps)
+            imitating.pass_gate(self, sampler, held_out)
+            return
         if checkpoint is None and not trained:
-            self._evaluate("before", sampler, held_out, 0)
+            self.evaluate("before", sampler, held_out, 0)
         else:
             self.results = self.run.summary
-        if not trained:
+        if self.config.imitates:
+            imitating.pass_gate(self, sampler, held_out)
+        if not trained and isinstance(sampler.own, LanguageModelSampler):
             self._train(sampler, sampler.own, checkpoint)
-        self._evaluate("after", sampler, held_out, self.config.training.steps)
+        self.evaluate("after", sampler, held_out, self.config.training.steps)
 
-    def _retrieve(self) -> None:
-        from memfactory_core.runs import retrieval_modes
-
-        self._phase("comparing retrievers" if self.config.mode == "retrieve" else "training")
-        held_out = self._held_out()
-        if self.config.mode == "retrieve":
-            self.results["after"] = retrieval_modes.compare(self.config, held_out)
-        else:
-            every = max(1, self.config.reranking.steps // 200)
-            recent: list[float] = []
-
-            def on_step(step: int, values: dict[str, float]) -> None:
-                recent.append(values["useful"])
-                if step % every == 0:
-                    self.keep_metrics(step, {"useful": sum(recent) / len(recent)})
-                    self._update(step=step)
-                    recent.clear()
-
-            before, after = retrieval_modes.rerank(self.config, held_out, self.folder, on_step)
-            self.results |= {"before": before, "after": after}
-        self._update(results=json.dumps(self.results))
+    def _load(self, weights: Path | None) -> RoleSampler:
+        start = role_weights(self.engine, self.config, self.folder)
+        sampler = self.config.load_policies(weights, start)
+        self.judge = self.judge or sampler.judge
+        if hasattr(sampler.own, "model"):
+            require_finite(sampler.own.model)
+        return sampler
 
     def _train(self, sampler: RoleSampler, own: LanguageModelSampler, resumed: Path | None) -> None:
         from memfactory_core.training.arguments import grpo_config
         from memfactory_core.training.trainer import MemoryGRPOTrainer
 
         config, settings = self.config, self.config.training
-        self._phase("training")
+        self.enter("training")
         import torch
         from transformers import PrinterCallback
 
@@ -194,15 +196,13 @@ class Work:
         try:
             trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
         except Stopped:
-            self._update(phase=jobs.SAVING)
-            with contextlib.suppress(OSError):  # so that nobody ends it meanwhile
-                (self.folder / FLAG).write_text(SAVING)
+            self.announce_saving()
             self.wait_for_room()
             trainer.keep_checkpoint()
             self.seal(trainer.state.global_step)
             raise
         part = self.folder / "policy.part"
-        self._update(heartbeat=database.now())
+        self.update(heartbeat=database.now())
         self.wait_for_room()
         trainer.save_model(str(part))
         # a pickle of the trainer's arguments, with this machine's paths: nobody reads it
@@ -210,8 +210,9 @@ class Work:
         part.rename(self.folder / "policy")
         own.model = trainer.accelerator.unwrap_model(trainer.model)
 
-    def _evaluate(self, when: str, sampler: Any, examples: list[Example], step: int) -> None:
-        self._phase(f"evaluating {when} training" if self.config.mode == "train" else "evaluating")
+    def evaluate(self, when: str, sampler: Any, examples: list[Example], step: int) -> None:
+        """Measures the policy, and keeps the episodes and the scores under `when`."""
+        self.enter(imitating.evaluation_phase(self.config, when))
 
         def keep(mode: str, episodes: list[Episode]) -> None:
             self.check_stop()
@@ -225,7 +226,7 @@ class Work:
         )  # fmt: skip
         self.results[when] = flat(summary)
         self._record_judge(when)
-        self._update(results=json.dumps(self.results))
+        self.update(results=json.dumps(self.results))
 
     def _record_judge(self, when: str) -> None:
         if self.judge:
@@ -237,9 +238,12 @@ class Work:
         trained = ancestors(self.engine, self.config)
         held_out = held_out_examples(self.config, *trained)
         measured = describe_held_out(self.config, held_out, *trained)
-        add = partial(record.add_measured, self.folder, measured)
-        database.patiently(self.engine, add)
+        self.add_to_record(measured=measured)
         return held_out
+
+    def add_to_record(self, **values: Any) -> None:
+        """Adds values to the run's run.json."""
+        database.patiently(self.engine, partial(record.add, self.folder, values))
 
     def _keep_training_episodes(self, step: int, episodes: list[Episode]) -> None:
         self.check_stop()
@@ -257,7 +261,21 @@ class Work:
         if done == 1 or step % 10 == 0:
             self.say(f"step {step}")
         left = (self.config.training.steps - step) * seconds / max(done, 1)
-        self._update(step=step, eta=left)
+        self.update(step=step, eta=left)
+
+    def announce_saving(self) -> None:
+        """Says that a checkpoint is being written before the run stops."""
+        self.update(phase=jobs.SAVING)
+        with contextlib.suppress(OSError):  # so that nobody ends it meanwhile
+            (self.folder / FLAG).write_text(SAVING)
+
+    def is_asked_to_stop(self) -> bool:
+        """Whether the user asked the run to stop. LeaseLost where the run is another's."""
+        try:
+            self.check_stop()
+        except Stopped:
+            return True
+        return False
 
     def check_stop(self) -> None:
         """Raises Stopped where the user asked for it, LeaseLost where the run is another's."""
@@ -290,10 +308,11 @@ class Work:
         needed = disk.size(kept) if kept else 0
         database.patiently(self.engine, lambda: disk.require_room(self.folder, needed))
 
-    def _phase(self, phase: str) -> None:
+    def enter(self, phase: str) -> None:
+        """Says what is being done from now on."""
         self.check_stop()
         self.say(phase)
-        self._update(phase=phase)
+        self.update(phase=phase)
 
     def _beat(self, finished: threading.Event) -> None:
         hasty = self.engine.execution_options(patience=0.0)
@@ -306,7 +325,8 @@ class Work:
             except database.Busy:
                 continue  # whoever works waits for the database, and says so
 
-    def _update(self, **changes: Any) -> None:
+    def update(self, **changes: Any) -> None:
+        """Writes columns of the run's row."""
         self.run = database.update_run(self.engine, self.run.id, **changes)
 
 

@@ -20,7 +20,7 @@ from memfactory_core.types import Example
 
 ALL = 2**62
 """More examples than any file holds."""
-LEARNING = ("train", "rerank")
+LEARNING = ("train", "imitate", "rerank")
 """The modes that learn from examples."""
 
 
@@ -35,6 +35,14 @@ def training_examples(config: RunConfig) -> list[Example]:
     if config.mode == "rerank" or not config.task.files():
         return learned
     return draw_rounds(learned, config.training.steps, config.training.groups, config.seed)
+
+
+def demonstrated_examples(config: RunConfig) -> list[Example]:
+    """The training examples that imitation demonstrates, at most `imitation.examples`."""
+    count = config.imitation.examples
+    if not config.task.files():
+        return config.task.examples(count, config.seed, "train")
+    return take(_learned(config), count, config.seed)
 
 
 def draw_rounds(examples: Sequence[Example], steps: int, groups: int, seed: int) -> list[Example]:
@@ -179,6 +187,8 @@ def _learned(config: RunConfig) -> list[Example]:
     count = settings.steps * settings.groups
     if config.mode == "rerank":
         count = config.reranking.examples
+    if config.mode == "imitate":
+        count = config.imitation.examples
     if config.evaluation.task or not config.task.files():
         return config.task.examples(count, config.seed, "train")
     learned, _ = split(config.task.examples(ALL, config.seed, "train"), config)

@@ -46,8 +46,8 @@ def generate(
     """One completion per prompt, in order. `temperature` 0 is greedy; otherwise the logits are divided by it,
     tokens less likely than `min_p` times the likeliest are cut off and the rest is drawn from as a
     distribution of its own. `go_on` is told the first completion's ids after each token and ends all where it says
-    False. ValueError for an empty prompt or for a conversation longer than the model has
-    positions."""
+    False. A completion ends where the model's positions end. ValueError for an empty prompt or for one that leaves no
+    position."""
     if not prompts:
         return []
     keys = [tuple(prompt) for prompt in prompts]
@@ -55,11 +55,12 @@ def generate(
     if min(map(len, unique)) == 0:
         raise ValueError("generate: a prompt is empty; start it with the <bos> token")
     longest, limit = max(map(len, unique)), model.config.max_position_embeddings
-    if longest + max_new_tokens > limit:
+    if longest >= limit:
         raise ValueError(
-            f"generate: {longest} prompt tokens and {max_new_tokens} new ones exceed the {limit}"
-            " positions of this model; shorten the memory or the text"
+            f"generate: a prompt of {longest} tokens leaves no room in the {limit} positions of this model; shorten "
+            "the memory or the text"
         )
+    max_new_tokens = min(max_new_tokens, limit - longest)
     reader = _Reader(model, list(unique), max_new_tokens)
     logits = reader.read_prompts()
     rows = torch.tensor([unique[key] for key in keys], device=logits.device)

@@ -13,6 +13,9 @@ from typing import Any
 
 import torch
 
+from memfactory_core.policies.packing import pack
+from memfactory_core.policies.shared_attention import shared_attention
+
 
 def kept_log_probs(
     logits_BCV: torch.Tensor, ids_BC: torch.Tensor, kept_BCK: torch.Tensor
@@ -60,6 +63,49 @@ def score_kept(
         if with_aux:
             aux.append(output.aux_loss)
     return torch.cat(logps), torch.cat(entropies), torch.stack(aux).mean() if aux else None
+
+
+def score_packed(
+    model: Any, inner: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, width: int, size: int
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Log-probabilities of the completions in the last `width` columns (B, width), 0 where they are padding, with
+    what rows have in common computed once, of `size` rows at once; and their entropies where the model's head gives
+    them. `model` carries TRL's fused head, `inner` is the transformers model in it."""
+    parts = [
+        _score_part(model, inner, ids_BT[i : i + size], mask_BT[i : i + size], width)
+        for i in range(0, len(ids_BT), size)
+    ]
+    logps, entropies = zip(*parts, strict=True)
+    return torch.cat(logps), None if entropies[0] is None else torch.cat(entropies)
+
+
+def _score_part(
+    model: Any, inner: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, width: int
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    rows = [ids[mask].tolist() for ids, mask in zip(ids_BT, mask_BT.bool(), strict=True)]
+    starts = mask_BT[:, :-width].sum(1).tolist()
+    # what comes after the last token is never asked
+    packed = pack([row[: max(1, len(row) - 1)] for row in rows], ids_BT.device)
+    scored, labels, cells = [], [], []
+    for index, (row, start) in enumerate(zip(rows, starts, strict=True)):
+        for column, token in enumerate(row[start:]):
+            scored.append(packed.places[index][start + column - 1])
+            labels.append(token)
+            cells.append((index, column))
+    some = bool(cells)
+    # rows of padding alone still pass through the model: every process makes the same calls
+    packed.scored = torch.tensor(scored or [0], device=ids_BT.device)
+    with shared_attention(inner):
+        output = model(
+            input_ids=packed.ids_1N, position_ids=packed.positions_1N, packed=packed, fused_lm_head=True,
+            shift_labels=torch.tensor([labels or [0]], device=ids_BT.device),
+        )  # fmt: skip
+    places = tuple(torch.tensor(cells or [(0, 0)], device=ids_BT.device).T)
+    blank_BC = output.log_probs.new_zeros(len(rows), width)
+    logps_BC = blank_BC.index_put(places, output.log_probs[0] * some)
+    if output.entropy is None:
+        return logps_BC, None
+    return logps_BC, blank_BC.index_put(places, output.entropy[0] * some)
 
 
 def importance_ratio(

@@ -52,10 +52,11 @@ class Learner:
         weights, rate = self.weights, self.settings.learning_rate / len(batch)
         pushes = []
         for candidates, drawn, noise, rewards in batch:
-            query, memories = weights.map(candidates)
+            query, _ = weights.look(candidates.query)
             push = self._push(weights.scores(candidates), drawn, noise, rewards - self._baseline)
+            pushed = push @ candidates.memories
             pushes.append(
-                (push @ memories, query, push @ candidates.memories, push @ candidates.features)
+                (pushed + weights.memory @ pushed, query, pushed, push @ candidates.features)
             )
         queries = np.stack([candidates.query for candidates, *_ in batch])
         to_query, mapped, to_memory, to_features = (

@@ -74,14 +74,57 @@ def _kept_ids(rows: Sequence[Row], completions_BC: torch.Tensor, pad_id: int) ->
 def by_length(pieces: Sequence[Piece]) -> list[Piece]:
     """The same rows in as many pieces of as many rows, sorted by length and without the columns that are padding
     in all rows of a piece."""
-    rows = [len(piece["prompt_mask"]) for piece in pieces]
-    whole = {
+    whole = _join(pieces)
+    lengths = whole["prompt_mask"].sum(1) + whole["completion_mask"].sum(1)
+    order = torch.argsort(lengths, stable=True)
+    return _divide(whole, order, [len(piece["prompt_mask"]) for piece in pieces])
+
+
+def by_beginning(pieces: Sequence[Piece]) -> list[Piece]:
+    """The same rows in as many pieces, rows with the same beginning together, cut so that each piece has about as
+    many tokens of which none are its other rows' too."""
+    whole = _join(pieces)
+    prompts = zip(whole["prompt_ids"], whole["prompt_mask"].bool(), strict=True)
+    keys = [ids[mask].tolist() for ids, mask in prompts]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    said = whole["completion_mask"].sum(1).tolist()
+    fresh = [len(keys[order[0]]) + said[order[0]]]
+    for before, row in zip(order, order[1:], strict=False):
+        fresh.append(len(keys[row]) - _count_common(keys[before], keys[row]) + said[row])
+    counts = _cut_evenly(fresh, len(pieces))
+    return _divide(whole, torch.tensor(order, device=whole["prompt_ids"].device), counts)
+
+
+def _count_common(one: list[int], other: list[int]) -> int:
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _cut_evenly(costs: Sequence[int], parts: int) -> list[int]:
+    """How many of the costs, in their order, each part gets, at least one: the sums are about equal, and a part
+    rather begins with a large one (a beginning that the rows after it share)."""
+    counts, taken, left = [], 0, float(sum(costs))
+    for part in range(parts, 0, -1):
+        most = len(costs) - taken - (part - 1)
+        count, total = 1, float(costs[taken])
+        while count < most and (part == 1 or total + costs[taken + count] / 2 <= left / part):
+            total += costs[taken + count]
+            count += 1
+        counts.append(count)
+        taken += count
+        left -= total
+    return counts
+
+
+def _join(pieces: Sequence[Piece]) -> Piece:
+    return {
         name: torch.cat([piece[name] for piece in pieces]) if _has_rows(value) else value
         for name, value in pieces[0].items()
     }
-    lengths = whole["prompt_mask"].sum(1) + whole["completion_mask"].sum(1)
-    order = torch.argsort(lengths, stable=True)
-    parts = torch.split(order, rows)
+
+
+def _divide(whole: Piece, order: torch.Tensor, counts: list[int]) -> list[Piece]:
+    parts = torch.split(order, counts)
     return [_trim({n: v[part] if _has_rows(v) else v for n, v in whole.items()}) for part in parts]
 
 

@@ -18,8 +18,10 @@ Before TRL takes them, the pieces of a batch are sorted by length (`rows.py`).
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import partial
+from contextlib import nullcontext
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +37,13 @@ from memfactory_core.errors import RunError
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies.language_model import Generated, LanguageModelSampler
 from memfactory_core.policies.roles import Complete, RoleSampler
+from memfactory_core.policies.shared_attention import shared_attention, without_adapters
 from memfactory_core.rewards import Weights, score_all
 from memfactory_core.trace import Episode
 from memfactory_core.training import generators
 from memfactory_core.training.advantages import Row, equal_groups, to_rows, with_advantages
-from memfactory_core.training.log_probs import importance_ratio, score_kept
-from memfactory_core.training.rows import by_length, to_tensors
+from memfactory_core.training.log_probs import importance_ratio, score_kept, score_packed
+from memfactory_core.training.rows import by_beginning, by_length, to_tensors
 from memfactory_core.types import Completion, Example
 
 DRAWS = "draws-{}.pt"
@@ -90,6 +93,18 @@ class MemoryGRPOTrainer(GRPOTrainer):
             processing_class=self.sampler.tokenizer,
             **options,
         )
+
+    @cached_property
+    def shares(self) -> bool:
+        """Whether what rows have in common is computed once: exact for the model, and its weights lie here whole."""
+        split = self.is_deepspeed_enabled or self.is_fsdp_enabled or self.use_vllm
+        return not split and self.sampler.shares
+
+    def training_step(self, *inputs: Any) -> torch.Tensor:
+        """TRL's; checkpointed activations are computed again in the backward pass, with the attention of the first."""
+        shared = shared_attention(without_adapters(self.sampler.model))
+        with shared if self.shares else nullcontext():
+            return super().training_step(*inputs)
 
     def keep_checkpoint(self) -> None:
         """Saves the last finished step, from which a run that is stopped now can be resumed: its generators go back
@@ -148,7 +163,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
         inputs = super()._prepare_inputs(generation_batch)
         if self._buffered_inputs is before:
             return inputs
-        self._buffered_inputs = by_length(self._buffered_inputs)
+        self._buffered_inputs = (by_beginning if self.shares else by_length)(self._buffered_inputs)
         return self._buffered_inputs[self._step % self.args.steps_per_generation]
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -185,13 +200,12 @@ class MemoryGRPOTrainer(GRPOTrainer):
         without a way of its own generates through TRL, and only here: evaluations are greedy too, which TRL's
         sampling is not."""
         own: Complete = self.sampler.complete
-        if type(self.sampler) is LanguageModelSampler:
+        if type(self.sampler) is LanguageModelSampler and not self.shares:
             own = partial(self.sampler.complete_by, self._generate_by_trl)
         return self.players.complete_by(own, asks, temperature)
 
     def _batch(self, rows: list[Row]) -> dict[str, Any]:
-        device = self.accelerator.device
-        pieces = self.args.steps_per_generation
+        device, pieces = self.accelerator.device, self.args.steps_per_generation
         needed = max(pieces, -(-len(rows) // pieces) * pieces)
         recorded = all(turn.completion.logprobs is not None for turn, _ in rows)
         here = torch.tensor([needed, len(rows), recorded], device=device)
@@ -264,10 +278,17 @@ class MemoryGRPOTrainer(GRPOTrainer):
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
         """TRL's one place where a model gives log-probs, for the loss, the old policy and the reference alike.
         Overridden because TRL's loss takes no others: replacing `compute_loss` instead would mean a copy of its
-        ratio, clip, KL and metrics. Where nothing was cut off it stays TRL's own, with its fused head; else the
-        kept ids of the piece at hand decide (which that signature cannot carry)."""
+        ratio, clip, KL and metrics. Where the draw was cut the kept ids of the piece at hand decide (which that
+        signature cannot carry); else it is TRL's fused head, over packed rows where that is exact."""
         kept_BCK = self._piece.get("kept_ids")
-        if kept_BCK is None:
+        if kept_BCK is None and self.shares:
+            inner = without_adapters(self.accelerator.unwrap_model(model))
+            with self.accelerator.autocast():
+                logps, entropies = score_packed(
+                    model, inner, input_ids, attention_mask, logits_to_keep, batch_size or len(input_ids)
+                )  # fmt: skip
+            aux = None
+        elif kept_BCK is None:
             logps, entropies, aux = super()._get_per_token_logps_and_entropies(
                 model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy,
                 compute_aux_loss, **inputs,
@@ -303,9 +324,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
         return loss
 
     def _check_groups(self, episodes: Sequence[Episode]) -> None:
-        sizes: dict[str, int] = {}
-        for episode in episodes:
-            sizes[episode.group_id] = sizes.get(episode.group_id, 0) + 1
+        sizes = dict(Counter(episode.group_id for episode in episodes))
         if set(sizes.values()) != {self.num_generations} and self.model.training:
             raise ValueError(
                 f"groups were split between processes ({sizes}): choose training.groups as a multiple "
@@ -323,8 +342,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
         for name, numbers in values.items():
             if numbers:
                 self._metrics[mode][name].append(statistics.fmean(numbers))
-        groups = len({episode.group_id for episode in episodes})
-        self._metrics[mode]["equal_groups"].append(equal / groups)
+        self._metrics[mode]["equal_groups"].append(equal / len({e.group_id for e in episodes}))
 
 
 def _no_reward(**_: Any) -> list[float | None]:

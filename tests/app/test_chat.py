@@ -70,7 +70,10 @@ def test_six_turns_and_the_bank_beside_them(manager: LiveTalk) -> None:
 
 def test_a_talk_is_shown_step_by_step(manager: LiveTalk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acts, "SHOW_EVERY", 0.0)
+    assert "being loaded" in next(acts.send(manager.talk.id, FACT, "By its end"))[2]
     seen = list(acts.send(manager.talk.id, f"{FACT} The city of Rilo is Dema.", "By its end"))
+    assert manager.talk.sampler is not None
+    seen = seen[1:]  # the first says that the agent is loaded
     assert "Reading 0 of 2" in seen[0][0] and "Reading 1 of 2" in "".join(s[0] for s in seen)
     assert "Read 2 of 2" in seen[-1][0] and "2 of 3" in seen[-1][1]
 
@@ -110,7 +113,7 @@ def test_words_of_users_never_become_markup(manager: LiveTalk) -> None:
         assert "<script" not in part and "<img" not in part and "\u202e" not in part
         assert "${" not in part
     page = open_page("memory", source="chat", chat=manager.talk.id)
-    assert not page.error and "<script" not in words(page)
+    assert not page.error and HOSTILE not in words(page) and "<img" not in words(page)
 
 
 def test_a_talk_is_looked_into_in_the_debugger(manager: LiveTalk) -> None:
@@ -140,9 +143,8 @@ def test_only_so_many_talks_are_held(manager: LiveTalk) -> None:
     few = Talks(2)
     agent = manager.talk.agent
     first = few.begin(agent)
-    for message in first.talk.say(FACT):
-        assert message
-    first.keep()
+    with first.acting():
+        assert not list(first.talk.say(FACT))[-1].note
     for _ in range(3):
         few.begin(agent)
     assert len(few._live) == 2

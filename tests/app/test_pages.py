@@ -13,7 +13,6 @@ from sqlmodel import Session
 from streamlit.testing.v1 import AppTest
 
 from app import server
-from app.compose import command
 from app.markup.differences import show_difference
 from app.markup.safe_text import escape_html, escape_markdown, mark_needed, show_text
 from app.markup.sections import section_cards
@@ -22,7 +21,6 @@ from app.reads.engine import database_engine
 from app.reads.episodes import list_episodes
 from app.run import charts
 from memfactory_core import config
-from memfactory_core.assignment import set_value
 from memfactory_core.errors import RunError
 from memfactory_core.explain import story
 from memfactory_core.runs import database, jobs, recording
@@ -154,29 +152,6 @@ def test_choosing_another_part_changes_the_form(runs: Path) -> None:
     assert "cannot be trained" in page.error[0].value
 
 
-@pytest.mark.parametrize(
-    "assignments",
-    [
-        ["training.steps=3", "name=A name with 'quotes'", 'name="12"'],
-        ["policy=scripted", "mode=evaluate", "policy.strategy=last"],
-        ["paradigm.retriever=recency", "paradigm.retriever.top_k=2"],
-        ['reward={"kept": 1.0}'],
-        ["reward.kept=0.5", "evaluation.samples=0"],
-        ["evaluation.task=needle", "evaluation.task.chunks=9"],
-        ["policy.seed=3"],
-    ],
-)
-def test_the_command_line_repeats_the_form(assignments: list[str]) -> None:
-    base, wanted = config.load("memagent-tiny"), config.load("memagent-tiny", assignments)
-    found = command.differences(base.dump(), wanted.dump())
-    assert config.load("memagent-tiny", found) == wanted
-    back = command.differences(wanted.dump(), base.dump())
-    path = config.build(wanted.dump()).dump()
-    for assignment in back:
-        set_value(path, assignment)
-    assert config.build(path) == base
-
-
 def test_curves_are_thinned_in_the_database(filled: dict[str, str]) -> None:
     engine, run = database_engine(), filled["empty"]
     with Session(engine) as session:
@@ -195,9 +170,13 @@ def test_charts_take_any_length() -> None:
         assert figure.layout.uirevision == "keep"
     value = {"mean": 0.5, "low": 0.4, "high": 0.7, "n": 9}
     figure = charts.before_after_figure(
-        {"kept": value}, {"kept": value}, {"kept": "Kept", "read": "Read"}
+        {"before training": {"kept": value}, "after training": {"kept": value}},
+        {"kept": "Kept", "read": "Read"},
     )
     assert [trace.name for trace in figure.data] == ["before training", "after training"]
+    sides = {"untrained": {"kept": value}, "imitated": {"kept": value}, "trained": {}}
+    figure = charts.before_after_figure(sides, {"kept": "Kept"})
+    assert [trace.name for trace in figure.data] == ["untrained", "imitated"], "not yet trained"
     assert figure.data[0].error_x.array == pytest.approx((0.2,))
 
 

@@ -1,4 +1,5 @@
-"""The real server in a process of its own and a real browser in front of it."""
+"""The real server in a process of its own and a real browser in front of it. `open_lab` is one that all tests share,
+`server` one for a test that kills it or counts its runs. All that lies in this folder is marked `browser`."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,21 +58,60 @@ class Server:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
 
+    @contextmanager
+    def chosen(self) -> Iterator[Server]:
+        """What this process reads and writes meanwhile is this lab's."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MEMFACTORY_RUNS", str(self.folder / "runs"))
+            patch.delenv("MEMFACTORY_DB", raising=False)
+            yield self
 
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("MEMFACTORY_RUNS", str(tmp_path / "runs"))
-    monkeypatch.delenv("MEMFACTORY_DB", raising=False)
-    lab = Server(tmp_path)
+    def close(self) -> None:
+        """Ends the server and every run."""
+        from memfactory_core.runs import database, jobs
+
+        self.kill()
+        with self.chosen():
+            engine = database.connect(jobs.database_url())
+            for run in database.list_runs(engine):
+                jobs.stop(engine, run.id, patience=3)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def open_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A lab that stays open for all tests, with the example runs; a file adds the runs it needs, and looks at its own:
+
+    @pytest.fixture(scope="module")
+    def run(open_lab):
+        with open_lab.chosen():
+            yield with_weights(database.connect(jobs.database_url()))
+    """
+    from memfactory_core.runs import database, examples, jobs
+
+    lab = Server(tmp_path_factory.mktemp("lab"))
+    with lab.chosen():
+        examples.ensure(database.connect(jobs.database_url()))
     lab.start()
     yield lab
-    lab.kill()
-    _end_runs()
+    lab.close()
 
 
-def _end_runs() -> None:
-    from memfactory_core.runs import database, jobs
+@pytest.fixture
+def shared(open_lab: Server) -> Iterator[Server]:
+    """The shared lab, for a test that reads its database too."""
+    with open_lab.chosen():
+        yield open_lab
 
-    engine = database.connect(jobs.database_url())
-    for run in database.list_runs(engine):
-        jobs.stop(engine, run.id, patience=3)
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A lab of one test's own, which may kill it."""
+    lab = Server(tmp_path)
+    with lab.chosen():
+        lab.start()
+        yield lab
+        lab.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from tests.browser.conftest import Server
 from tests.filled import fill, with_weights
 
 pytestmark = [
-    pytest.mark.browser,
     pytest.mark.timeout(300),
     pytest.mark.skipif(
         not (WEIGHTS / "model.safetensors").exists(), reason="the tiny weights are not built"
@@ -47,12 +45,9 @@ DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationF
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
+def lab(open_lab: Server) -> Iterator[tuple[str, dict[str, str]]]:
     """The address of a lab and its runs: those of `fill`, one with weights, a reranker's."""
-    folder: Path = tmp_path_factory.mktemp("access")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MEMFACTORY_RUNS", str(folder / "runs"))
-        patch.delenv("MEMFACTORY_DB", raising=False)
+    with open_lab.chosen():
         engine = database.connect(jobs.database_url())
         runs = fill(engine, steps=STEPS, examples=4)
         runs["tiny"] = with_weights(engine, "memory-r1-tiny", steps=STEPS)
@@ -62,10 +57,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[st
         database.update_run(
             engine, runs["rerank"], state="finished", started=database.now(), ended=database.now()
         )
-        started = Server(folder)
-        started.start()
-        yield started.url, runs
-        started.kill()
+        yield open_lab.url, runs
 
 
 class Keyboard:

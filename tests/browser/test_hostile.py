@@ -16,7 +16,7 @@ from memfactory_core.trace import Asked, Episode, Recalled, Wrote
 from memfactory_core.types import Completion, Evidence, Example, Hit, Memory, Turn
 from tests.browser.conftest import Server
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 EVIL = (
     "<script>window.evil=1</script><img src=x onerror='window.evil=1'> **bold** # head "
     "[link](javascript:window.evil=1) ${1+1} {{2+2}} :red[red] \u202egnp.\u0007\u0000\u200b "
@@ -51,12 +51,9 @@ def hostile(name: str) -> Episode:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """The address of a lab and its one run, whose every episode is hostile."""
-    folder: Path = tmp_path_factory.mktemp("hostile")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MEMFACTORY_RUNS", str(folder / "runs"))
-        patch.delenv("MEMFACTORY_DB", raising=False)
+def lab(open_lab: Server) -> Iterator[tuple[str, str]]:
+    """The address of a lab and one of its runs, whose every episode is hostile."""
+    with open_lab.chosen():
         engine = database.connect(jobs.database_url())
         chosen = config.load("memory-r1-tiny", ["policy=scripted", "mode=evaluate"])
         run = jobs.create(engine, chosen.model_copy(update={"name": EVIL}))
@@ -68,10 +65,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
         (Path(run.folder) / "log.txt").write_text(EVIL + "\n" + LONG)
         chats.save(engine, EVIL, hostile("chat"))
         assert count_episodes(run.id) == 2
-        started = Server(folder)
-        started.start()
-        yield started.url, run.id
-        started.kill()
+        yield open_lab.url, run.id
 
 
 PLACES = {

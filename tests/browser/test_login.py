@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.access.gate import COOKIE
 from tests.browser.conftest import Server
+from tests.browser.talking import take_first_offer
 from tests.conftest import CHROMIUM, PATIENCE
 
 PASSWORD = "open sesame & <more>"
@@ -39,9 +39,9 @@ def log_in(page: Any, password: str = PASSWORD) -> None:
     page.get_by_role("button", name="Log in").click()
 
 
-@pytest.fixture
-def locked(tmp_path: Path) -> Iterator[Server]:
-    lab = Server(tmp_path)
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    lab = Server(tmp_path_factory.mktemp("locked"))
     lab.code = (
         "from app.access.settings import Access\nfrom app.server import serve\n"
         f"serve(port={lab.port}, access=Access(password={PASSWORD!r}))"
@@ -63,16 +63,13 @@ def test_from_login_over_page_and_chat_to_logout(locked: Server, page: Any) -> N
 
     chat = page.frame_locator("iframe")
     # the chat of a server that has just started loads its libraries first
-    chat.get_by_role("button", name="Read and answer").click(timeout=2 * PATIENCE)
-    chat.locator(".mf-answer").wait_for()
-    chat.get_by_text("More", exact=True).click()
-    chat.locator("input[type=file]").first.set_input_files(
-        {"name": "a.txt", "mimeType": "text/plain", "buffer": b"Uploaded words."}
+    take_first_offer(chat, 2 * PATIENCE)
+    with page.expect_file_chooser() as chooser:
+        chat.get_by_role("button", name="Read a document").click()
+    chooser.value.set_files(
+        {"name": "words.txt", "mimeType": "text/plain", "buffer": b"Uploaded words."}
     )
-    page.wait_for_function(
-        "() => document.querySelector('iframe').contentDocument"
-        ".querySelector('#text textarea').value === 'Uploaded words.'"
-    )
+    chat.locator(".mf-turn", has_text="words.txt").wait_for()
     page.get_by_role("link", name="Compose").click()
     page.get_by_role("heading", name="Compose").first.wait_for()
 
@@ -107,7 +104,7 @@ def test_the_login_page_is_read_and_sent_by_keyboard(
     context.close()
 
 
-def test_pages_of_other_sites_reach_nothing(server: Server, chromium: Any) -> None:
+def test_pages_of_other_sites_reach_nothing(shared: Server, chromium: Any) -> None:
     """evil.example is rebound to the lab's address: its page is the attacker's, all else comes from the lab."""
     rebound = chromium.browser_type.launch(
         executable_path=CHROMIUM,
@@ -118,7 +115,7 @@ def test_pages_of_other_sites_reach_nothing(server: Server, chromium: Any) -> No
             "--disable-features=LocalNetworkAccessChecks",
         ],
     )
-    evil = f"http://evil.example:{server.port}"
+    evil = f"http://evil.example:{shared.port}"
     try:
         page = rebound.new_page()
         page.set_default_timeout(PATIENCE)
@@ -130,9 +127,9 @@ def test_pages_of_other_sites_reach_nothing(server: Server, chromium: Any) -> No
         page.on("response", lambda got: "attack" in got.url or statuses.append(got.status))
         attackers = {
             f"{evil}/attack": evil,  # rebound: to the browser it is one site
-            "http://evil.example/attack": server.url,
-            "http://127.0.0.1:1/attack": server.url,  # another program of this machine
-            f"http://localhost:{server.port}/attack": server.url,
+            "http://evil.example/attack": shared.url,
+            "http://127.0.0.1:1/attack": shared.url,  # another program of this machine
+            f"http://localhost:{shared.port}/attack": shared.url,
         }
         for address, target in attackers.items():
             page.goto(address)
@@ -142,8 +139,8 @@ def test_pages_of_other_sites_reach_nothing(server: Server, chromium: Any) -> No
             # what the page cannot read is refused all the same
             assert len(statuses) >= 3 and set(statuses) == {403}, (address, statuses, outcomes)
             statuses.clear()
-        page.goto(f"{server.url}/attack")
-        own = page.evaluate(ATTACK, server.url)
+        page.goto(f"{shared.url}/attack")
+        own = page.evaluate(ATTACK, shared.url)
         assert own["websocket"] == "open" and own["page"] == own["upload, read"] == "basic 200"
         page.goto(f"{evil}/runs")
         assert "does not answer to the name" in page.inner_text("body")
@@ -152,7 +149,7 @@ def test_pages_of_other_sites_reach_nothing(server: Server, chromium: Any) -> No
         page.set_default_timeout(PATIENCE)
         page.route("**/attack", lambda route: route.fulfill(body="", content_type="text/html"))
         page.goto("http://evil.example/attack")
-        page.evaluate(f"location.href = '{server.url}/runs'")
+        page.evaluate(f"location.href = '{shared.url}/runs'")
         page.locator("h1").first.wait_for()  # a link from elsewhere is followed
     finally:
         rebound.close()

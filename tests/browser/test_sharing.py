@@ -7,23 +7,24 @@ import pytest
 
 from memfactory_core.runs import database, jobs
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
-def test_a_run_is_downloaded_and_brought_in_again(page, server, tmp_path):
-    page.goto(f"{server.url}/runs")
-    page.get_by_text("Bring in a run").wait_for()  # the example runs are there by then
+def test_a_run_is_downloaded_and_brought_in_again(page, shared, tmp_path):
+    page.goto(f"{shared.url}/runs")
+    page.get_by_text("Bring in a run").wait_for()
     engine = database.connect(jobs.database_url())
     before = {run.id: run for run in database.list_runs(engine)}
-    chosen = next(run for run in before.values() if run.name.startswith("MemAgent"))
-    page.goto(f"{server.url}/runs?run={chosen.id}")
+    examples = [run for run in before.values() if run.origin]
+    chosen = next(run for run in examples if run.name.startswith("MemAgent"))
+    page.goto(f"{shared.url}/runs?run={chosen.id}")
     with page.expect_download() as downloading:
         page.get_by_role("button", name="Download", exact=True).click()
     file = tmp_path / downloading.value.suggested_filename
     downloading.value.save_as(file)
     assert file.name == f"{chosen.id}.zip" and file.read_bytes().startswith(b"PK")
 
-    page.goto(f"{server.url}/runs")
+    page.goto(f"{shared.url}/runs")
     page.get_by_text("Bring in a run").click()
     bad = tmp_path / "bad.zip"
     bad.write_bytes(file.read_bytes()[:-1000])

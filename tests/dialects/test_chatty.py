@@ -24,8 +24,8 @@ ROLES = {
     "memory-r1-tiny": {"extract", "manage", "answer"},
     "rmm-tiny": {"extract", "merge", "rerank", "answer"},
 }
-PARTS = {"memory-r1-tiny": ["paradigm.extractor=facts"],
-         "rmm-tiny": ["paradigm.extractor=topics", "paradigm.updater=merge"]}  # fmt: skip
+PARTS = {"memory-r1-tiny": ["policy=hf", "paradigm.extractor=facts"],
+         "rmm-tiny": ["policy=hf", "paradigm.extractor=topics", "paradigm.updater=merge"]}  # fmt: skip
 VERBS = re.compile(r"\b(ADD|UPDATE|DELETE|NOOP|MERGE)\b")
 
 

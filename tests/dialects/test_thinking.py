@@ -124,7 +124,7 @@ class Thinking(Sampler):
 @pytest.mark.parametrize("recipe", ["memagent-tiny", "memory-r1-tiny", "rmm-tiny"])
 def test_no_role_of_any_paradigm_takes_thinking_for_words(recipe, form):
     more = [] if recipe == "memagent-tiny" else ["paradigm.extractor=facts"]
-    config = load(recipe, more)
+    config = load(recipe, ["policy=hf", *more])
     example = config.task.examples(1, 0)[0].model_copy(
         update={"observations": ("kept",), "answers": ("Paris",), "others": ()}
     )

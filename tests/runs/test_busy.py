@@ -51,9 +51,9 @@ def locked_for(seconds):
 @pytest.mark.parametrize("seconds", [4, pytest.param(14, marks=pytest.mark.slow)])
 def test_a_worker_waits_for_a_lock_with_words_and_loses_nothing(lab, capsys, seconds):
     class Locked(worker.Work):
-        def _evaluate(self, *arguments):
+        def evaluate(self, *arguments):
             with locked_for(seconds):
-                super()._evaluate(*arguments)
+                super().evaluate(*arguments)
 
     run = make(lab)
     Locked(lab, run).carry_out()
@@ -68,9 +68,9 @@ def test_a_worker_waits_for_a_lock_with_words_and_loses_nothing(lab, capsys, sec
 
 def test_a_worker_that_must_end_names_the_cause(lab, monkeypatch, capsys):
     class Locked(worker.Work):
-        def _evaluate(self, *arguments):
+        def evaluate(self, *arguments):
             with locked():
-                super()._evaluate(*arguments)
+                super().evaluate(*arguments)
 
         def _end(self, *arguments):
             with locked():

@@ -55,11 +55,11 @@ def test_a_token_that_is_not_the_runs_claims_nothing(lab):
 
 def test_a_worker_that_lost_its_run_writes_nothing_more(lab, capsys):
     class Robbed(Work):
-        def _evaluate(self, when, sampler, examples, step):
+        def evaluate(self, when, sampler, examples, step):
             thief = {"token": "another", "pid": 1, "phase": "theirs"}
             database.update_run(lab, self.run.id, **thief)
             (self.folder / "stop").touch()
-            super()._evaluate(when, sampler, examples, step)
+            super().evaluate(when, sampler, examples, step)
 
     run = make(lab)
     Robbed(lab, run).carry_out()

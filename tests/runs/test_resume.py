@@ -39,8 +39,8 @@ class StopsAt(Work):
         if step == self.step:
             (self.folder / "stop").touch()
 
-    def _phase(self, phase):
-        super()._phase(phase)
+    def enter(self, phase):
+        super().enter(phase)
         if phase == self.phase:
             (self.folder / "stop").touch()
 

@@ -111,9 +111,9 @@ def test_a_message_is_told_sentence_by_sentence_and_then_asked():
 
 
 def test_a_session_is_read_at_its_end():
-    talk = scripted("memory-r1-tiny", "paradigm.extractor=topics")
-    talk.sampler = Topical()
-    talk.context.speak_to(talk.sampler)
+    settings = ["mode=evaluate", "policy=hf", "policy.model=any", "roles={}"]
+    chosen = config.load("memory-r1-tiny", [*settings, "paradigm.extractor=topics"])
+    talk = Talk("topics", "recipe:topics", chosen, Topical())
     for message in ("Ann has a cat.", "Bob has a dog."):
         (entry,) = talk.say(message)
         assert "end of the session" in entry.note

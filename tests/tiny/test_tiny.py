@@ -209,7 +209,9 @@ def test_sampling_repeats_under_a_seed_and_refuses_what_does_not_fit(rough, mixe
     with pytest.raises(ValueError, match="empty"):
         generate(rough, [[]], max_new_tokens=5, eos_id=3)
     with pytest.raises(ValueError, match="positions"):
-        generate(rough, [[5] * 1020], max_new_tokens=5, eos_id=3)
+        generate(rough, [[5] * 1024], max_new_tokens=5, eos_id=3)
+    cut = generate(rough, [[5] * 1020, [5]], max_new_tokens=1024, eos_id=-1)
+    assert [len(one.ids) for one in cut] == [4, 4]  # it ends where the positions end
 
 
 def test_build_runs_and_repeats_under_a_seed(tmp_path):

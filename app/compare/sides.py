@@ -1,0 +1,68 @@
+"""Which runs are compared: two to six sides, a run before or after its training, and the decoding they are taken in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app.evaluate.agents import label_run
+from app.markup.safe_text import one_line
+from app.reads.runs import list_measured
+from app.reads.steps import list_phases
+from app.shell.address import bind_list_to_address, bind_to_address
+from memfactory_core.runs.attempts import BEFORE, Side
+from memfactory_core.runs.tables import Run
+
+MOST = 6
+"""Sides that are compared at once."""
+DECODINGS = {"greedy": "greedy", "sampled": "sampled (avg@k)"}
+SIDES_HELP = (
+    "The first one is what the others are compared with. A run that trained can stand here twice: before and "
+    "after its training."
+)
+
+
+def list_sides(runs: Sequence[Run]) -> dict[str, tuple[Run, str]]:
+    """Every side by its key: the run and when."""
+    sides: dict[str, tuple[Run, str]] = {}
+    for run in runs:
+        if run.mode in ("train", "evaluate"):
+            if run.summary.get("after"):
+                sides[run.id] = (run, "after")
+            if run.summary.get("before"):
+                sides[run.id + BEFORE] = (run, "before")
+    return sides
+
+
+def choose_sides() -> list[Side]:
+    """The sides chosen by name, in their order; [] where there are fewer than two to choose from."""
+    runs = list_measured()
+    known = list_sides(runs)
+
+    def label(key: str) -> str:
+        run, when = known[key]
+        name = one_line(label_run(run, runs), 90)
+        return f"{name}, {when} training" if run.mode == "train" else name
+
+    left, right = st.columns([4, 1], gap="medium", vertical_alignment="bottom")
+    chosen = left.multiselect(
+        "Runs", list(known), format_func=label, max_selections=MOST, help=SIDES_HELP,
+        placeholder="Choose two to six by name", **bind_list_to_address("runs", list(known)),
+    )  # fmt: skip
+    decoding = right.selectbox(
+        "Decoding", list(DECODINGS), format_func=DECODINGS.__getitem__,
+        **bind_to_address("decoding", list(DECODINGS), "greedy"),
+    )  # fmt: skip
+    st.session_state["compare.labels"] = {key: label(key) for key in chosen}
+    return [Side(known[key][0], f"{known[key][1]}/{decoding}") for key in chosen]
+
+
+def label_side(side: Side) -> str:
+    """A side as the choice names it."""
+    return st.session_state["compare.labels"].get(side.key, side.run.name)
+
+
+def has_episodes(side: Side) -> bool:
+    """Whether episodes are kept of a side: an export may have left them out."""
+    return side.phase in list_phases(side.run.id)

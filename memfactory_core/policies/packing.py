@@ -1,0 +1,184 @@
+"""Rows of tokens as one sequence in which what several rows begin with stands once.
+
+The attempts of a group share their first prompt, and all prompts of a role their instructions: most tokens of a step.
+A causal model sees the same before each of them, so that computing them once is exact. The packed tokens form a tree
+of segments; a segment's tokens see their own and those of the segments on the way to the root. Everything in a model
+but attention works on single tokens, so that no padding passes through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+LEAST_SHARED = 8
+"""Tokens that rows must have in common for a segment of their own."""
+WASTE = 1.5
+"""Segments share a block of attention as long as padding makes none of them more than this much longer."""
+BLOCK_KEYS = 32_768
+"""Keys of a block, padding included: what attention copies at once, however many rows there are."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Tokens that one or several rows have, and how many of these rows' tokens stand before them; `before` are the
+    segments on the way from the root."""
+
+    tokens: Sequence[int]
+    before: tuple[Segment, ...]
+
+    @property
+    def start(self) -> int:
+        """The position of the first token."""
+        return sum(len(segment.tokens) for segment in self.before)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Segments of similar length that are attended together. `queries_SL` and `keys_ST` are places in the packed
+    sequence (0 where padded), `real_SL` says which queries there are, `starts_S` and `lengths_S` where the segments
+    begin in their rows and how many tokens they have."""
+
+    queries_SL: Tensor
+    keys_ST: Tensor
+    real_SL: Tensor
+    starts_S: Tensor
+    lengths_S: Tensor
+    furthest: int
+    """The largest of `starts_S`."""
+
+    def see(self, first: int, last: int) -> Tensor:
+        """Which keys the queries from `first` to before `last` of each segment see, (S, queries, keys) up to the last
+        key that any of them sees. A padded query sees what the last real one does: without any key its row would be
+        no number."""
+        places_L = torch.arange(first, last, device=self.keys_ST.device)
+        last_SL = self.starts_S[:, None] + torch.minimum(places_L, self.lengths_S[:, None] - 1)
+        places_T = torch.arange(self.until(last), device=self.keys_ST.device)
+        return places_T <= last_SL[:, :, None]
+
+    def until(self, last: int) -> int:
+        """How many keys the queries before `last` see at most."""
+        return min(self.keys_ST.size(1), self.furthest + last)
+
+
+@dataclass
+class Packed:
+    """The packed sequence: ids and positions (1, N), the blocks in the order of its tokens, and for each row the
+    places of its tokens. `scored` are the places whose hidden states are wanted (None: all); where `record` is a
+    list, each layer leaves its keys and values (N, heads, size) there."""
+
+    ids_1N: Tensor
+    positions_1N: Tensor
+    blocks: list[Block]
+    places: list[list[int]]
+    scored: Tensor | None = None
+    record: list[tuple[Tensor, Tensor]] | None = None
+    biases: dict[tuple[int, int, torch.dtype], Tensor] = field(default_factory=dict)
+
+
+def pack(rows: Sequence[Sequence[int]], device: torch.device | str = "cpu") -> Packed:
+    """Packs rows of at least one token. ValueError where one is empty."""
+    if not rows or min(map(len, rows)) == 0:
+        raise ValueError("pack: a row has no token")
+    ends = _find_segments(rows)
+    segments = {id(s): s for end in ends for s in (*end.before, end)}
+    # a segment's place in the sequence is its block's, so that what blocks return needs only to be joined
+    ordered = sorted(segments.values(), key=lambda s: (len(s.tokens), s.start))
+    groups: list[list[Segment]] = []
+    widest = 0
+    for segment in ordered:
+        end = segment.start + len(segment.tokens)
+        if groups and _fits(segment, groups[-1], widest := max(widest, end)):
+            groups[-1].append(segment)
+        else:
+            groups.append([segment])
+            widest = end
+    first: dict[int, int] = {}
+    count = 0
+    for segment in ordered:
+        first[id(segment)] = count
+        count += len(segment.tokens)
+    ids = [token for segment in ordered for token in segment.tokens]
+    positions = [s.start + i for s in ordered for i in range(len(s.tokens))]
+    return Packed(
+        torch.tensor([ids], device=device),
+        torch.tensor([positions], device=device),
+        [_make_block(group, first, device) for group in groups],
+        [_find_places(end, first) for end in ends],
+    )
+
+
+def _fits(segment: Segment, group: list[Segment], widest: int) -> bool:
+    """Whether a segment may join a block, in which the longest row would then have `widest` tokens."""
+    similar = len(segment.tokens) <= WASTE * len(group[0].tokens)
+    return similar and (len(group) + 1) * widest <= BLOCK_KEYS
+
+
+def _find_segments(rows: Sequence[Sequence[int]]) -> list[Segment]:
+    """For each row the segment that it ends with."""
+    ends: dict[int, Segment] = {}
+    # rows that agree on the segments before a depth
+    open_groups: list[tuple[list[int], int, tuple[Segment, ...]]] = [
+        (list(range(len(rows))), 0, ())
+    ]
+    while open_groups:
+        members, depth, before = open_groups.pop()
+        by_token: dict[int, list[int]] = {}
+        for row in members:
+            by_token.setdefault(rows[row][depth], []).append(row)
+        for same in by_token.values():
+            end = _agree([rows[row] for row in same], depth)
+            whole = all(len(rows[row]) == end for row in same)
+            if end - depth < LEAST_SHARED and not whole:
+                for row in same:
+                    ends[row] = Segment(rows[row][depth:], before)
+                continue
+            segment = Segment(rows[same[0]][depth:end], before)
+            ends |= {row: segment for row in same if len(rows[row]) == end}
+            longer = [row for row in same if len(rows[row]) > end]
+            if longer:
+                open_groups.append((longer, end, (*before, segment)))
+    return [ends[row] for row in range(len(rows))]
+
+
+def _agree(rows: Sequence[Sequence[int]], depth: int) -> int:
+    """Up to where all rows have the same tokens, from a depth on up to which they do."""
+    low, high = (
+        min(map(list, rows)),
+        max(map(list, rows)),
+    )  # of sorted rows the outer two differ most
+    most = min(map(len, rows))
+    end = depth
+    while end < most and low[end] == high[end]:
+        end += 1
+    return end
+
+
+def _find_places(segment: Segment, first: dict[int, int]) -> list[int]:
+    parts = (*segment.before, segment)
+    return [first[id(part)] + i for part in parts for i in range(len(part.tokens))]
+
+
+def _make_block(
+    segments: list[Segment], first: dict[int, int], device: torch.device | str
+) -> Block:
+    keys = [_find_places(segment, first) for segment in segments]
+    longest, most = max(len(s.tokens) for s in segments), max(map(len, keys))
+    queries_SL = torch.zeros(len(segments), longest, dtype=torch.long)
+    keys_ST = torch.zeros(len(segments), most, dtype=torch.long)
+    for row, (segment, path) in enumerate(zip(segments, keys, strict=True)):
+        queries_SL[row, : len(segment.tokens)] = torch.tensor(path[segment.start :])
+        keys_ST[row, : len(path)] = torch.tensor(path)
+    lengths_S = torch.tensor([len(segment.tokens) for segment in segments])
+    starts_S = torch.tensor([segment.start for segment in segments])
+    return Block(
+        queries_SL.to(device),
+        keys_ST.to(device),
+        (torch.arange(longest) < lengths_S[:, None]).to(device),
+        starts_S.to(device),
+        lengths_S.to(device),
+        int(starts_S.max()),
+    )

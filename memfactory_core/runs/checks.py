@@ -1,0 +1,111 @@
+"""What must be there before a run is made: its data files, models and starting weights, and room on the disk. A start
+that is refused leaves no run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from memfactory_core.config import RunConfig
+from memfactory_core.errors import MemFactoryError, RunError
+from memfactory_core.runs.devices import count_slots, needed_device
+from memfactory_core.runs.footprint import foresee, in_units
+from memfactory_core.runs.models import used_models
+from memfactory_core.runs.place import root
+from memfactory_core.runs.weights import ancestors, role_weights, start_weights
+from memfactory_core.scoring.split import LEARNING, held_out_examples, training_examples
+from memfactory_core.tasks.data_file import unreadable
+from memfactory_core.types import Record
+
+
+class Check(Record):
+    """One thing that a run needs: its name, what was found, and whether the run can start with it."""
+
+    name: str
+    told: str
+    passed: bool = True
+
+
+def refuse_start(engine: Engine, config: RunConfig) -> None:
+    """ConfigError or RunError where a data file, a model or the weights that a run starts from are not here; quick:
+    nothing is read from the files."""
+    require_files(config)
+    used_models(config)
+    start_weights(engine, config)
+    role_weights(engine, config, None)
+
+
+def require_files(config: RunConfig) -> None:
+    """ConfigError where a data file is not there."""
+    for name in dict.fromkeys([*config.task.files(), *config.held_out.files()]):
+        if not name or not Path(name).is_file():
+            raise unreadable(name)
+
+
+def find_checks(engine: Engine, config: RunConfig) -> list[Check]:
+    """Everything that is looked at before a start, the data files read to their ends."""
+    looks: dict[str, Callable[[], str]] = {
+        "Data": lambda: _look_at_data(engine, config),
+        "Model": lambda: _look_at_models(config),
+        "Weights": lambda: _look_at_weights(engine, config),
+        "Device": lambda: _look_at_device(config),
+        "Disk": lambda: _look_at_disk(engine, config),
+    }
+    return list(_carry_out(looks))
+
+
+def _carry_out(looks: dict[str, Callable[[], str]]) -> Iterator[Check]:
+    for name, look in looks.items():
+        try:
+            yield Check(name=name, told=look())
+        except MemFactoryError as error:
+            yield Check(name=name, told=str(error), passed=False)
+
+
+def _look_at_data(engine: Engine, config: RunConfig) -> str:
+    files = dict.fromkeys([*config.task.files(), *config.held_out.files()])
+    if not files:
+        return "made as it is needed; what is measured has other names and seeds"
+    require_files(config)
+    held = len(held_out_examples(config, *ancestors(engine, config)))
+    names = ", ".join(Path(name).name for name in files)
+    if config.mode not in LEARNING:
+        return f"{names}: {held:,} examples to measure"
+    learned = len({(one.text, one.question) for one in training_examples(config)})
+    return f"{names}: {learned:,} examples to learn from, {held:,} held out, none in common"
+
+
+def _look_at_models(config: RunConfig) -> str:
+    found = used_models(config)
+    return ", ".join(f"{name} in {place}" for name, place in found.items()) or "comes with the lab"
+
+
+def _look_at_weights(engine: Engine, config: RunConfig) -> str:
+    role_weights(engine, config, None)
+    return (
+        "the policy's own" if start_weights(engine, config) is None else f"of run {config.weights}"
+    )
+
+
+def _look_at_device(config: RunConfig) -> str:
+    slots = count_slots()
+    device = needed_device(config)
+    there = sum(count for name, count in slots.items() if name.startswith(device))
+    gpu = "" if any(name.startswith("cuda") for name in slots) else "; no GPU is here"
+    name = "CPU" if device == "cpu" else "GPU"
+    return f"{name}, {there} at once{gpu}"
+
+
+def _look_at_disk(engine: Engine, config: RunConfig) -> str:
+    place = root()
+    place.mkdir(parents=True, exist_ok=True)
+    free, needed = shutil.disk_usage(place).free, foresee(engine, config).total
+    if needed > free:
+        raise RunError(
+            f"about {in_units(needed)} are needed and {in_units(free)} are free in {place}: free space, or keep less "
+            "(retention.every, retention.episodes)"
+        )
+    return f"{in_units(free)} are free, about {in_units(needed)} are needed"

@@ -1,0 +1,44 @@
+"""One lesson in a real browser, from the overview's "Start here" to its end: what was said outlives a reload, and a
+tour that was closed stays closed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+
+def test_a_lesson_to_its_end(page: Any, server: Server) -> None:
+    page.goto(server.url)
+    page.get_by_role("button", name="Close the tour").click()
+    page.get_by_role("button", name="Close the tour").wait_for(state="detached")
+    page.reload()
+    page.get_by_role("button", name="Start here").wait_for()
+    assert page.get_by_role("button", name="Close the tour").count() == 0
+    page.get_by_role("button", name="Start here").click()
+    page.get_by_role("heading", name="What a memory policy decides").wait_for()
+    page.get_by_text("Two dogs: ADD or UPDATE").first.click()
+    page.get_by_role("heading", name="Two dogs: ADD or UPDATE").wait_for()
+    assert page.get_by_role("heading", name="2 · Look").count() == 0
+    page.get_by_text("only Scout", exact=True).click()
+    page.get_by_role("button", name="Commit to it").click()
+    page.get_by_text("As you said: only Scout").wait_for()
+    page.reload()
+    page.get_by_text("As you said: only Scout").wait_for()
+    main = page.get_by_role("main")
+    main.get_by_text("UPDATE: one memory that says both").last.click()
+    page.get_by_role("button", name="Check").first.click()
+    page.get_by_text("Both dogs are kept, in one memory").wait_for()
+    page.get_by_label("At which cost of a memory").fill("1.25")
+    page.get_by_label("At which cost of a memory").press("Enter")
+    page.get_by_role("button", name="Check").last.click()
+    page.get_by_text("This lesson is done.").wait_for()
+    page.reload()
+    page.get_by_text("This lesson is done.").wait_for()
+    page.get_by_text("1 of 6 taken to the end").wait_for()
+    page.get_by_role("link", name="Next: A reranker learns while you watch").click()
+    page.get_by_role("heading", name="A reranker learns while you watch").wait_for()
