@@ -22,7 +22,7 @@ def list_runs(limit: int, offset: int = 0) -> list[Run]:
 
 MOST_OFFERED = 500
 """Runs that a choice by name offers, the newest."""
-ANSWERING = ("train", "evaluate")
+ANSWERING = ("train", "imitate", "evaluate")
 """The modes in which an agent answers questions."""
 
 

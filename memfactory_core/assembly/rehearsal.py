@@ -9,7 +9,7 @@ from memfactory_core.policies.roles import RoleSampler
 from memfactory_core.rewards import score_all
 from memfactory_core.trace import Episode
 
-PLAYED = ("train", "evaluate")
+PLAYED = ("train", "imitate", "evaluate")
 """The modes in which episodes are played."""
 
 
@@ -20,7 +20,7 @@ def rehearse(config: RunConfig, sampler: RoleSampler, seed: int) -> Episode:
     if config.mode not in PLAYED:
         raise ConfigError(f"mode {config.mode!r} plays no episodes: it compares retrievers")
     train = config.mode == "train"
-    if train:
+    if config.mode != "evaluate":
         examples = config.task.examples(1, seed, "train")
     else:
         examples = config.held_out.examples(1, seed, "heldout")

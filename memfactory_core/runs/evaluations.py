@@ -15,7 +15,7 @@ from memfactory_core.config import RunConfig, build
 from memfactory_core.errors import MemFactoryError
 from memfactory_core.policies.scripted import Strategy
 from memfactory_core.runs.tables import Run
-from memfactory_core.runs.weights import start_weights
+from memfactory_core.runs.weights import TRAINS, start_weights
 from memfactory_core.tasks.data_file import unreadable
 
 LONGEST_NAME = 80
@@ -24,7 +24,7 @@ UNTRAINED = ("weights_step=0",)
 """What makes an evaluation of a run one of the weights that it started with, on the same examples."""
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 """The programs that can stand beside a trained policy."""
-_APART = ("name", "about", "seed", "weights", "training", "retention")
+_APART = ("name", "about", "seed", "weights", "training", "imitation", "retention")
 """Settings in which two runs may differ although a baseline of the one is a baseline of the other."""
 
 
@@ -47,7 +47,7 @@ def evaluation_of(run: Run, assignments: Sequence[str] = ()) -> RunConfig:
     """The configuration that measures a run's policy. A run that trained is measured with the weights that it ended
     with; one that was an evaluation itself is done again. ConfigError where the settings do not fit."""
     values = run.settings | {"mode": "evaluate"}
-    if run.mode == "train":
+    if run.mode in TRAINS:
         values |= {"weights": run.id, "weights_step": None}
     own = values.get("task"), values.get("evaluation", {}).get("task")
     set_values(values, assignments)

@@ -74,18 +74,18 @@ def create(engine: Engine, config: RunConfig) -> Run:
     return database.add_run(engine, run)
 
 
-def begin(engine: Engine, config: RunConfig) -> Run:
-    """A new run with this configuration, started. ConfigError or RunError where something that it needs is not here;
-    no run is left then."""
-    refuse_start(engine, config)
-    return start(engine, create(engine, config))
-
-
 def _count_steps(config: RunConfig) -> int:
     counts = {
         "train": config.training.steps, "imitate": config.imitation.steps, "rerank": config.reranking.steps,
     }  # fmt: skip
     return counts.get(config.mode, 0)
+
+
+def begin(engine: Engine, config: RunConfig) -> Run:
+    """A new run with this configuration, started. ConfigError or RunError where something that it needs is not here;
+    no run is left then."""
+    refuse_start(engine, config)
+    return start(engine, create(engine, config))
 
 
 def start(engine: Engine, run: Run) -> Run:
@@ -272,9 +272,14 @@ def reap(engine: Engine) -> None:
 
 
 def settle(engine: Engine, run_id: str) -> None:
-    """Keeps what a supervisor wrote of its worker's end, and starts what waited for its device."""
+    """Keeps what a supervisor wrote of its worker's end, and starts what waited for its device. Who looked before it
+    was written called the run lost without knowing why: the reason is mended."""
     run = database.get_run(engine, run_id)
-    ending = read_ending(Path(run.folder), run.token)
+    folder = Path(run.folder)
+    ending = read_ending(folder, run.token)
     if ending:
-        database.update_run_if(engine, run.id, Run.token == ending.token, **ending.columns())
+        same = Run.token == ending.token
+        database.update_run_if(engine, run.id, same, **ending.columns())
+        _, reason = conclude(folder, ending)
+        database.update_run_if(engine, run.id, same, Run.state == "lost", reason=reason)
     reap(engine)
