@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.access.gate import COOKIE
 from app.shell.keepsake import hand_over
+from app.shell.links import note_page
 from app.shell.pages import PAGES, ROOT, page
 
 st.set_page_config(
@@ -15,5 +16,6 @@ chosen = st.navigation([page(name) for name in PAGES])
 st.sidebar.caption("MemFactory Lab trains what an agent decides to remember.")
 if any(name.startswith(COOKIE) for name in st.context.cookies):
     st.sidebar.html('<a class="mf-plain mf-small" href="/logout" target="_self">Log out</a>')
+note_page(chosen)
 chosen.run()
 hand_over()

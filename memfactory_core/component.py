@@ -51,6 +51,8 @@ class Component(BaseModel):
 
     family: ClassVar[str] = ""
     kind: ClassVar[str] = ""
+    main: ClassVar[tuple[str, ...]] = ()
+    """The settings that its card in Compose shows first; the others stand behind "More"."""
 
     def __init_subclass__(cls, kind: str = "", family: str = "", **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -34,6 +34,8 @@ from memfactory_core.text import parse_json, parse_toml
 from memfactory_core.types import Seed
 
 RECIPES = Path(__file__).parent / "recipes"
+CARD = "card"
+"""The table of a recipe that tells of it: on what device it is meant to run, and how long it took where."""
 
 
 class Training(Settings):
@@ -283,6 +285,13 @@ def recipes() -> dict[str, Path]:
 def read(source: str) -> dict[str, Any]:
     """The plain values of a recipe: a known name, or the path of a .toml or .json file (a run's run.json
     too). ConfigError says what is wrong and where."""
+    values = read_file(source)
+    values.pop(CARD, None)
+    return values
+
+
+def read_file(source: str) -> dict[str, Any]:
+    """As `read`, with the table `[card]`, which says what a recipe needs and is no setting."""
     known = recipes()
     path = known.get(source) or Path(source)
     if path.suffix not in (".toml", ".json"):
@@ -304,6 +313,8 @@ def read(source: str) -> dict[str, Any]:
 
 def build(values: Mapping[str, Any], origin: str = "the configuration") -> RunConfig:
     """The validated configuration. ConfigError carries one line per problem, with the setting's path."""
+    if isinstance(values.get("log"), Mapping):  # whatever the mode was set to since
+        raise ConfigError(f"{origin} is another agent's log: that agent is not here")
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.learn.tour import show_tour
 from app.markup.loop import loop_picture
-from app.run.run_list import show_recent_runs
+from app.run.recent import show_recent_runs
 from app.shell.widgets import errors_in_words
 
 st.title("What should an agent remember?")

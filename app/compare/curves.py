@@ -20,7 +20,9 @@ CHART_POINTS = 600
 
 def show_curves(sides: Sequence[Side]) -> None:
     """One curve of each run that trained, over its steps; nothing where none did."""
-    runs = {side.run.id: side.run for side in sides if side.run.mode in ("train", "rerank")}
+    runs = {
+        side.run.id: side.run for side in sides if side.run.mode in ("train", "imitate", "rerank")
+    }
     if not runs:
         return
     shown = shown_in(runs.values())

@@ -56,7 +56,7 @@ def tell_difference(first: Side, side: Side, compared: Comparison) -> str:
     if row["low"] is None:
         told += ", about one text alone, so that nothing can be said of others."
     else:
-        sure = "" if row["low"] > 0 or row["high"] < 0 else "; this may be chance"
+        sure = "; this may be chance" if points and row["low"] <= 0 <= row["high"] else ""
         told += f" (95% interval {row['low'] * 100:+.1f} to {row['high'] * 100:+.1f}{sure})."
     return f"{told}  \n:small[{tell_shared(compared)}]"
 

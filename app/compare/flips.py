@@ -16,7 +16,10 @@ from memfactory_core.explain import story
 from memfactory_core.runs.attempts import Attempt, Side
 from memfactory_core.runs.comparison import Comparison, Flip
 
-WAYS = {"lost": "Right before, wrong now", "gained": "Wrong before, right now"}
+WAYS = {
+    "lost": "Right in the first, wrong in the other",
+    "gained": "Wrong in the first, right in the other",
+}
 
 
 def show_flips(first: Side, second: Side, compared: Comparison) -> None:
@@ -61,6 +64,7 @@ def _show_flip(flip: Flip) -> None:
     button.button(
         "Side by side", key=f"flip.{flip.example}", icon=":material/compare:", width="stretch",
         on_click=_open, args=(flip.example,),
+        type="primary" if st.query_params.get("example") == flip.example else "secondary",
     )  # fmt: skip
 
 

@@ -11,9 +11,7 @@ from app.markup.safe_text import one_line
 from app.reads.runs import ANSWERING, list_measured
 from app.reads.steps import list_phases
 from app.shell.address import bind_list_to_address, bind_to_address
-from app.shell.words import describe_moment
-from memfactory_core.cli.report import evaluations
-from memfactory_core.runs.attempts import BEFORE, UNTRAINED, Side
+from memfactory_core.runs.attempts import WHENS, Side
 from memfactory_core.runs.tables import Run
 
 MOST = 6
@@ -29,13 +27,9 @@ def list_sides(runs: Sequence[Run]) -> dict[str, tuple[Run, str]]:
     """Every side by its key: the run and when."""
     sides: dict[str, tuple[Run, str]] = {}
     for run in runs:
-        if run.mode in ANSWERING:
-            if run.summary.get("after"):
-                sides[run.id] = (run, "after")
-            if run.summary.get("before"):
-                sides[run.id + BEFORE] = (run, "before")
-            if run.summary.get("untrained"):
-                sides[run.id + UNTRAINED] = (run, "untrained")
+        for when in reversed(WHENS) if run.mode in ANSWERING else ():
+            if run.summary.get(when):
+                sides[run.id if when == "after" else f"{run.id}@{when}"] = (run, when)
     return sides
 
 
@@ -47,8 +41,9 @@ def choose_sides() -> list[Side]:
     def label(key: str) -> str:
         run, when = known[key]
         name = one_line(label_run(run, runs), 90)
-        learned = run.mode in ("train", "imitate")
-        return f"{name}, {describe_moment(evaluations(run)[when])}" if learned else name
+        if run.mode == "evaluate":
+            return name
+        return f"{name}, {when}" if when == "untrained" else f"{name}, {when} training"
 
     left, right = st.columns([4, 1], gap="medium", vertical_alignment="bottom")
     chosen = left.multiselect(

@@ -5,23 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import streamlit as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
+from app.compose.before_start import offer_episode, show_checks
+from app.compose.data_file import show_data_file
 from app.compose.fields import field_label
 from app.compose.forms import edit_group, edit_settings, is_group
+from app.compose.menu import GIVEN, ROUND, SWAPPED, choose_kind
+from app.compose.picture import edit_picture
+from app.compose.presets import choose_preset
 from app.markup.labels import figures_row
 from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
 from app.shell.pages import page
 from app.shell.widgets import errors_in_words
-from memfactory_core import config
 from memfactory_core.assembly.command import find_assignments, write_command
+from memfactory_core.assembly.schema import default_of, unwrap
 from memfactory_core.assignment import explain
 from memfactory_core.config import RunConfig
 from memfactory_core.runs import jobs
-from memfactory_core.runs.footprint import foresee
 
-FIRST_PRESET = "memagent-tiny"
 UNUSED = {
     "train": {"retrieval", "reranking"},
     "imitate": {"training", "retention", "retrieval", "reranking"},
@@ -33,60 +37,83 @@ UNUSED = {
 
 
 def compose_run() -> None:
-    """The form on the left; on the right what it makes, which can be started."""
-    form, panel = st.columns([1.55, 1], gap="large")
-    with form:
-        preset, given = _choose_preset()
-        typed = given | _edit(preset, given)
-    built, problems = check(typed)
-    with panel, st.container(border=True):
-        for problem in problems:
-            st.error(problem, icon=":material/error:")
-        if built:
-            _show_size(built)
-        if st.button(
-            "Start", type="primary", icon=":material/play_arrow:", disabled=not built,
-            width="stretch",
-        ) and built:  # fmt: skip
-            with errors_in_words():
-                _start(built)
-        if built:
-            _show_files(preset, given, built)
-
-
-def _choose_preset() -> tuple[str, dict[str, Any]]:
-    """The preset's name and its values."""
-    names = {name: config.read(name) for name in config.recipes()}
-    first = list(names).index(FIRST_PRESET) if FIRST_PRESET in names else 0
-    chosen, again = st.columns([3, 1], vertical_alignment="bottom")
-    preset = chosen.selectbox(
-        "Preset", list(names), first, key="preset",
-        format_func=lambda name: names[name].get("name", name), persist_state="session",
-    )  # fmt: skip
-    again.button(
-        "Reset", icon=":material/restart_alt:", on_click=_reset, width="stretch",
-        help="Forget what was typed and go back to the preset",
-    )  # fmt: skip
-    st.caption(escape_markdown(names[preset].get("about", "")))
-    return preset, names[preset]
-
-
-def _reset() -> None:
-    """New keys for all widgets, which forget what was typed."""
-    st.session_state["compose.round"] = st.session_state.get("compose.round", 0) + 1
-
-
-def _edit(preset: str, given: dict[str, Any]) -> dict[str, Any]:
-    """The single settings above, a tab for each group that the mode uses; what was typed."""
-    key = f"{preset}.{st.session_state.get('compose.round', 0)}"
+    """The preset, the picture of its parts, the form of the rest; on the right what it makes, which can be started."""
+    preset, recipe = choose_preset()
+    given = st.session_state.get(GIVEN) or recipe
+    key = f"{preset}.{st.session_state.get(ROUND, 0)}"
     fields = {n: f for n, f in RunConfig.model_fields.items() if n != "about"}
     single = [n for n, field in fields.items() if not is_group(field)]
-    typed = edit_settings(RunConfig, given, key, only=single, widths=(2, 1.2, 1.2))
-    groups = [n for n in fields if n not in single and n not in UNUSED[typed["mode"]]]
+    named = {n: given[n] for n in single if n in recipe or given.get(n) != default_of(fields[n])}
+    typed = given | edit_settings(RunConfig, named, key, only=single, widths=(2, 1.2, 1.2))
+    if told := st.session_state.get(SWAPPED):
+        st.info(told, icon=":material/swap_horiz:")
+    drawn, asked = edit_picture(_whole(given), key)
+    typed |= drawn
+    show_data_file(_whole(typed), key)
+    form, panel = st.columns([1.55, 1], gap="large")
+    with form:
+        typed |= _edit_groups(fields, [*single, *drawn], recipe, given, typed["mode"], key)
+    with panel, st.container(border=True):
+        _show_panel(preset, recipe, typed)
+    if asked:
+        choose_kind(asked, _whole(typed))
+
+
+def _show_panel(preset: str, recipe: dict[str, Any], typed: dict[str, Any]) -> None:
+    """What the form makes, what that needs, and its start, which every red line holds back."""
+    built, problems = check(typed)
+    for problem in problems:
+        st.error(escape_markdown(problem, 800), icon=":material/error:")
+    ready = False
+    if built:
+        _show_size(built)
+        ready = show_checks(built)
+        offer_episode(built)
+    if st.button(
+        "Start", type="primary", icon=":material/play_arrow:", disabled=not ready, width="stretch",
+    ) and built and ready:  # fmt: skip
+        with errors_in_words():
+            _start(built)
+    if built:
+        _show_files(preset, recipe, built)
+
+
+def _whole(values: dict[str, Any]) -> dict[str, Any]:
+    """A recipe's values with every part as a table, its settings filled in where the recipe is valid."""
+    built, _ = check(values)
+    if built:
+        return built.dump()
+    parts = {name: values[name] for name in ("task", "paradigm", "policy")}
+    return values | {n: {"kind": p} if isinstance(p, str) else p for n, p in parts.items()}
+
+
+def _edit_groups(
+    fields: dict[str, Any],
+    shown: list[str],
+    recipe: dict[str, Any],
+    given: dict[str, Any],
+    mode: str,
+    key: str,
+) -> dict[str, Any]:
+    """A tab for each group that the mode uses and the picture does not show; what was typed. Of a group that has been
+    typed into, what the recipe names still comes first."""
+    typed: dict[str, Any] = {}
+    groups = [n for n in fields if n not in shown and n not in UNUSED[mode]]
     for tab, name in zip(st.tabs([field_label(n) for n in groups]), groups, strict=True):
+        values = _thin(fields[name], recipe.get(name), given.get(name))
         with tab:
-            typed[name] = edit_group(fields[name], name, given.get(name), f"{key}.{name}")
+            typed[name] = edit_group(fields[name], name, values, f"{key}.{name}")
     return typed
+
+
+def _thin(field: FieldInfo, named: Any, values: Any) -> Any:
+    """A group's values without those that stand at their default and that the recipe does not name."""
+    model = unwrap(field.annotation)[0]
+    is_model = isinstance(model, type) and issubclass(model, BaseModel)
+    if not (is_model and isinstance(values, dict)):
+        return values
+    usual = {name: default_of(one) for name, one in model.model_fields.items()}
+    return {n: v for n, v in values.items() if n in (named or ()) or v != usual.get(n)}
 
 
 def check(values: dict[str, Any]) -> tuple[RunConfig | None, list[str]]:
@@ -108,8 +135,6 @@ def _show_size(built: RunConfig) -> None:
             "Demonstrations a step": f"{built.imitation.batch:,}",
         }
     st.html(figures_row(figures))
-    if built.mode in ("train", "imitate", "evaluate"):
-        st.caption(escape_markdown(f"Takes {foresee(database_engine(), built).in_words()}"))
 
 
 def _start(chosen: RunConfig) -> None:

@@ -12,9 +12,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from app.compose.fields import edit_field, field_label
+from app.compose.menu import tell_swap
 from app.compose.prompts import edit_prompts
 from app.compose.rewards import edit_rewards
 from memfactory_core.assembly.schema import default_of, family_of, unwrap
+from memfactory_core.assembly.swap import Swap, carry_over
 from memfactory_core.component import kinds
 from memfactory_core.policies.roles import START, Role
 
@@ -38,9 +40,27 @@ def edit_part(
         return None
     model = known[kind]
     st.caption(model.summary())
-    given = dict(values or {}) if chosen == kind else {}
-    given.pop("kind", None)
-    return {"kind": kind, **edit_settings(model, given, f"{key}.{kind}")}
+    given = _given_to(family, kind, values, key)
+    typed = {"kind": kind, **edit_settings(model, given, f"{key}.{kind}")}
+    st.session_state[f"{key}.typed"] = typed
+    return typed
+
+
+def _given_to(family: str, kind: str, values: Mapping[str, Any] | None, key: str) -> dict[str, Any]:
+    """What the form of a kind starts from: what was given where it was given for this kind, else what it keeps of the
+    one before it. Its values stay the same over reruns, so that no widget starts anew."""
+    given = dict(values or {})
+    if given.pop("kind", kind) == kind:
+        return given
+    place = f"{key}.{kind}.given"
+    if place not in st.session_state:
+        old = st.session_state.get(f"{key}.typed") or values
+        part, kept, reset = carry_over(family, old, kind)
+        st.session_state[place] = {name: value for name, value in part.items() if name != "kind"}
+        st.session_state[f"{place}.told"] = tell_swap(Swap({}, kept, reset))
+    if told := st.session_state[f"{place}.told"]:
+        st.caption(told)
+    return dict(st.session_state[place])
 
 
 def edit_settings(
@@ -49,15 +69,16 @@ def edit_settings(
     key: str,
     only: Collection[str] = (),
     widths: Sequence[float] = (1, 1),
+    beside: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Widgets for a model's fields and the values typed into them. Fields that `values` names come
     first, the other plain ones under "More settings", parts in expanders of their own; `only`
-    drops the other fields out and shows these side by side."""
+    drops the other fields out and shows these side by side; `beside` is what was typed into those elsewhere."""
     fields = {name: model.model_fields[name] for name in only or model.model_fields}
     parts = {name for name, field in fields.items() if family_of(field.annotation)}
     prompts = [name for name, field in fields.items() if field.annotation == dict[str, str]]
     plain = [name for name in fields if name not in parts and name not in prompts]
-    main = [name for name in plain if name in values] or plain
+    main = plain if beside is not None else [name for name in plain if name in values] or plain
     typed = _edit_grid(fields, main, values, key, widths)
     rest = [name for name in plain if name not in main]
     if rest:
@@ -76,7 +97,7 @@ def edit_settings(
             )
     for name in prompts:
         given = values.get(name, default_of(fields[name])) or {}
-        typed[name] = edit_prompts(model, typed, given, f"{key}.{name}")
+        typed[name] = edit_prompts(model, {**(beside or {}), **typed}, given, f"{key}.{name}")
     return {name: typed[name] for name in fields}
 
 

@@ -32,15 +32,7 @@ VIEWS = {
 def show_episode(run: Run, phase: str, step: int, shown: Episode) -> None:
     """One episode in the view that the address bar names."""
     place = {"run": run.id, "phase": phase, "step": step, "episode": shown.id}
-    table = run.settings.get("reward", {})
-    scores = _score_figures(table, shown)
-    figures = {"Reward": f"{shown.reward:+.2f}", "Advantage": f"{shown.advantage:+.2f}"}
-    earned = describe_reward(table, shown)
-    st.html(
-        f'<div class="mf mf-story">{escape_html(story.tell(shown))}</div>'
-        f"{figures_row(figures | scores)}"
-        f'<div class="mf mf-small mf-muted">{escape_html(earned)}</div>'
-    )
+    show_earnings(run.settings.get("reward", {}), shown, {"Advantage": f"{shown.advantage:+.2f}"})
     _show_cause(run, shown, place)
     start = "steps" if "event" in st.query_params else "story"
     view = st.segmented_control(
@@ -55,6 +47,15 @@ def show_episode(run: Run, phase: str, step: int, shown: Episode) -> None:
         tokens.show_tokens(run, shown)
     else:
         show_story(run, shown)
+
+
+def show_earnings(table: dict[str, Any], shown: Episode, more: dict[str, str]) -> None:
+    """What happened in a sentence and what it earned by the reward's table; `more` are figures beside it."""
+    figures = {"Reward": f"{shown.reward:+.2f}", **more} | _score_figures(table, shown)
+    st.html(
+        f'<div class="mf mf-story">{escape_html(story.tell(shown))}</div>{figures_row(figures)}'
+        f'<div class="mf mf-small mf-muted">{escape_html(describe_reward(table, shown))}</div>'
+    )
 
 
 def _show_cause(run: Run, shown: Episode, place: dict[str, Any]) -> None:

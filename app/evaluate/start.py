@@ -12,7 +12,7 @@ from app.evaluate.tasks import choose_counts, choose_tasks
 from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
 from app.reads.runs import list_measurable
-from app.shell.pages import page
+from app.shell.links import go_to
 from app.shell.widgets import show_empty_state
 from memfactory_core.runs import jobs
 from memfactory_core.runs.evaluations import Planned, plan_evaluations
@@ -76,5 +76,4 @@ def _start(ready: Sequence[Planned]) -> None:
     begun = [jobs.create(engine, one.config) for one in ready if one.config]
     for run in begun:
         jobs.start(engine, run)
-    place = {"view": "results", "runs": ",".join(run.id for run in begun)}
-    st.switch_page(page("evaluate"), query_params=place)
+    go_to("evaluate", view="results", runs=",".join(run.id for run in begun))

@@ -9,6 +9,7 @@ from app.learn.cause import show_cause
 from app.learn.course import KEPT, Course, Lesson, is_done
 from app.learn.decides import show_decides
 from app.learn.group import show_group_lesson
+from app.learn.hacking import show_hacking
 from app.learn.reranker import show_reranker
 from app.learn.two_dogs import show_two_dogs
 from app.shell.address import bind_to_address
@@ -36,6 +37,10 @@ LESSONS = (
     Lesson(
         "reranker", "A reranker learns while you watch",
         "Read from its weights what a reranker has learned.", show_reranker,
+    ),
+    Lesson(
+        "hacking", "Reward hacking",
+        "Tell a reward that rises from a policy that learned.", show_hacking,
     ),
     Lesson(
         "cause", "Find the cause",

@@ -1,4 +1,4 @@
-"""All runs as a table, newest first; the latest ones as cards."""
+"""All runs as a table: searched, put in order, a page at a time, kept current."""
 
 from __future__ import annotations
 
@@ -6,28 +6,34 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app.markup.labels import figures_row
-from app.markup.safe_text import escape_markdown
+from app.markup.safe_text import escape_markdown, one_line
 from app.reads.engine import database_engine
-from app.reads.runs import count_runs, list_runs
+from app.reads.runs import count_runs, find_runs
+from app.run.filters import choose_query, is_filtered
 from app.run.sharing import show_upload
 from app.run.waiting import show_queue_buttons
-from app.shell.pages import page
+from app.shell.address import bind_page_to_address
+from app.shell.links import link_to
 from app.shell.status import describe_progress, show_state
 from app.shell.widgets import errors_in_words, show_empty_state
 from app.shell.words import describe_age, describe_change
 from memfactory_core.runs.database import active_runs
+from memfactory_core.runs.search import Query, list_parts, search_runs
+from memfactory_core.runs.tables import Run
 
-RECENT = 3
-"""Runs that the overview shows."""
 RUNS_A_PAGE = 12
 REFRESH = 3.0
 """Seconds after which a list is read again while a run is active."""
-WIDTHS = (3.2, 1.5, 2.6, 1.6, 1.6, 1.4)
-COLUMNS = ("Run", "State", "Progress", "Exact match", "Needed fact kept", "Created")
+WIDTHS = (2.6, 1.6, 2.2, 2.1, 1.2, 1.2)
+COLUMNS = {
+    "Run": "", "State": "",
+    "Parts": "What the agent is made of: paradigm, store, extractor, updater, retriever, policy.",
+    "Progress": "", "Exact match": "Right answers of greedy decoding, before and after training.",
+    "Needed fact kept": "How often a needed fact was in memory at the end, before and after training.",
+}  # fmt: skip
 
 
-def _keep_current(draw: Callable[[], None]) -> None:
+def keep_current(draw: Callable[[], None]) -> None:
     """Draws a list, and again every few seconds while one of all runs has not ended."""
     active = bool(active_runs(database_engine()))
 
@@ -42,77 +48,60 @@ def _keep_current(draw: Callable[[], None]) -> None:
 
 
 def show_runs() -> None:
-    """A page of the runs, kept current, and the way in for one from elsewhere."""
+    """The runs that are looked for, kept current, and the way in for one from elsewhere."""
     st.title("Runs")
-    _keep_current(_draw_runs)
+    if not count_runs():
+        show_empty_state("There is no run yet.")
+    else:
+        query = choose_query()
+        keep_current(lambda: _draw_runs(query))
     show_upload()
 
 
-def _draw_runs() -> None:
-    count = count_runs()
-    if not count:
-        show_empty_state("There is no run yet.")
+def _draw_runs(query: Query) -> None:
+    found = search_runs(database_engine(), query)
+    if not found:
+        st.info("No run is like this.", icon=":material/search_off:")
+        link_to("runs", "Show all runs", "everything")
         return
-    for column, title in zip(st.columns(WIDTHS), COLUMNS, strict=True):
-        column.caption(title)
-    number = st.session_state.get("runs.page", 1)
-    for run in list_runs(RUNS_A_PAGE, (number - 1) * RUNS_A_PAGE):
-        name, state, progress, *figures = st.columns(WIDTHS, vertical_alignment="center")
-        place = {"run": run.id}
-        name.page_link(page("runs"), label=escape_markdown(run.name), icon="", query_params=place)
-        with state:
-            show_state(run)
-        with progress:
-            st.markdown(describe_progress(run) or "–")
-            show_queue_buttons(run)
-        texts = (
-            describe_change(run, "exact_match"),
-            describe_change(run, "kept"),
-            describe_age(run.created),
-        )
-        for column, text in zip(figures, texts, strict=True):
-            column.markdown(text)
-    if count > RUNS_A_PAGE:
-        st.pagination(-(-count // RUNS_A_PAGE), key="runs.page")
+    if is_filtered(query):
+        st.caption(f"{len(found):,} of {count_runs():,} runs")
+    with st.container(key="runs", gap="small"):
+        _draw_table(found)
 
 
-def show_recent_runs() -> None:
-    """The way in, and the latest runs as cards, kept current."""
-    done = [run for run in list_runs(50) if run.state == "finished" and run.mode == "train"]
-    with st.container(horizontal=True):
-        if st.button("Start here", type="primary", icon=":material/play_arrow:"):
-            st.switch_page(page("learn"), query_params={"lesson": "decides"})
-        if done and st.button("Open the example run", icon=":material/show_chart:"):
-            st.switch_page(page("runs"), query_params={"run": done[-1].id})
+def _draw_table(found: list[str]) -> None:
+    """A page of the runs found, a row each."""
+    for column, (title, told) in zip(st.columns(WIDTHS), COLUMNS.items(), strict=True):
+        column.caption(title, help=told or None)
+    pages = -(-len(found) // RUNS_A_PAGE)
+    bound = bind_page_to_address("page", pages)
+    start = (st.session_state[bound["key"]] - 1) * RUNS_A_PAGE
+    for run in find_runs(found[start : start + RUNS_A_PAGE]):
+        _draw_run(run)
+    if pages > 1:
+        st.pagination(pages, **bound)
 
-    st.subheader("Recent runs")
-    _keep_current(_draw_recent_runs)
+
+def _draw_run(run: Run) -> None:
+    name, state, parts, progress, *figures = st.columns(WIDTHS, vertical_alignment="center")
+    with name:
+        link_to("runs", escape_markdown(run.name), f"run.{run.id}", run=run.id)
+        tags = " ".join(f"`{one_line(tag)}`" for tag in run.tag_list)
+        note = f"  \n:small[{escape_markdown(run.note, 90)}]" if run.note else ""
+        st.markdown(f":small[{describe_age(run.created)} {tags}]{note}")
+    with state:
+        show_state(run)
+    parts.markdown(f":small[{describe_parts(run)}]")
+    with progress:
+        st.markdown(describe_progress(run) or "–")
+        show_queue_buttons(run)
+    for column, score in zip(figures, ("exact_match", "kept"), strict=True):
+        column.markdown(describe_change(run, score))
 
 
-def _draw_recent_runs() -> None:
-    shown = list_runs(RECENT)
-    if not shown:
-        show_empty_state(
-            "There is no run yet. The preset *MemAgent, tiny, CPU* trains in a few minutes."
-        )
-    for column, run in zip(st.columns(RECENT), shown, strict=False):
-        with column.container(border=True):
-            st.markdown(f"**{escape_markdown(run.name)}**")
-            with st.container(horizontal=True, vertical_alignment="center"):
-                show_state(run)
-                st.caption(describe_age(run.created))
-            st.html(
-                figures_row(
-                    {
-                        "Exact match": describe_change(run, "exact_match"),
-                        "Needed fact kept": describe_change(run, "kept"),
-                    }
-                )
-            )
-            st.caption(describe_progress(run) or "not started")
-            st.page_link(
-                page("runs"),
-                label="Open",
-                icon=":material/arrow_forward:",
-                query_params={"run": run.id},
-            )
+def describe_parts(run: Run) -> str:
+    """What a run's agent is made of, in words."""
+    parts = list_parts(run.settings)
+    kinds = [kind for name, kind in parts.items() if kind and name != "task"]
+    return escape_markdown(" · ".join(kind.replace("_", " ") for kind in kinds), 160)

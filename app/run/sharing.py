@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.reads.engine import database_engine
-from app.shell.pages import page
+from app.shell.links import go_to
 from app.shell.widgets import errors_in_words
 from memfactory_core.runs import disk, jobs
 from memfactory_core.runs.archive import export_run, import_run
@@ -52,7 +52,7 @@ def show_upload() -> None:
         st.session_state["runs.uploaded"] = given.file_id
         with errors_in_words():
             run = bring_in(given.getbuffer())
-            st.switch_page(page("runs"), query_params={"run": run.id})
+            go_to("runs", run=run.id)
 
 
 def bring_in(content: bytes | memoryview) -> Run:

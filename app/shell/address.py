@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -29,7 +29,36 @@ def bind_to_address(
     return {"key": key, "on_change": write}
 
 
-def bind_list_to_address(name: str, options: Sequence[str]) -> dict[str, Any]:
+def bind_text_to_address(name: str, drops: Sequence[str] = ()) -> dict[str, Any]:
+    """As `bind_to_address`, for a field of text; an empty one has no parameter."""
+    key = f"url.{name}"
+    st.session_state[key] = st.query_params.get(name, "")
+    return {"key": key, "on_change": _writer(name, drops)}
+
+
+def bind_page_to_address(name: str, pages: int) -> dict[str, Any]:
+    """As `bind_to_address`, for the number of a list's page, from 1; the first one has no parameter."""
+    key, given = f"url.{name}", st.query_params.get(name, "")
+    number = int(given) if given.isdecimal() and len(given) < 10 else 1
+    st.session_state[key] = min(max(1, number), pages)
+    return {"key": key, "on_change": _writer(name, first=1)}
+
+
+def _writer(name: str, drops: Sequence[str] = (), first: Any = "") -> Callable[[], None]:
+    """Writes a widget's value into the address, or takes its parameter out where it is the `first` one."""
+
+    def write() -> None:
+        value = st.session_state[f"url.{name}"]
+        gone = {name, *drops}
+        kept = {k: v for k, v in st.query_params.to_dict().items() if k not in gone}
+        st.query_params.from_dict(kept | ({} if value == first else {name: str(value)}))
+
+    return write
+
+
+def bind_list_to_address(
+    name: str, options: Sequence[str], drops: Sequence[str] = ()
+) -> dict[str, Any]:
     """As `bind_to_address`, for a widget of which several options can be chosen: the parameter holds them with commas
     between. What the address names and the options do not have is left out."""
     key = f"url.{name}"
@@ -37,7 +66,8 @@ def bind_list_to_address(name: str, options: Sequence[str]) -> dict[str, Any]:
     st.session_state[key] = [one for one in dict.fromkeys(given) if one in options]
 
     def write() -> None:
-        kept = {k: v for k, v in st.query_params.to_dict().items() if k != name}
+        gone = {name, *drops}
+        kept = {k: v for k, v in st.query_params.to_dict().items() if k not in gone}
         chosen = ",".join(st.session_state[key])
         st.query_params.from_dict(kept | ({name: chosen} if chosen else {}))
 

@@ -11,6 +11,7 @@ from app.markup.safe_text import escape_markdown, one_line
 from app.reads.runs import find_run, label_runs
 from app.reads.steps import find_nearest_step, find_place, find_step_range, list_phases
 from app.shell.address import bind_to_address
+from app.shell.links import link_to
 from app.shell.pages import page
 from app.shell.widgets import show_empty_state
 from app.shell.words import PHASE_LABELS
@@ -85,7 +86,7 @@ def show_breadcrumbs(run: Run, phase: str, step: int, group: str | None = None) 
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for label, (name, params) in links.items():
             icon = ":material/chevron_right:" if name != "runs" else ":material/arrow_back:"
-            st.page_link(page(name), label=label, icon=icon, query_params=params)
+            link_to(name, label, f"way.{label}", icon, "content", **params)
 
 
 def link_to_episode(

@@ -20,7 +20,7 @@ def rehearse(config: RunConfig, sampler: RoleSampler, seed: int) -> Episode:
     if config.mode not in PLAYED:
         raise ConfigError(f"mode {config.mode!r} plays no episodes: it compares retrievers")
     train = config.mode == "train"
-    if train:
+    if config.mode != "evaluate":
         examples = config.task.examples(1, seed, "train")
     else:
         examples = config.held_out.examples(1, seed, "heldout")

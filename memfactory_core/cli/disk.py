@@ -1,25 +1,13 @@
-"""What a run will take of the disk, and what was removed from it, for the shell."""
+"""What was removed from the disk, for the shell."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 
-from memfactory_core.config import RunConfig
-from memfactory_core.runs.footprint import Footprint, in_units
+from memfactory_core.runs.footprint import in_units
 from memfactory_core.runs.garbage import Removal
 from memfactory_core.text import one_line
-
-
-def print_footprint(footprint: Footprint, settings: RunConfig, json_: bool) -> None:
-    """What a run with these settings would do and take; nothing was started."""
-    if json_:
-        print(json.dumps(footprint.model_dump() | {"total": footprint.total}, indent=2))
-        return
-    training = settings.training
-    size = f"{training.steps:,} steps of {training.groups} x {training.group_size} episodes"
-    print(one_line(f"{settings.name}: {size}" if settings.mode == "train" else settings.name))
-    print(footprint.in_words())
 
 
 def print_removals(removals: Sequence[Removal], dry_run: bool, json_: bool) -> None:

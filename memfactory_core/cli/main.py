@@ -15,11 +15,13 @@ import typer
 from sqlalchemy.exc import DBAPIError
 
 from memfactory_core import component, config
-from memfactory_core.cli import models
+from memfactory_core.cli import models, runs
 from memfactory_core.cli.chat import chat
 from memfactory_core.cli.compare import compare
-from memfactory_core.cli.disk import print_footprint, print_removals
+from memfactory_core.cli.disk import print_removals
 from memfactory_core.cli.foreground import announce, begin, conclude, open_database, wait_for
+from memfactory_core.cli.logs import import_log
+from memfactory_core.cli.plan import play, print_plan
 from memfactory_core.cli.process import resume, settle, stop, work
 from memfactory_core.cli.queue import queue
 from memfactory_core.cli.report import (
@@ -32,7 +34,6 @@ from memfactory_core.config import RunConfig
 from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.runs import database
 from memfactory_core.runs.evaluations import evaluation_of
-from memfactory_core.runs.footprint import foresee
 from memfactory_core.text import one_line
 
 app = typer.Typer(
@@ -41,6 +42,7 @@ app = typer.Typer(
 )  # fmt: skip
 app.command(name="get")(models.get)
 app.command(name="models")(models.list_models)
+app.command(name="import-log")(import_log)
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="Override a setting: a.b=value. May be repeated.")
 ]
@@ -96,14 +98,15 @@ def train(
     set_: Set = None,
     wait: Annotated[bool, typer.Option(help="Wait for the end and print the table.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what the run would take, and start nothing.")
+        bool,
+        typer.Option("--dry-run", help="Say what the run needs and would take; start nothing."),
     ] = False,
     json_: Json = False,
 ) -> None:
     """Train a recipe (a name, a .toml or .json file, a run's run.json) in the background."""
     settings = config.load(recipe, set_ or ())
     if dry_run:
-        print_footprint(foresee(open_database(), settings), settings, json_)
+        print_plan(open_database(), settings, json_)
         return
     run = begin(settings)
     if not (wait or json_):
@@ -137,17 +140,17 @@ def demo(
     set_: Set = None,
 ) -> None:
     """The main job without a browser: train the tiny preset, print before and after."""
-    runs = []
+    done = []
     for seed in seeds.split(","):
         settings = config.load(recipe, [f"seed={seed.strip()}", *(set_ or ())])
         run = wait_for(begin(settings).id, quiet=json_)
-        runs.append(run)
+        done.append(run)
         if not json_:
             conclude(run, False)
         elif run.state != "finished":
             conclude(run, True)
     if json_:
-        print(json.dumps({"runs": [report(run) for run in runs]}, indent=2))
+        print(json.dumps({"runs": [report(run) for run in done]}, indent=2))
 
 
 @app.command()
@@ -172,18 +175,7 @@ def sweep(
         print(json.dumps(rows, indent=2))
 
 
-@app.command(name="ls")
-def list_runs(json_: Json = False) -> None:
-    """List the runs, newest first."""
-    runs = database.list_runs(open_database())
-    if json_:
-        print(json.dumps([report(run) for run in runs], indent=2))
-        return
-    for run in runs:
-        line = f"{run.id}  {run.state:9}  {run.step:>5}/{run.steps:<5}  {run.name}"
-        print(one_line(line + (f"  ({run.fault})" if run.fault else "")))
-    if not runs:
-        print("no runs yet; try: memfactory demo")
+app.command(name="ls")(runs.list_runs)
 
 
 @app.command()
@@ -216,7 +208,9 @@ def decisions(run_id: str, json_: Json = False) -> None:
         print_decisions(phase, rows)
 
 
-for _command in (chat, compare, stop, resume, queue, table):
+for _command in (
+    chat, compare, stop, resume, queue, table, play, runs.rename, runs.tag, runs.note, runs.delete,
+):  # fmt: skip
     app.command()(_command)
 
 

@@ -1,5 +1,6 @@
 """How chat models are asked by default: short, for the prompt is read again in each turn. Decisions are one JSON object
-with the papers' names. Each text is a prompt as `dialects/prompts.py` fills it."""
+with the papers' names. Each text is a prompt as `dialects/prompts.py` fills it. What differs between
+the attempts at an example (the memory of `update`) stands last: what stands before it is computed once for all."""
 
 from __future__ import annotations
 
@@ -29,14 +30,14 @@ PROMPTS = {
         "Topics:"
     ),
     "update": (
-        "You read a long text section by section to answer a question at the end. You see the question, your memory "
-        "so far and the next section. Write the new memory: keep what helps to answer, add what the section tells "
+        "You read a long text section by section to answer a question at the end. You see the question, the next "
+        "section and your memory so far. Write the new memory: keep what helps to answer, add what the section tells "
         "about it, leave out the rest. Your output replaces the old memory whole; it may have at most {budget} "
         "characters. Write the memory alone, no comment.\n"
         "---\n"
-        "Memory: {memory}\n"
-        "Text: {text}\n"
         "Question: {question}\n"
+        "Text: {text}\n"
+        "Memory: {memory}\n"
         "Remember:"
     ),
     "manage": (

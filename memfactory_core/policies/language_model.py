@@ -89,6 +89,11 @@ class LanguageModelSampler(Sampler):
         ends = [token for token in rest if token in self.end_ids]
         return ends[0] if ends else self.tokenizer.eos_token_id
 
+    @property
+    def window(self) -> int | None:
+        """How many tokens the model reads at most, its answer included; None where its settings do not say."""
+        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+
     @cached_property
     def folds_system(self) -> bool:
         """Whether the chat template refuses system messages (Gemma's raises) or leaves them out."""

@@ -57,8 +57,11 @@ class RoleSampler(Sampler):
 
     def dialect_of(self, role: str) -> Dialect:
         """The dialect of the role's policy."""
-        answering = self.others[role][1] if role in self.others else self.own
-        return answering.dialect_of(role)
+        return self.answering(role).dialect_of(role)
+
+    def answering(self, role: str) -> Sampler:
+        """The role's policy."""
+        return self.others[role][1] if role in self.others else self.own
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
         """One completion for each ask, each policy's asks in one batch."""

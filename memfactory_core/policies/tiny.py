@@ -24,6 +24,7 @@ class TinySampler(LanguageModelSampler):
 
     model: Lfm2ForCausalLM
     folds_system = False  # its template leaves system messages out on purpose
+    window = None  # its sampler ends a text with the positions
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class TinySampler(LanguageModelSampler):
 class Tiny(Policy, kind="tiny"):
     """The shipped model of under a million parameters: learns on a laptop's CPU in minutes."""
 
+    main: ClassVar[tuple[str, ...]] = ("min_p", "batch_size")
     trainable: ClassVar[bool] = True
     small_language: ClassVar[bool] = True
     not_learned: ClassVar[tuple[str, ...]] = (

@@ -14,7 +14,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -102,6 +102,7 @@ class Weights:
 class RerankLinear(Retriever, kind="rerank_linear"):
     """Learned linear maps choose among candidates which memories are read (RMM)."""
 
+    main: ClassVar[tuple[str, ...]] = ("top_k", "features")
     candidates: Part[Retriever] = BM25(top_k=20)
     """Where the candidates come from; the paper takes 20 (K)."""
     top_k: int = Field(5, ge=1, le=1000)

@@ -20,8 +20,8 @@ _COLUMNS = (
     "id", "example_id", "text_id", "step", "question", "answer", "gold", "exact_match", "reward", "cause", "cause_seq",
     "failed_question", "failed_answer", "failed_gold", "body",
 )  # fmt: skip
-BEFORE, UNTRAINED = "@before", "@untrained"
-"""Behind a run's name: as it was before its training, or before the imitation that came first."""
+WHENS = ("untrained", "before", "after")
+"""What may stand behind a run's name and an @: when it was measured; without it, after its training."""
 
 
 class Side(NamedTuple):
@@ -33,8 +33,8 @@ class Side(NamedTuple):
     @property
     def key(self) -> str:
         """What `find_side` finds it by."""
-        when = self.phase.partition("/")[0]
-        return self.run.id + {"before": BEFORE, "untrained": UNTRAINED}.get(when, "")
+        when = self.phase.split("/")[0]
+        return self.run.id if when == "after" else f"{self.run.id}@{when}"
 
 
 class Attempt(NamedTuple):
@@ -57,11 +57,11 @@ class Attempt(NamedTuple):
 
 
 def find_side(engine: Engine, name: str, phase: str = "after/greedy") -> Side:
-    """The side that a text names: a run, or `RUN@before`. RunError where there is no such run, ConfigError for another
-    word behind the @."""
+    """The side that a text names: a run, or `RUN@before` (see WHENS). RunError where there is no such run, ConfigError
+    for another word behind the @."""
     run_id, at, when = name.partition("@")
-    if at and when not in ("untrained", "before", "after"):
-        raise ConfigError(f"{name!r}: behind the @ stands before, after or untrained")
+    if at and when not in WHENS:
+        raise ConfigError(f"{name!r}: behind the @ stands one of {', '.join(WHENS)}")
     decoding = phase.split("/")[-1]
     return Side(database.get_run(engine, run_id), f"{when}/{decoding}" if when else phase)
 

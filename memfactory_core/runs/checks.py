@@ -4,7 +4,7 @@ that is refused leaves no run."""
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -45,26 +45,6 @@ def require_files(config: RunConfig) -> None:
             raise unreadable(name)
 
 
-def find_checks(engine: Engine, config: RunConfig) -> list[Check]:
-    """Everything that is looked at before a start, the data files read to their ends."""
-    looks: dict[str, Callable[[], str]] = {
-        "Data": lambda: _look_at_data(engine, config),
-        "Model": lambda: _look_at_models(config),
-        "Weights": lambda: _look_at_weights(engine, config),
-        "Device": lambda: _look_at_device(config),
-        "Disk": lambda: _look_at_disk(engine, config),
-    }
-    return list(_carry_out(looks))
-
-
-def _carry_out(looks: dict[str, Callable[[], str]]) -> Iterator[Check]:
-    for name, look in looks.items():
-        try:
-            yield Check(name=name, told=look())
-        except MemFactoryError as error:
-            yield Check(name=name, told=str(error), passed=False)
-
-
 def _look_at_data(engine: Engine, config: RunConfig) -> str:
     files = dict.fromkeys([*config.task.files(), *config.held_out.files()])
     if not files:
@@ -78,7 +58,7 @@ def _look_at_data(engine: Engine, config: RunConfig) -> str:
     return f"{names}: {learned:,} examples to learn from, {held:,} held out, none in common"
 
 
-def _look_at_models(config: RunConfig) -> str:
+def _look_at_models(engine: Engine, config: RunConfig) -> str:
     found = used_models(config)
     return ", ".join(f"{name} in {place}" for name, place in found.items()) or "comes with the lab"
 
@@ -90,7 +70,7 @@ def _look_at_weights(engine: Engine, config: RunConfig) -> str:
     )
 
 
-def _look_at_device(config: RunConfig) -> str:
+def _look_at_device(engine: Engine, config: RunConfig) -> str:
     slots = count_slots()
     device = needed_device(config)
     there = sum(count for name, count in slots.items() if name.startswith(device))
@@ -109,3 +89,26 @@ def _look_at_disk(engine: Engine, config: RunConfig) -> str:
             "(retention.every, retention.episodes)"
         )
     return f"{in_units(free)} are free, about {in_units(needed)} are needed"
+
+
+CHECKS: dict[str, Callable[[Engine, RunConfig], str]] = {
+    "Data": _look_at_data,
+    "Model": _look_at_models,
+    "Weights": _look_at_weights,
+    "Device": _look_at_device,
+    "Disk": _look_at_disk,
+}
+"""What is looked at before a start, by name; each says what it found, or raises what is missing."""
+
+
+def carry_out(name: str, engine: Engine, config: RunConfig) -> Check:
+    """One check of `CHECKS`."""
+    try:
+        return Check(name=name, told=CHECKS[name](engine, config))
+    except MemFactoryError as error:
+        return Check(name=name, told=str(error), passed=False)
+
+
+def find_checks(engine: Engine, config: RunConfig) -> list[Check]:
+    """Everything that is looked at before a start, the data files read to their ends."""
+    return [carry_out(name, engine, config) for name in CHECKS]

@@ -24,7 +24,7 @@ UNTRAINED = ("weights_step=0",)
 """What makes an evaluation of a run one of the weights that it started with, on the same examples."""
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 """The programs that can stand beside a trained policy."""
-_APART = ("name", "about", "seed", "weights", "training", "retention")
+_APART = ("name", "about", "seed", "weights", "training", "imitation", "retention")
 """Settings in which two runs may differ although a baseline of the one is a baseline of the other."""
 
 

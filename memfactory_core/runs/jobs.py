@@ -272,9 +272,14 @@ def reap(engine: Engine) -> None:
 
 
 def settle(engine: Engine, run_id: str) -> None:
-    """Keeps what a supervisor wrote of its worker's end, and starts what waited for its device."""
+    """Keeps what a supervisor wrote of its worker's end, and starts what waited for its device. Who looked before it
+    was written called the run lost without knowing why: the reason is mended."""
     run = database.get_run(engine, run_id)
-    ending = read_ending(Path(run.folder), run.token)
+    folder = Path(run.folder)
+    ending = read_ending(folder, run.token)
     if ending:
-        database.update_run_if(engine, run.id, Run.token == ending.token, **ending.columns())
+        same = Run.token == ending.token
+        database.update_run_if(engine, run.id, same, **ending.columns())
+        _, reason = conclude(folder, ending)
+        database.update_run_if(engine, run.id, same, Run.state == "lost", reason=reason)
     reap(engine)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memfactory_core.rewards.shown import Shown
+from memfactory_core.runs.attempts import WHENS
 from memfactory_core.runs.tables import Run
 from memfactory_core.scoring.intervals import Interval
 from memfactory_core.tasks.settings import find_tasks
@@ -17,9 +18,8 @@ ALL = "all"
 
 
 class ScoreRow(NamedTuple):
-    """One line of the table. `when` is before or after the training (untrained where imitation came before it), ""
-    where there was none; `decoding` is greedy or avg@k, or the retriever's name in the modes that compare
-    retrievers."""
+    """One line of the table. `when` is one of WHENS, "" where nothing was trained; `decoding` is greedy or
+    avg@k, or the retriever's name in the modes that compare retrievers."""
 
     run: str
     name: str
@@ -50,13 +50,12 @@ def _rows(run: Run) -> list[ScoreRow]:
             if retrieval:
                 name, category = category, name
             found.setdefault((when, decoding, category), {})[name] = figures
-    learned = run.mode in ("train", "imitate", "rerank")
+    learned = run.mode not in ("evaluate", "retrieve")
     decodings = list(dict.fromkeys(decoding for _, decoding, _ in found))
-    whens = ["untrained", "before", "after"]
 
     def place(key: tuple[str, str, str]) -> Any:
         when, decoding, category = key
-        return (decodings.index(decoding), category != ALL, category, whens.index(when))
+        return (decodings.index(decoding), category != ALL, category, WHENS.index(when))
 
     named = {"greedy": "greedy", "sampled": f"avg@{_samples(run)}"}
     return [
@@ -64,7 +63,7 @@ def _rows(run: Run) -> list[ScoreRow]:
             run.id, run.name, when if learned else "", describe_task(run),
             decoding if retrieval else named.get(decoding, decoding), category, found[key],
         )
-        for key in sorted((key for key in found if key[0] in whens), key=place)
+        for key in sorted((key for key in found if key[0] in WHENS), key=place)
         for when, decoding, category in [key]
     ]  # fmt: skip
 

@@ -38,12 +38,13 @@ def supervise(folder: Path, run_id: str, token: str) -> None:
         # what the worker starts and leaves behind comes to this process, which ends it with the worker
         ctypes.CDLL(None).prctl(_ADOPT_ORPHANS, 1, 0, 0, 0)
     work = [sys.executable, "-m", "memfactory_core", "work", run_id, "--token", token]
-    worker = subprocess.Popen(
-        work, stdin=subprocess.DEVNULL, stdout=2, stderr=2, start_new_session=True
-    )
-    print(worker.pid, flush=True)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     with open(folder / LOCK, "ab") as lock:
+        _take(lock)  # before anybody can know of the worker and miss a supervisor
+        worker = subprocess.Popen(
+            work, stdin=subprocess.DEVNULL, stdout=2, stderr=2, start_new_session=True
+        )
+        print(worker.pid, flush=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         before, status, used = _wait_for(worker.pid, folder, lock)
         ran_out = _count_out_of_memory()
         _signal_group(worker.pid, signal.SIGKILL)

@@ -37,7 +37,8 @@ class Run(Table, table=True):
     made. `turn` is its place in the queue for a device, the lowest first; None where it is in no queue. `device` is
     "cpu" or "cuda" while it waits, the one that it got ("cuda:0") from then on. `exit_code`, `exit_signal`,
     `out_of_memory` and `peak_memory` (bytes) are what its supervisor saw of its worker's end; None and "" where it
-    saw none."""
+    saw none. `tags` (with commas between) and `note` are what a person wrote to it. `sweep` names the sweep that it is
+    a cell of, `cell` holds the assignments that make it that cell, as a JSON list; "" where it is of none."""
 
     id: str = Field(primary_key=True)
     name: str
@@ -66,6 +67,15 @@ class Run(Table, table=True):
     exit_signal: str = ""
     out_of_memory: bool = False
     peak_memory: int | None = Field(default=None, sa_type=BigInteger)
+    tags: str = ""
+    note: str = ""
+    sweep: str = ""
+    cell: str = ""
+
+    @property
+    def tag_list(self) -> list[str]:
+        """The run's tags, in the order in which they were given."""
+        return [tag for tag in self.tags.split(",") if tag]
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -48,6 +48,7 @@ from memfactory_core.runs.weights import (
 )
 from memfactory_core.scoring.evaluate import evaluate, flat
 from memfactory_core.scoring.split import describe_held_out, held_out_examples, training_examples
+from memfactory_core.scoring.window import require_window
 from memfactory_core.trace import Episode
 from memfactory_core.types import Example
 
@@ -138,6 +139,8 @@ class Work:
         imitated = imitated_weights(self.folder, self.config)
         start = imitated or start_weights(self.engine, self.config)
         sampler = self._load(policy if trained else start)
+        learned = training_examples(self.config) if self.config.mode == "train" else []
+        require_window(self.config.paradigm, sampler, [*held_out, *learned])
         if self.config.mode == "evaluate":
             self.evaluate("after", sampler, held_out, 0)
             return

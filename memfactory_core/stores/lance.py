@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 
@@ -245,6 +245,7 @@ class Lance(Store, kind="lance"):
     """A bank with full-text, vector and hybrid search of its own, in memory or on disk
     (LanceDB)."""
 
+    main: ClassVar[tuple[str, ...]] = ("capacity", "budget")
     uri: str = MEMORY
     """Where tables live: `memory://`, a folder, or an object store such as s3://bucket/folder, whose
     keys come from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the like)."""

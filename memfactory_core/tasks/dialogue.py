@@ -8,7 +8,7 @@ a change beside the old fact leaves two that contradict each other."""
 from __future__ import annotations
 
 import random
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -30,6 +30,7 @@ class Message(NamedTuple):
 class Dialogue(Spoken, kind="dialogue"):
     """Keep a bank true while facts are told, changed and taken back between chatter."""
 
+    main: ClassVar[tuple[str, ...]] = ("new", "changes")
     new: int = Field(3, ge=1, le=100)
     """How many facts are told."""
     changes: int = Field(1, ge=0, le=100)

@@ -4,6 +4,7 @@ carries its evidence, so that "stored", "kept to the end" and "read" are measure
 from __future__ import annotations
 
 import random
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -15,6 +16,7 @@ from memfactory_core.types import Example
 class Needle(Spoken, kind="needle"):
     """Find and keep the one fact that the question will need among many that it will not."""
 
+    main: ClassVar[tuple[str, ...]] = ("chunks", "facts_per_chunk")
     chunks: int = Field(3, ge=1, le=4096)
     """How many sections are read."""
     facts_per_chunk: int = Field(3, ge=1, le=64)

@@ -8,7 +8,7 @@ models are asked for JSON as in the paper.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -65,6 +65,7 @@ def decide_each(
 class Crud(KeyedUpdater, kind="crud"):
     """The policy decides for each fact: ADD, UPDATE, DELETE or NOOP (Memory-R1)."""
 
+    main: ClassVar[tuple[str, ...]] = ("max_tokens", "keys")
     related: Part[Retriever] = BM25(top_k=3)
     """Which memories the policy sees beside the fact."""
     max_tokens: int = Field(256, ge=4, le=32_000)

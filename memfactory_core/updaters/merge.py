@@ -4,7 +4,7 @@ similar memories and is either added or merged into one of them."""
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -34,6 +34,7 @@ def merge_messages(related: list[Memory], fact: str) -> list[Message]:
 class Merge(KeyedUpdater, kind="merge"):
     """The policy adds each topic or merges it into a similar memory (RMM)."""
 
+    main: ClassVar[tuple[str, ...]] = ("max_tokens", "keys")
     related: Part[Retriever] = BM25(top_k=5)
     """Which memories the policy compares a topic with."""
     max_tokens: int = Field(512, ge=4, le=32_000)

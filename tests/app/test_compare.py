@@ -162,7 +162,7 @@ def test_the_command_says_the_same(compared: dict[str, str]) -> None:
 
 def test_what_names_no_side_is_refused(compared: dict[str, str]) -> None:
     engine = database_engine()
-    with pytest.raises(ConfigError, match="behind the @ stands before or after"):
+    with pytest.raises(ConfigError, match="behind the @ stands one of untrained, before, after"):
         find_side(engine, f"{compared['trained']}@during")
     with pytest.raises(RunError, match="no run 'nowhere'"):
         find_side(engine, "nowhere@before")

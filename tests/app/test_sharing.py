@@ -39,7 +39,7 @@ def test_a_file_that_is_no_export_is_refused_and_leaves_nothing(ids):
 
 def test_a_live_run_has_no_download_and_every_list_a_place_for_files(ids, monkeypatch):
     offered = []
-    monkeypatch.setattr("app.run.detail.show_download", lambda run: offered.append(run.id))
+    monkeypatch.setattr("app.run.actions.show_download", lambda run: offered.append(run.id))
     open_page("runs", run=ids["trained"])
     assert offered == [ids["trained"]]
     database.update_run(database_engine(), ids["empty"], state="running", heartbeat=database.now())

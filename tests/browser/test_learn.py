@@ -39,6 +39,6 @@ def test_a_lesson_to_its_end(page: Any, server: Server) -> None:
     page.get_by_text("This lesson is done.").wait_for()
     page.reload()
     page.get_by_text("This lesson is done.").wait_for()
-    page.get_by_text("1 of 6 taken to the end").wait_for()
+    page.get_by_text("1 of 7 taken to the end").wait_for()
     page.get_by_role("link", name="Next: A reranker learns while you watch").click()
     page.get_by_role("heading", name="A reranker learns while you watch").wait_for()

@@ -251,3 +251,19 @@ def test_a_run_that_saves_is_not_ended_meanwhile_and_a_second_stop_does_not_hurr
 def test_a_worker_leaves_the_handling_of_signals_as_it_found_it(lab):
     assert work(lab, jobs.create(lab, load("memagent-tiny", SCRIPTED)).id).state == "finished"
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_run_that_was_called_lost_before_its_end_was_written_is_told_the_reason(lab):
+    run = jobs.create(lab, load("memagent-tiny", SCRIPTED))
+    folder = Path(run.folder)
+    state, reason = conclude(folder, None)
+    database.update_run(lab, run.id, state=state, reason=reason)
+    assert "SIGKILL" not in reason
+    ending = Ending(
+        token=run.token, exit_code=None, exit_signal="SIGKILL", out_of_memory=False, peak_memory=2**30
+    )  # fmt: skip
+    (folder / "ending.json").write_text(ending.model_dump_json())
+    jobs.settle(lab, run.id)
+    told = database.get_run(lab, run.id)
+    assert (told.state, told.exit_signal) == ("lost", "SIGKILL")
+    assert told.reason.startswith("the process was killed (SIGKILL); memory had not run out")

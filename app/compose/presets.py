@@ -1,0 +1,83 @@
+"""The presets: one is chosen by its name, or among cards that say paradigm, model, needs and minutes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app.compose.menu import GIVEN, ROUND, SWAPPED, name_of
+from app.markup.labels import figures_row
+from app.markup.safe_text import escape_markdown
+from memfactory_core import config
+from memfactory_core.assembly.presets import Preset, list_presets
+
+FIRST = "memagent-tiny"
+COLUMNS = 2
+"""Cards beside each other."""
+
+
+@st.cache_data
+def _list_presets() -> list[Preset]:
+    return list_presets()
+
+
+def choose_preset() -> tuple[str, dict[str, Any]]:
+    """The preset's name and its values."""
+    presets = {preset.name: preset for preset in _list_presets()}
+    first = list(presets).index(FIRST) if FIRST in presets else 0
+    chosen, all_of_them, again = st.columns([2.4, 1, 1], vertical_alignment="bottom")
+    name = chosen.selectbox(
+        "Preset", list(presets), first, key="preset", on_change=reset, persist_state="session",
+        format_func=lambda name: presets[name].title,
+    )  # fmt: skip
+    if all_of_them.button(
+        "All presets", icon=":material/grid_view:", width="stretch", key="presets"
+    ):
+        _show_cards(list(presets.values()))
+    again.button(
+        "Reset", icon=":material/restart_alt:", on_click=reset, width="stretch", key="reset",
+        help="Forget what was typed and go back to the preset",
+    )  # fmt: skip
+    st.html(figures_row(_figures(presets[name])))
+    st.caption(escape_markdown(presets[name].about))
+    return name, config.read(name)
+
+
+def reset() -> None:
+    """New keys for all widgets, which forget what was typed; swaps are forgotten too."""
+    st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
+    for name in (GIVEN, SWAPPED):
+        st.session_state.pop(name, None)
+
+
+@st.dialog("Presets", width="large")
+def _show_cards(presets: list[Preset]) -> None:
+    """A card each; one press takes it."""
+    for start in range(0, len(presets), COLUMNS):
+        for column, preset in zip(
+            st.columns(COLUMNS), presets[start : start + COLUMNS], strict=False
+        ):
+            with column.container(border=True, height="stretch"):
+                st.markdown(f"**{escape_markdown(preset.title)}**")
+                st.html(figures_row(_figures(preset)))
+                st.caption(escape_markdown(preset.about, 220))
+                if st.button(
+                    "Take it", key=f"preset.{preset.name}", on_click=_take, args=(preset.name,)
+                ):
+                    st.rerun()
+
+
+def _take(name: str) -> None:
+    st.session_state["preset"] = name
+    reset()
+
+
+def _figures(preset: Preset) -> dict[str, str]:
+    """What a card says."""
+    return {
+        "Paradigm": name_of(preset.paradigm),
+        "Model": preset.model,
+        "Needs": " and ".join(preset.needs),
+        "Takes": preset.time_in_words(),
+    }

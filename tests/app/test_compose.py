@@ -1,0 +1,158 @@
+"""The Compose page: parts swapped by their menus, checks that hold Start back, one episode before the start."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from memfactory_core.runs import database, jobs
+from tests.app.test_pages import open_page, runs, words
+
+__all__ = ["runs"]
+
+
+def choose(page: AppTest, preset: str, place: str, kind: str) -> None:
+    """Opens the menu of a place of the picture and takes a kind."""
+    key = next(str(b.key) for b in page.button if str(b.key).endswith(f".choose.{place}"))
+    assert key.startswith(preset)
+    page.button(key=key).click().run()
+    page.button(key=f"menu.{place}.{kind}").click().run()
+    assert not page.exception
+
+
+def shown_command(page: AppTest) -> str:
+    return next(code.value for code in page.code if code.language == "bash")
+
+
+def test_choosing_another_part_changes_the_form(runs: Path) -> None:
+    page = open_page("compose")
+    choose(page, "memagent-tiny", "paradigm.retriever", "recency")
+    assert "--set paradigm.retriever=recency" in shown_command(page)
+    page.button(key="memagent-tiny.1.choose.policy").click().run()
+    assert page.button(key="menu.policy.scripted").disabled
+    assert "cannot be trained" in words(page)
+    page.selectbox(key="memagent-tiny.1.mode").set_value("evaluate").run()
+    choose(page, "memagent-tiny", "policy", "scripted")
+    assert not page.error and "policy=scripted" in shown_command(page)
+
+
+@pytest.mark.parametrize("kind", ["memory_r1", "retrieval", "rmm"])
+def test_the_default_preset_takes_every_other_paradigm(kind: str, runs: Path) -> None:
+    page = open_page("compose")
+    choose(page, "memagent-tiny", "paradigm", kind)
+    assert not page.error and not page.button[-1].disabled
+    assert "answer tokens 16" in page.info[0].value and "store budget 64" in page.info[0].value
+    assert page.number_input(key="memagent-tiny.1.paradigm.answer_tokens").value == 16
+    assert "answer_tokens" not in shown_command(page).replace("answer_tokens=16", "")
+
+
+def test_a_swap_keeps_what_was_typed_and_reset_forgets_it(runs: Path) -> None:
+    page = open_page("compose")
+    page.selectbox(key="preset").set_value("memory-r1-tiny").run()
+    start = next(str(b.key) for b in page.button if str(b.key).endswith("choose.paradigm.store"))
+    page.number_input(key=start.replace("choose.paradigm.store", "training.steps")).set_value(
+        9
+    ).run()
+    page.number_input(key=start.replace("choose.", "") + ".capacity").set_value(5).run()
+    choose(page, "memory-r1-tiny", "paradigm.store", "lance")
+    assert "Kept: capacity 5" in page.info[0].value
+    command = shown_command(page)
+    assert "training.steps=9" in command and "paradigm.store.capacity=5" in command
+    page.button(key="reset").click().run()
+    assert "--set" not in shown_command(page) and not page.info
+
+
+def test_a_red_line_holds_start_back_and_no_run_is_left(runs: Path) -> None:
+    page = open_page("compose")
+    assert not start_of(page).disabled
+    page.selectbox(key="preset").set_value("hotpotqa-scripted").run()
+    assert start_of(page).disabled
+    assert any("hotpot_dev_distractor_v1.json" in e.value.replace("\\", "") for e in page.error)
+    assert database.list_runs(database.connect(jobs.database_url())) == []
+
+
+def start_of(page: AppTest) -> object:
+    return next(button for button in page.button if button.label == "Start")
+
+
+def test_what_the_run_needs_is_said_with_its_basis(runs: Path) -> None:
+    told = words(open_page("compose"))
+    assert "time and memory are not known" in told.lower() and "on the disk" in told
+    assert "made as it is needed" in told and "comes with the lab" in told and "are free" in told
+
+
+def test_a_broken_record_is_told_with_line_and_reason(runs: Path) -> None:
+    path = runs / "mine.jsonl"
+    good = {
+        "context": "The pet of Bako is Zimo.",
+        "question": "What is the pet of Bako?",
+        "answer": "Zimo",
+    }
+    path.write_text(json.dumps(good) + "\n" + json.dumps(good | {"question": 3}))
+    page = open_page("compose")
+    choose(page, "memagent-tiny", "task", "jsonl")
+    key = next(str(t.key) for t in page.text_input if str(t.key).endswith(".task.path"))
+    page.text_input(key=key).set_value(str(path)).run()
+    told = " ".join(error.value for error in page.error)
+    assert "line 2" in told and "question" in told and "expected text, got 3" in told
+
+
+def test_one_episode_is_played_before_the_start(runs: Path) -> None:
+    page = open_page("compose")
+    page.selectbox(key="memagent-tiny.0.mode").set_value("evaluate").run()
+    choose(page, "memagent-tiny", "policy", "scripted")
+    page.button(key="compose.play").click().run()
+    assert not page.exception and not page.error
+    told = words(page)
+    assert "Played in" in told and "nothing is kept" in told
+    assert re.search(r"Reward = 1 . exact match", told) and "Section 1" in told
+    assert database.list_runs(database.connect(jobs.database_url())) == []
+
+
+MINE = [
+    {"passage": "The pet of Bako is Zimo.", "query": "What is the pet of Bako?", "output": "Zimo", "other": "x"},
+    {"passage": "The pet of Nalu is Rilo.", "query": "What is the pet of Nalu?", "output": "Rilo", "other": "y"},
+]  # fmt: skip
+
+
+def test_a_file_given_in_the_browser_is_kept_mapped_and_read(runs: Path) -> None:
+    page = open_page("compose")
+    choose(page, "memagent-tiny", "task", "jsonl")
+    assert start_of(page).disabled
+    content = "\n".join(map(json.dumps, MINE)).encode()
+    page.file_uploader[0].set_value(("mine.jsonl", content, "application/json")).run()
+    assert not page.exception and not page.error, [e.value for e in page.error]
+    boxes = {box.label: box.value for box in page.selectbox}
+    assert (
+        boxes["Context"] == "passage"
+        and boxes["Question"] == "query"
+        and boxes["Answers"] == "output"
+    )
+    assert "What is the pet of Bako" in words(page) and not start_of(page).disabled
+    command = shown_command(page)
+    assert "task.context=passage" in command and "/uploads/" in command
+    wrong = next(str(box.key) for box in page.selectbox if box.label == "Question")
+    page.selectbox(key=wrong).set_value("none").run()
+    assert start_of(page).disabled and page.error
+
+
+def test_a_broken_file_given_in_the_browser_says_its_line(runs: Path) -> None:
+    page = open_page("compose")
+    choose(page, "memagent-tiny", "task", "jsonl")
+    page.file_uploader[0].set_value(("mine.jsonl", b'{"a": 1}\n{"a"', "application/json")).run()
+    assert any("line 2" in error.value and "is not JSON" in error.value for error in page.error)
+
+
+def test_a_preset_is_taken_from_its_card(runs: Path) -> None:
+    page = open_page("compose")
+    page.number_input(key="memagent-tiny.0.training.steps").set_value(7).run()
+    page.button(key="presets").click().run()
+    told = words(page)
+    assert (
+        "5 min on two cores" in told and "time not measured" in told and "GPU and your file" in told
+    )
+    page.button(key="preset.memory-r1-tiny").click().run()
+    assert page.selectbox(key="preset").value == "memory-r1-tiny"
+    assert shown_command(page) == "memfactory train memory-r1-tiny"
