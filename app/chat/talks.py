@@ -103,8 +103,10 @@ class LiveTalk:
 
     def close(self) -> None:
         """Lets go of the banks."""
-        for held in filter(None, (self.talk, self.other, self.kept)):
-            held.close()
+        for talk in filter(None, (self.talk, self.other)):
+            talk.close()
+        if self.kept:
+            self.kept.close()
         self.kept = None
 
 
