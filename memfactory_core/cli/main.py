@@ -9,7 +9,7 @@ import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from sqlalchemy.exc import DBAPIError
@@ -27,7 +27,6 @@ from memfactory_core.cli.queue import queue
 from memfactory_core.cli.report import (
     print_decisions,
     report,
-    sweep_line,
 )
 from memfactory_core.cli.table import table
 from memfactory_core.config import RunConfig
@@ -151,28 +150,6 @@ def demo(
             conclude(run, True)
     if json_:
         print(json.dumps({"runs": [report(run) for run in done]}, indent=2))
-
-
-@app.command()
-def sweep(
-    recipe: str,
-    grid: Annotated[list[str], typer.Option(help="A setting and its values: a.b=x,y. Repeatable.")],
-    set_: Set = None,
-    json_: Json = False,
-) -> None:
-    """Run a recipe with every combination of settings, one after the other, and print one table."""
-    from memfactory_core.cli.sweep import cells
-
-    rows = []
-    for cell in cells(recipe, grid, set_ or ()):
-        row: dict[str, Any] = {"settings": list(cell.assignments), "refused": cell.refusal}
-        if cell.config:
-            row |= report(wait_for(begin(cell.config).id, quiet=True))
-        rows.append(row)
-        if not json_:
-            print(one_line(sweep_line(row)), flush=True)
-    if json_:
-        print(json.dumps(rows, indent=2))
 
 
 app.command(name="ls")(runs.list_runs)
