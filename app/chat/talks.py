@@ -103,8 +103,11 @@ class LiveTalk:
 
     def close(self) -> None:
         """Lets go of the banks."""
-        for held in filter(None, (self.talk, self.other, self.kept)):
-            held.close()
+        self.talk.close()
+        if self.other:
+            self.other.close()
+        if self.kept:
+            self.kept.close()
         self.kept = None
 
 

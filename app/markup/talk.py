@@ -129,5 +129,5 @@ def _reads(reads: Sequence[Recalled], what: str) -> str:
     count = sum(len(event.hits) for event in shown)
     if not count:
         return f'<div class="mf-small mf-muted">No memory was read to {what}.</div>'
-    title = f"What was read to {what}: {count:,} memor{'y' if count == 1 else 'ies'}, with rank and score"
+    title = f"Read to {what}: {count:,} memor{'y' if count == 1 else 'ies'}, ranks and scores"
     return f"<details><summary>{title}</summary>{tables}</details>"
