@@ -64,10 +64,10 @@ def build() -> gr.Blocks:
         editing = gr.State("")
         lines = gr.Textbox(visible=False)
         with gr.Row(equal_height=False, elem_id="top"):
-            agent = gr.Dropdown([], label="Agent", elem_id="agent", scale=4, min_width=220)
+            agent = gr.Dropdown([], label="Agent", elem_id="agent", scale=4, min_width=170)
             which = gr.Radio(
                 [AFTER, BEFORE, BOTH], value=AFTER, label="Who answers", elem_id="which",
-                scale=4, min_width=330,
+                scale=4, min_width=250,
             )  # fmt: skip
             fresh = gr.Button("New talk", elem_id="fresh", size="sm", scale=0, min_width=90)
         with gr.Row(equal_height=False):

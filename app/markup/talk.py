@@ -24,11 +24,11 @@ def entry_html(entry: Entry, events: Sequence[Event], who: str, working: bool = 
     parts = [_said(entry)]
     if entry.kind == "asked":
         parts.append(_answer(entry, who, working))
-    parts.append(_progress(entry, working))
     parts.append(_writes([event for event in own if isinstance(event, Wrote)]))
     parts += [_pin(event) for event in own if isinstance(event, Pinned) and entry.kind == "hand"]
     reads = [event for event in own if isinstance(event, Recalled)]
     parts.append(_reads(reads, "answer" if entry.kind == "asked" else "decide"))
+    parts.append(_progress(entry, working))  # below what it led to, where one looks while it grows
     if entry.note:
         parts.append(_note(entry.note))
     return f'<div class="mf mf-turn">{"".join(parts)}</div>'
