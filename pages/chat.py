@@ -15,4 +15,4 @@ st.caption(
 with errors_in_words():
     run = find_run(st.query_params.get("run"))
     place = {"__theme": st.context.theme.type or "light"} | ({"run": run.id} if run else {})
-    st.iframe(f"/chat/?{urlencode(place)}", height=800)
+    st.iframe(f"/chat/?{urlencode(place)}", height=900)

@@ -23,7 +23,7 @@ View = tuple[str, str, str]
 SHOW_EVERY = 0.1
 """Seconds between two views of an agent at work."""
 LOADING = '<p class="mf mf-muted" role="status">The agent is being loaded …</p>'
-HOW: dict[str, How] = {"By its end": "auto", "Remember": "remember", "Ask": "ask"}
+HOW: dict[str, How] = {"By question mark": "auto", "Remember": "remember", "Ask": "ask"}
 """How a message is taken: what ends with a question mark is asked and what stands before it told; or all is one."""
 Say = Callable[[Talk, Stopped], Iterator[Entry]]
 

@@ -64,21 +64,21 @@ def build() -> gr.Blocks:
         editing = gr.State("")
         lines = gr.Textbox(visible=False)
         with gr.Row(equal_height=False, elem_id="top"):
-            agent = gr.Dropdown([], label="Agent", elem_id="agent", scale=4, min_width=220)
+            agent = gr.Dropdown([], label="Agent", elem_id="agent", scale=4, min_width=170)
             which = gr.Radio(
                 [AFTER, BEFORE, BOTH], value=AFTER, label="Who answers", elem_id="which",
-                scale=4, min_width=330,
+                scale=4, min_width=250,
             )  # fmt: skip
             fresh = gr.Button("New talk", elem_id="fresh", size="sm", scale=0, min_width=90)
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=330):
-                log = gr.HTML(WELCOME, elem_id="log", autoscroll=True, max_height=430)
+                log = gr.HTML(WELCOME, elem_id="log", autoscroll=True, max_height=380)
                 notice = gr.HTML("", elem_id="notice")
                 with gr.Row(equal_height=True, elem_id="say"):
                     text = gr.Textbox(
                         label="Message", show_label=False, container=False, lines=1, max_lines=6,
                         elem_id="message", scale=6, min_width=110,
-                        placeholder="Tell it something, or ask. Enter sends.",
+                        placeholder="A fact, or a question",
                     )  # fmt: skip
                     ask = gr.Button(
                         "Send", variant="primary", elem_id="send", scale=0, min_width=70,
@@ -99,7 +99,7 @@ def build() -> gr.Blocks:
                     )
                 known = gr.HTML("", elem_id="known", js_on_load=PRESSED)
             with gr.Column(scale=2, min_width=280):
-                bank = gr.HTML("", elem_id="bank", js_on_load=PRESSED, max_height=430)
+                bank = gr.HTML("", elem_id="bank", js_on_load=PRESSED, max_height=380)
                 with gr.Group(visible=False) as editor:
                     memory = gr.Textbox(label="Memory", lines=2, elem_id="memory")
                     with gr.Row():

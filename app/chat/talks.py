@@ -103,8 +103,9 @@ class LiveTalk:
 
     def close(self) -> None:
         """Lets go of the banks."""
-        for talk in filter(None, (self.talk, self.other)):
-            talk.close()
+        self.talk.close()
+        if self.other:
+            self.other.close()
         if self.kept:
             self.kept.close()
         self.kept = None

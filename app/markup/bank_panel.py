@@ -38,7 +38,7 @@ def bank_html(
 
 
 def _item(memory: Memory, age: str, can_act: bool) -> str:
-    pinned = f" {tag('good', '◆', 'pinned')}" if memory.pinned else ""
+    pinned = f"{tag('good', '◆', 'pinned')} " if memory.pinned else ""
     name = escape_html(memory.id, 40)
     acts = (
         ("edit", "Edit"),
@@ -50,7 +50,7 @@ def _item(memory: Memory, age: str, can_act: bool) -> str:
         for act, label in acts
     )
     shown = f'<span class="mf-acts">{buttons}</span>' if can_act else ""
-    return f'<li><div class="mf-small mf-muted">#{name} · {age}{pinned}{shown}</div>{show_text(memory.text)}</li>'
+    return f'<li><div class="mf-small mf-muted">#{name} · {age}{shown}</div>{pinned}{show_text(memory.text)}</li>'
 
 
 def _age(memory: Memory, entries: Sequence[Entry]) -> str:

@@ -24,11 +24,11 @@ def entry_html(entry: Entry, events: Sequence[Event], who: str, working: bool = 
     parts = [_said(entry)]
     if entry.kind == "asked":
         parts.append(_answer(entry, who, working))
-    parts.append(_progress(entry, working))
     parts.append(_writes([event for event in own if isinstance(event, Wrote)]))
     parts += [_pin(event) for event in own if isinstance(event, Pinned) and entry.kind == "hand"]
     reads = [event for event in own if isinstance(event, Recalled)]
     parts.append(_reads(reads, "answer" if entry.kind == "asked" else "decide"))
+    parts.append(_progress(entry, working))  # below what it led to, where one looks while it grows
     if entry.note:
         parts.append(_note(entry.note))
     return f'<div class="mf mf-turn">{"".join(parts)}</div>'
@@ -129,5 +129,5 @@ def _reads(reads: Sequence[Recalled], what: str) -> str:
     count = sum(len(event.hits) for event in shown)
     if not count:
         return f'<div class="mf-small mf-muted">No memory was read to {what}.</div>'
-    title = f"What was read to {what}: {count:,} memor{'y' if count == 1 else 'ies'}, with rank and score"
+    title = f"Read to {what}: {count:,} memor{'y' if count == 1 else 'ies'}, ranks and scores"
     return f"<details><summary>{title}</summary>{tables}</details>"

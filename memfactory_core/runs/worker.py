@@ -147,8 +147,8 @@ class Work:
         start = imitated or start_weights(self.engine, self.config)
         sampler = self._load(policy if trained else start)
         learned = training_examples(self.config) if self.config.mode == "train" else []
-        learned += demonstrated_examples(self.config) if self.config.imitates else []
-        require_window(self.config.paradigm, sampler, [*held_out, *learned])
+        shown = demonstrated_examples(self.config) if self.config.imitates else []
+        require_window(self.config.paradigm, sampler, [*held_out, *learned, *shown])
         if self.config.mode == "evaluate":
             self.evaluate("after", sampler, held_out, 0)
             return
@@ -157,10 +157,10 @@ class Work:
         if self.config.imitates:
             self.results = self.run.summary
             if imitated is None:
-                learned = imitating.imitate(self, sampler, sampler.own, held_out)
+                imitated = imitating.imitate(self, sampler, sampler.own, held_out)
                 del sampler  # a second model of its size might not fit
                 gc.collect()
-                sampler = self._load(learned)
+                sampler = self._load(imitated)
         if self.config.mode == "imitate":
             self.evaluate("after", sampler, held_out, self.config.imitation.steps)
             imitating.pass_gate(self, sampler, held_out)

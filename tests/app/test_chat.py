@@ -44,7 +44,7 @@ def trained(filled: dict[str, str]) -> str:
 def say(live: LiveTalk, *messages: str) -> acts.View:
     """The last view after these messages."""
     for message in messages:
-        shown = list(acts.send(live.talk.id, message, "By its end"))[-1]
+        shown = list(acts.send(live.talk.id, message, "By question mark"))[-1]
         assert not shown[2], shown[2]
     return shown
 
@@ -64,14 +64,14 @@ def test_six_turns_and_the_bank_beside_them(manager: LiveTalk) -> None:
     assert "1 of 3" in bank and 'data-act="pin" data-id="1"' in bank and "1 message ago" in bank
     shown, bank, _ = say(manager, *TURNS[2:])
     assert "Update" in shown and "Delete" in shown and "The bank is empty" in bank
-    assert "with rank and score" in shown and "<details>" in shown
+    assert "ranks and scores" in shown and "<details>" in shown
     assert "Working" not in shown and "…" not in shown
 
 
 def test_a_talk_is_shown_step_by_step(manager: LiveTalk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acts, "SHOW_EVERY", 0.0)
-    assert "being loaded" in next(acts.send(manager.talk.id, FACT, "By its end"))[2]
-    seen = list(acts.send(manager.talk.id, f"{FACT} The city of Rilo is Dema.", "By its end"))
+    assert "being loaded" in next(acts.send(manager.talk.id, FACT, "By question mark"))[2]
+    seen = list(acts.send(manager.talk.id, f"{FACT} The city of Rilo is Dema.", "By question mark"))
     assert manager.talk.sampler is not None
     seen = seen[1:]  # the first says that the agent is loaded
     assert "Reading 0 of 2" in seen[0][0] and "Reading 1 of 2" in "".join(s[0] for s in seen)
@@ -123,7 +123,7 @@ def test_a_talk_is_looked_into_in_the_debugger(manager: LiveTalk) -> None:
     assert not page.error and not page.warning
     assert manager.talk.id == page.selectbox(key="url.chat").value
     told = words(page)
-    assert "Rilo" in told and "Update" in told and "with rank and score" in told
+    assert "Rilo" in told and "Update" in told and "ranks and scores" in told
     assert list_chats()[0].id == manager.talk.id
     assert open_page("memory", source="chat", chat="gone").warning
 
@@ -244,7 +244,7 @@ def test_the_page_offers_what_its_agent_understands(trained: str) -> None:
     shown, found = opening.agent_html(agent)
     assert "sentences of these kinds alone" in shown and shown.count("<button") == len(found)
     live = talks.begin(agent)
-    view = list(acts.send(live.talk.id, "My sister Clara moved to Lisbon", "By its end"))[-1]
+    view = list(acts.send(live.talk.id, "My sister Clara moved to Lisbon", "By question mark"))[-1]
     assert "This agent does not understand" in view[0] and not live.talk.context.events
     assert offers(live.talk.config)[0] == found[0]
     assert opening.agent_html("run:none") == ("", [])

@@ -63,7 +63,7 @@ def test_a_talk_with_undo_and_the_bank_beside_it(server: Any, page: Any) -> None
 
     say(chat, "My sister Clara moved to Lisbon")
     chat.get_by_text("This agent does not understand").wait_for()
-    chat.get_by_text("What was read to answer").first.click()
+    chat.get_by_text("Read to answer:").first.click()
     chat.locator(".mf-hits").first.wait_for()
 
     page.reload()
