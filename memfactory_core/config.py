@@ -313,6 +313,8 @@ def read_file(source: str) -> dict[str, Any]:
 
 def build(values: Mapping[str, Any], origin: str = "the configuration") -> RunConfig:
     """The validated configuration. ConfigError carries one line per problem, with the setting's path."""
+    if isinstance(values.get("log"), Mapping):  # whatever the mode was set to since
+        raise ConfigError(f"{origin} is another agent's log: that agent is not here")
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:

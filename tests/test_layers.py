@@ -10,7 +10,7 @@ CORE = ROOT / "memfactory_core"
 FLOORS = (
     "errors", "types", "component endpoint text", "trace models", "embedders", "stores", "dialects",
     "tasks", "rewards", "episode", "extractors", "retrievers", "updaters", "tiny", "policies", "paradigms",
-    "assignment", "config", "scoring", "assembly explain talk training", "runs", "cli",
+    "assignment", "config", "scoring", "assembly explain logs talk training", "runs", "cli",
 )  # fmt: skip
 """The rooms of the core from the ground up. Rooms on one floor do not import each other."""
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms.split()}

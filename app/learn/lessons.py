@@ -9,10 +9,12 @@ from app.learn.cause import show_cause
 from app.learn.course import KEPT, Course, Lesson, is_done
 from app.learn.decides import show_decides
 from app.learn.group import show_group_lesson
+from app.learn.hacking import show_hacking
 from app.learn.reranker import show_reranker
 from app.learn.two_dogs import show_two_dogs
 from app.shell.address import bind_to_address
 from app.shell.keepsake import forget, recall
+from app.shell.links import link_to
 from app.shell.pages import page
 from app.shell.widgets import errors_in_words
 
@@ -36,6 +38,10 @@ LESSONS = (
     Lesson(
         "reranker", "A reranker learns while you watch",
         "Read from its weights what a reranker has learned.", show_reranker,
+    ),
+    Lesson(
+        "hacking", "Reward hacking",
+        "Tell a reward that rises from a policy that learned.", show_hacking,
     ),
     Lesson(
         "cause", "Find the cause",
@@ -93,8 +99,6 @@ def _show_lesson(number: int) -> None:
         if number + 1 < len(LESSONS):
             place = {"lesson": LESSONS[number + 1].name}
             label = f"Next: {LESSONS[number + 1].title}"
-            st.page_link(
-                page("learn"), label=label, icon=":material/arrow_forward:", query_params=place
-            )
+            link_to("learn", label, "next", ":material/arrow_forward:", "content", **place)
         else:
             st.page_link(page("compose"), label="Compose a run of your own", icon=":material/tune:")

@@ -47,9 +47,11 @@ def show_run(run: Run) -> None:
         shown |= {"Before and after" if shown else "Results": show_results}
         if has_operations(now):
             shown |= {"Decisions": show_operations}
-        if now.mode in ("train", "imitate", "evaluate"):
+        if now.mode == "imported":  # nothing was measured, and no process wrote a log
+            shown = {}
+        if now.mode in ("train", "imitate", "evaluate", "imported"):
             shown |= {"Causes": show_causes, "Memories": show_memories}
-        shown |= {"Log": show_log, "Settings": show_settings}
+        shown |= {} if now.mode == "imported" else {"Log": show_log, "Settings": show_settings}
         tabs = st.tabs(list(shown), **bind_to_address("tab", list(shown), drops=("cause", "steps")))
         for tab, draw in zip(tabs, shown.values(), strict=True):
             if tab.open:

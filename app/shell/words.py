@@ -14,6 +14,7 @@ PHASE_LABELS = {
     "train": "Training",
     "after/greedy": "After, greedy",
     "after/sampled": "After, sampled",
+    "imported": "As logged",
 }
 
 

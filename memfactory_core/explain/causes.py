@@ -1,6 +1,7 @@
 """Why an answer was wrong: the cause is computed from the trace, with the event that caused it.
 
-For each question that was answered wrongly, each needed fact is followed through the episode (trace.follow_facts).
+For each question that was answered wrongly, where it is known what would have been right, each needed fact is followed
+through the episode (trace.follow_facts).
 The rules, in the order in which they are asked; the first that holds decides:
 
 1.  A part raised: `failed`, at that event.
@@ -110,6 +111,8 @@ def explain(episode: Episode) -> list[Finding]:
     failed = next((event.seq for event in episode.events if isinstance(event, Failed)), None)
     findings = []
     for index, question in enumerate(episode.example.questions):
+        if not question.answers:  # nobody knows what would have been right
+            continue
         raw = trail.answers[index] if index < len(trail.answers) else ""
         if is_right(raw, question):
             continue

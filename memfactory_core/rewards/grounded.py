@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import fmean
 
 from memfactory_core.rewards import Reward
@@ -35,11 +36,17 @@ class Grounded(Reward, kind="grounded"):
 
 def _stated_share(text: str, sources: Sequence[str], asked: frozenset[str]) -> float | None:
     """The share of a text's sentences that the sources state; None of a text without words."""
-    told = [telling(sentence) for source in sources for sentence in split_sentences(source)]
+    told = [known for source in sources for known in _told(source)]
     written = [sentence for sentence in split_sentences(text) if telling(sentence)]
     if not written:
         return None
     return fmean(any(_needed(sentence, asked) <= known for known in told) for sentence in written)
+
+
+@lru_cache(maxsize=8192)
+def _told(source: str) -> tuple[frozenset[str], ...]:
+    """The telling words of each sentence of a source; one bank after the other holds the same memories."""
+    return tuple(telling(sentence) for sentence in split_sentences(source))
 
 
 def _needed(sentence: str, asked: frozenset[str]) -> frozenset[str]:

@@ -118,10 +118,10 @@ def _import_folder(engine: Engine, folder: Path) -> Run:
     home, staging = jobs.root() / run_id, jobs.root() / f".{run_id}.{os.getpid()}"
     kept = bundle.record.model_dump(mode="json", exclude={"run"}, exclude_none=True)
     values = bundle.record.run.values() | {
-        "id": run_id, "folder": str(home), "token": "imported", "config": json.dumps(bundle.config.dump()),
+        "id": run_id, "folder": str(home), "token": "imported", "config": json.dumps(bundle.settings),
         "results": json.dumps(bundle.results),
     }  # fmt: skip
-    record = kept | {"id": run_id, "created": values["created"], "config": bundle.config.dump()}
+    record = kept | {"id": run_id, "created": values["created"], "config": bundle.settings}
     try:
         database.note_elsewhere(engine)
         _stage(bundle, staging, record)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from memfactory_core.assignment import explain
-from memfactory_core.config import RunConfig, build
+from memfactory_core.config import build
 from memfactory_core.errors import ConfigError, RunError
 from memfactory_core.runs.tables import ENDED
 from memfactory_core.runs.weights import damage
@@ -37,7 +37,7 @@ DENSEST = 1000
 LONGEST_WEIGHTS = 500_000_000_000
 Phase = Literal[
     "untrained/greedy", "untrained/sampled", "before/greedy", "before/sampled", "train",
-    "after/greedy", "after/sampled",
+    "after/greedy", "after/sampled", "imported",
 ]  # fmt: skip
 PHASES: tuple[str, ...] = get_args(Phase)
 
@@ -122,7 +122,7 @@ class RunRow(Outside):
 
     id: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     name: Annotated[str, Field(min_length=1, max_length=80)]
-    mode: Literal["train", "imitate", "evaluate", "retrieve", "rerank"]
+    mode: Literal["train", "imitate", "evaluate", "retrieve", "rerank", "imported"]
     state: Annotated[str, Field(max_length=20)]
     reason: _Text = ""
     config: Annotated[str, Field(max_length=LONGEST_RECORD)]
@@ -168,7 +168,8 @@ class Bundle:
         self.files = _list_files(folder)
         values = self._values(RECORD, LONGEST_RECORD)
         self.record = self._checked(TypeAdapter(Record), values, RECORD)
-        self.config = self._config()
+        self.settings = self._settings()
+        """The run's settings, checked, as plain values."""
         self.results = self._results()
 
     def digest(self) -> str:
@@ -203,18 +204,25 @@ class Bundle:
         if why:
             raise RunError(f"{self.folder / 'policy'} is damaged: {why}")
 
-    def _config(self) -> RunConfig:
+    def _settings(self) -> dict[str, Any]:
         place = f"{RECORD}, run.config"
         values = self._parse(self.record.run.config.encode(), place)
         if not isinstance(values, dict):
             raise RunError(f"{self.folder / RECORD}, run.config: expected a table of settings")
+        if self.record.run.mode == "imported":  # of a log, which has no settings
+            kept = {name: values[name] for name in ("mode", "name", "log") if name in values}
+            if kept.get("mode") != "imported":
+                raise RunError(
+                    f"{self.folder / RECORD}: the run is no run of its own settings (mode)"
+                )
+            return kept
         try:
             config = build(values, f"{self.folder / RECORD}, run.config")
         except ConfigError as error:
             raise RunError(str(error)) from error
         if config.mode != self.record.run.mode:
             raise RunError(f"{self.folder / RECORD}: the run is no run of its own settings (mode)")
-        return config
+        return config.dump()
 
     def _results(self) -> dict[str, Any]:
         place = f"{RECORD}, run.results"

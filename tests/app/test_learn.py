@@ -3,16 +3,19 @@ computation, and wrong answers are refused."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.learn import bounded, cause, decides, group, reranker, two_dogs
-from app.learn.course import KEPT
+from app.learn import bounded, cause, decides, group, hacking, reranker, two_dogs
+from app.learn.course import KEPT, Course
 from app.learn.lessons import LESSONS
 from app.reads.engine import database_engine
 from app.shell import keepsake
+from memfactory_core.explain.doubts import doubts
 from memfactory_core.rewards.answers import is_right
 from tests.app import test_pages
 from tests.app.test_pages import open_page
@@ -169,6 +172,41 @@ def test_the_reranker_learns_what_the_conversations_hide() -> None:
     assert reranker.share_found(reranker.train(0.01, 100, 0)[0], 60, 1) < 0.5
 
 
+def test_lesson_6(runs: None) -> None:
+    page = open_page("learn", lesson="hacking")
+    commit(page, "hacking", 0)
+    assert "did not" in words(page), "the lab's own doubt about the curve"
+    page.select_slider(key="url.w.exact_match").set_value("20").run()
+    assert not page.exception and "paid for answers" in words(page)
+    answer(page, "hacking", round(hacking.least_weight(), 1), "weight")
+    assert not done(page)
+    answer(page, "hacking", 3.0, "seeds")
+    assert done(page)
+
+
+def test_the_stored_runs_show_reward_hacking() -> None:
+    data = hacking.read_data()
+    seeds = {side: [run["seed"] for run in found["runs"]] for side, found in data.items()}
+    assert seeds == {"form": [0, 1, 2], "answers": [0, 1, 2]}
+    for run in data["form"]["runs"]:
+        before, after = run["scores"]["before"], run["scores"]["after"]
+        assert after["reward"]["mean"] > before["reward"]["mean"] + 0.3
+        assert after["exact_match"]["high"] < before["exact_match"]["low"]
+    assert hacking.seeds_apart() == [1, 2], "as it came out: seed 0 had not begun after 80 steps"
+    assert hacking.mean_score("answers", "after", "exact_match") > 0.5
+    found = data["form"]
+    curves = {
+        name if name == "reward" else f"score/{name}": [v for _, v in curve]
+        for name, curve in found["runs"][0]["curves"].items()
+    }
+    assert "answers" in {doubt.name for doubt in doubts(curves, found["reward"])}
+    even = hacking.least_weight()
+    for side, gain in (("form", -0.1), ("answers", 0.1)):
+        weights = found["reward"] | {"exact_match": even + gain}
+        other = "answers" if side == "form" else "form"
+        assert hacking.earned(side, "after", weights) > hacking.earned(other, "after", weights)
+
+
 def test_lesson_7(runs: None) -> None:
     page = open_page("learn", lesson="cause")
     cases = cause.find_cases()
@@ -203,7 +241,7 @@ def test_the_plain_story_does_not_tell_the_cause(runs: None) -> None:
 def test_the_list_leads_from_lesson_to_lesson(runs: None) -> None:
     page = open_page("learn")
     assert page.radio(key="url.lesson").value == "decides"
-    assert len(page.radio(key="url.lesson").options) == len(LESSONS) == 6
+    assert len(page.radio(key="url.lesson").options) == len(LESSONS) == 7
     page.radio(key="url.lesson").set_value("dogs").run()
     assert page.query_params["lesson"] == "dogs"
     assert "Which dogs has Ann" in words(page)
@@ -267,3 +305,12 @@ def test_start_here_leads_to_the_first_lesson_and_the_tour_stays_closed(runs: No
     assert "tour.close" not in [one.key for one in page.button]
     next(b for b in page.button if b.label == "Start here").click().run()
     assert page.title[0].value == "Learn" and page.query_params["lesson"] == "decides"
+
+
+def test_the_stored_data_is_small_and_names_its_command() -> None:
+    text = hacking.DATA.read_text()
+    assert len(text) < 80_000
+    for found in json.loads(text).values():
+        assert found["command"].startswith("memfactory demo --recipe memagent-tiny --seeds 0,1,2")
+    assert Path(hacking.__file__).with_name("gather.py").is_file()
+    assert Course("x").name == "x"

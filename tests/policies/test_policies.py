@@ -28,7 +28,7 @@ from tests.endpoint import says, serving
 EXAMPLE = Example(id="e", observations=("o",), question="q", answers=("a",))
 SHAPE = {
     "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
-    "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 512,
+    "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 8192,
 }  # fmt: skip
 
 
