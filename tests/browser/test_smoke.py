@@ -15,7 +15,7 @@ from tests.browser.conftest import Server
 from tests.browser.test_journey import POINTS, start_run
 from tests.conftest import PATIENCE
 
-pytestmark = [pytest.mark.smoke, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.smoke, pytest.mark.timeout(600)]
 STEPS = 3
 
 
