@@ -29,6 +29,7 @@ from memfactory_core.cli.report import (
     print_decisions,
     report,
 )
+from memfactory_core.cli.sweep import sweep
 from memfactory_core.cli.table import table
 from memfactory_core.config import RunConfig
 from memfactory_core.errors import MemFactoryError, RunError
@@ -187,8 +188,7 @@ def decisions(run_id: str, json_: Json = False) -> None:
 
 
 for _command in (
-    kinds,
-    chat, compare, stop, resume, queue, table, play, runs.rename, runs.tag, runs.note, runs.delete,
+    chat, compare, stop, resume, queue, sweep, table, play, runs.rename, runs.tag, runs.note, runs.delete, kinds,
 ):  # fmt: skip
     app.command()(_command)
 
