@@ -199,7 +199,11 @@ def stop(engine: Engine, run_id: str, patience: float | None = None) -> Run:
 def patience_with(run: Run) -> float:
     """Seconds that a run is given to end by itself: GRACE, or three of its steps where these are slow."""
     left = run.steps - run.step
-    return max(GRACE, 3 * run.eta / left if run.eta and left > 0 else 0.0)
+    if not run.eta or left <= 0 or not run.step:
+        return GRACE
+    # what is left holds the last evaluation too, which is no step
+    pace = min(run.eta / left, run.elapsed(database.now()) / run.step)
+    return max(GRACE, 3 * pace)
 
 
 def request_stop(engine: Engine, run_id: str, patience: float | None = None) -> Run:
@@ -265,7 +269,7 @@ def reap(engine: Engine) -> None:
             Run.token == run.token,
             col(Run.pid).is_not_distinct_from(run.pid),
         )
-        ended = {"ended": run.heartbeat or database.now(), "eta": None}
+        ended = {"ended": run.heartbeat or database.now(), "eta": None, "progress": None}
         ended |= ending.columns() if ending else {}
         database.update_run_if(engine, run.id, *same, state=state, reason=reason, **ended)
     start_waiting(engine)
