@@ -103,9 +103,8 @@ class LiveTalk:
 
     def close(self) -> None:
         """Lets go of the banks."""
-        self.talk.close()
-        if self.other:
-            self.other.close()
+        for talk in filter(None, (self.talk, self.other)):
+            talk.close()
         if self.kept:
             self.kept.close()
         self.kept = None
