@@ -34,6 +34,8 @@ UNUSED = {
     "rerank": {"reward", "imitation", "training", "retention"},
 }
 """Groups of settings that a mode does not use."""
+SELDOM = ("roles", "retention")
+"""Groups that are seldom changed: their tabs come last."""
 
 
 def compose_run() -> None:
@@ -99,6 +101,7 @@ def _edit_groups(
     typed into, what the recipe names still comes first."""
     typed: dict[str, Any] = {}
     groups = [n for n in fields if n not in shown and n not in UNUSED[mode]]
+    groups.sort(key=lambda name: name in SELDOM)
     for tab, name in zip(st.tabs([field_label(n) for n in groups]), groups, strict=True):
         values = _thin(fields[name], recipe.get(name), given.get(name))
         with tab:
