@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import streamlit as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from app.compose.before_start import offer_episode, show_checks
@@ -34,6 +34,8 @@ UNUSED = {
     "rerank": {"reward", "imitation", "training", "retention"},
 }
 """Groups of settings that a mode does not use."""
+SELDOM = ("roles", "retention")
+"""Groups that are seldom changed: their tabs come last."""
 
 
 def compose_run() -> None:
@@ -99,6 +101,7 @@ def _edit_groups(
     typed into, what the recipe names still comes first."""
     typed: dict[str, Any] = {}
     groups = [n for n in fields if n not in shown and n not in UNUSED[mode]]
+    groups.sort(key=lambda name: name in SELDOM)
     for tab, name in zip(st.tabs([field_label(n) for n in groups]), groups, strict=True):
         values = _thin(fields[name], recipe.get(name), given.get(name))
         with tab:
@@ -109,7 +112,8 @@ def _edit_groups(
 def _thin(field: FieldInfo, named: Any, values: Any) -> Any:
     """A group's values without those that stand at their default and that the recipe does not name."""
     model = unwrap(field.annotation)[0]
-    if not (isinstance(model, type) and isinstance(values, dict)):
+    is_model = isinstance(model, type) and issubclass(model, BaseModel)
+    if not (is_model and isinstance(values, dict)):
         return values
     usual = {name: default_of(one) for name, one in model.model_fields.items()}
     return {n: v for n, v in values.items() if n in (named or ()) or v != usual.get(n)}

@@ -227,10 +227,12 @@ def _weigh() -> None:
     ):
         bound = bind_to_address(f"w.{name}", _named(reach), str(start))
         unit = 100 if name == "length" else 10
-        value = column.select_slider(
-            label, _named(reach), format_func=lambda v, unit=unit: f"{int(v) / unit:g}", **bound
-        )
-        weights[name] = int(value) / unit
+
+        def scaled(step: str, unit: int = unit) -> str:
+            return f"{int(step) / unit:g}"
+
+        value = column.select_slider(label, _named(reach), format_func=scaled, **bound)
+        weights[name] = int(str(value)) / unit
     rows = [
         {"Policy": label, "Earns": round(earned(side, when, weights), 3)}
         for label, side, when in (

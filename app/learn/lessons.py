@@ -99,6 +99,6 @@ def _show_lesson(number: int) -> None:
         if number + 1 < len(LESSONS):
             place = {"lesson": LESSONS[number + 1].name}
             label = f"Next: {LESSONS[number + 1].title}"
-            link_to("learn", label, "next", ":material/arrow_forward:", **place)
+            link_to("learn", label, "next", ":material/arrow_forward:", "content", **place)
         else:
             st.page_link(page("compose"), label="Compose a run of your own", icon=":material/tune:")

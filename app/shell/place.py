@@ -86,7 +86,7 @@ def show_breadcrumbs(run: Run, phase: str, step: int, group: str | None = None) 
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for label, (name, params) in links.items():
             icon = ":material/chevron_right:" if name != "runs" else ":material/arrow_back:"
-            link_to(name, label, f"way.{label}", icon, **params)
+            link_to(name, label, f"way.{label}", icon, "content", **params)
 
 
 def link_to_episode(

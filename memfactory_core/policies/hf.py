@@ -30,9 +30,9 @@ class HF(Policy, kind="hf"):
     lora_alpha: int = Field(32, ge=1, le=4096)
     """Scale of the adapters."""
     dtype: Literal["auto", "float32", "bfloat16", "mixed"] = "auto"
-    """Number format of the weights; auto is bfloat16 where the GPU or the processor (AVX512-BF16, AMX) computes in it,
-    float32 elsewhere. Mixed keeps them in float32 and computes in bfloat16: steps of 1e-6 on whole models would be
-    rounded away in bfloat16 weights. Adapters are kept in float32 always."""
+    """Number format of the weights; auto is bfloat16 on a GPU that has it, and under adapters on a processor that
+    computes in it (AVX512-BF16, AMX), float32 elsewhere. Mixed keeps them in float32 and computes in bfloat16: steps of
+    1e-6 on whole models would be rounded away in bfloat16 weights. Adapters are kept in float32 always."""
     gradient_checkpointing: bool = False
     """Trade time for memory in training."""
     thinking: bool = False
@@ -91,7 +91,10 @@ class HF(Policy, kind="hf"):
 
         if self.dtype != "auto":
             return torch.float32 if self.dtype == "mixed" else getattr(torch, self.dtype)
-        fast = torch.cuda.is_bf16_supported() if device == "cuda" else computes_bfloat16()
+        if device == "cuda":
+            fast = torch.cuda.is_bf16_supported()
+        else:
+            fast = self.lora_rank > 0 and computes_bfloat16()
         return torch.bfloat16 if fast else torch.float32
 
     def trainer_options(self, model: Any) -> dict[str, Any]:

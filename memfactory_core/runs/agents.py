@@ -21,7 +21,7 @@ from memfactory_core.runs.weights import (
 
 PRESET_POLICIES = ("tiny", "scripted")
 """Policies of recipes that can be talked to at once; the others load a model of gigabytes first."""
-MODES = ("train", "imitate", "evaluate")
+MODES = (*TRAINS, "evaluate")
 """Modes of runs that have a policy of their own."""
 
 
@@ -71,8 +71,8 @@ def list_agents(engine: Engine) -> list[tuple[str, str]]:
 def find_agent(
     engine: Engine, agent_id: str, before: bool = False, untrained: bool = False
 ) -> Agent:
-    """The agent of an id; `before` its training, which imitation may come before, or `untrained`. MemFactoryError says
-    what is missing."""
+    """The agent of an id; with `before` as it was before its training, which imitation may have come before, with
+    `untrained` as it was before that too. MemFactoryError says what is missing."""
     source, _, name = (agent_id or "").partition(":")
     if source == "recipe":
         config = configuration.load(name)
@@ -83,11 +83,10 @@ def find_agent(
     config = configuration.build(run.settings, f"run {run.id}")
     folder = Path(run.folder)
     trained = None if before or untrained else trained_policy(run, config)
-    weights = trained or start_weights(engine, config)
-    if before and config.mode == "train":
-        weights = imitated_weights(folder, config) or weights
+    imitated = imitated_weights(folder, config) if before and config.mode == "train" else None
+    weights = trained or imitated or start_weights(engine, config)
     when = "after training" if trained else "before training" if config.mode in TRAINS else ""
     return Agent(
-        f"{run.name}{', ' if when else ''}{when}", config, weights, role_weights(engine, config, folder),
-        agent_id, config.mode in TRAINS,
+        f"{run.name}{', ' if when else ''}{when}", config, weights,
+        role_weights(engine, config, folder), agent_id, config.mode in TRAINS,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 from sqlalchemy import Engine
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from memfactory_core.runs.tables import Run
 from memfactory_core.tasks.settings import find_tasks
@@ -87,12 +87,12 @@ def _kind(part: Any) -> str:
 def _read_rows(engine: Engine) -> list[dict[str, Any]]:
     with Session(engine) as session:
         columns = [getattr(Run, name) for name in _LIGHT]
-        newest = select(*columns).order_by(Run.created.desc()).limit(MOST)
+        newest = select(*columns).order_by(col(Run.created).desc()).limit(MOST)
         rows = [dict(zip(_LIGHT, row, strict=True)) for row in session.exec(newest)]
         url = str(engine.url)
         unknown = [row["id"] for row in rows if (url, row["id"]) not in _parts]
         for start in range(0, len(unknown), 500):
-            chosen = select(Run.id, Run.config).where(Run.id.in_(unknown[start : start + 500]))
+            chosen = select(Run.id, Run.config).where(col(Run.id).in_(unknown[start : start + 500]))
             for run_id, config in session.exec(chosen):
                 _parts[url, run_id] = list_parts(_plain(config))
     return [row | _parts.get((url, row["id"]), {"paradigm": "", "task": ""}) for row in rows]
@@ -130,7 +130,9 @@ def _read_scores(engine: Engine, run_ids: Sequence[str]) -> dict[str, float]:
     found = {}
     with Session(engine) as session:
         for start in range(0, len(run_ids), 500):
-            chosen = select(Run.id, Run.results).where(Run.id.in_(run_ids[start : start + 500]))
+            chosen = select(Run.id, Run.results).where(
+                col(Run.id).in_(run_ids[start : start + 500])
+            )
             for run_id, results in session.exec(chosen):
                 after = _plain(results).get("after")
                 figures = after.get("greedy/exact_match") if isinstance(after, dict) else None

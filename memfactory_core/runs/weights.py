@@ -210,24 +210,20 @@ def ancestors(engine: Engine, config: RunConfig) -> list[RunConfig]:
     return found
 
 
-def role_weights(engine: Engine, config: RunConfig, folder: Path | None) -> Path | None:
-    """The folder that a role's policy "start" stands for: what the training of the run in `folder` starts from, which
-    is what imitation ended with where there was one. An evaluation of trained weights keeps the partner that they
-    were trained beside. No folder: the run is not made yet. RunError where the weights are not here."""
+def role_weights(engine: Engine, config: RunConfig, folder: Path | None = None) -> Path | None:
+    """The folder that a role's policy "start" stands for: what the training of the run in `folder` (None: not begun)
+    starts from, which is what imitation ended with where there was one. An evaluation of trained weights keeps the
+    partner that they were trained beside. RunError where that one is not here."""
     while config.mode not in TRAINS and config.weights is not None:
         other = database.get_run(engine, config.weights)
         config, folder = build(other.settings, f"run {other.id}"), Path(other.folder)
-    imitated = imitated_weights(folder, config) if folder else None
-    if (
-        folder is not None
-        and imitated is None
-        and config.imitates
-        and START in config.roles.values()
-        and final_weights(folder)
-    ):
+    if folder is None or not config.imitates:
+        return start_weights(engine, config)
+    imitated = imitated_weights(folder, config)
+    if imitated is None and START in config.roles.values() and final_weights(folder):
         raise RunError(
-            f"{folder / STAGE / 'policy'} is not here: roles of this run are played by the weights that its imitation "
-            "ended with"
+            f"{folder / STAGE / 'policy'} is not here: roles of this run are played by the weights that its "
+            "imitation ended with"
         )
     return imitated or start_weights(engine, config)
 

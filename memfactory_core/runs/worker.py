@@ -4,7 +4,7 @@ happens into the database. Runs as a process of its own (`python -m memfactory_c
 from __future__ import annotations
 
 import contextlib
-import json
+import gc
 import os
 import threading
 import time
@@ -25,15 +25,16 @@ from memfactory_core.runs import (
     disk,
     imitating,
     jobs,
+    measuring,
     record,
     recording,
+    reinforcing,
     retention,
     retrieval_modes,
 )
 from memfactory_core.runs.ending import LAST_WORD, cause_in_words
 from memfactory_core.runs.interrupt import Stopped, Terminated, terminable
 from memfactory_core.runs.lease import LeaseLost
-from memfactory_core.runs.progress import report_progress
 from memfactory_core.runs.supervisor import FLAG, SAVING
 from memfactory_core.runs.tables import STARTABLE, Run
 from memfactory_core.runs.weights import (
@@ -46,8 +47,13 @@ from memfactory_core.runs.weights import (
     start_weights,
     tidy,
 )
-from memfactory_core.scoring.evaluate import evaluate, flat
-from memfactory_core.scoring.split import describe_held_out, held_out_examples, training_examples
+from memfactory_core.scoring.split import (
+    demonstrated_examples,
+    describe_held_out,
+    held_out_examples,
+    training_examples,
+)
+from memfactory_core.scoring.window import require_window
 from memfactory_core.trace import Episode
 from memfactory_core.types import Example
 
@@ -70,6 +76,8 @@ class Work:
         self.notes: list[str] = []
         self.lost = threading.Event()
         self.began = time.monotonic()
+        self.phase_ends_run = False
+        self.evaluation_seconds = 0.0
 
     def carry_out(self) -> None:
         """Does the whole run and records how it ended; errors of ours are raised again after that. LeaseLost where
@@ -109,7 +117,7 @@ class Work:
         try:
             self.update(phase=self.run.phase)  # the flag is only taken down by whom it was for
             (self.folder / FLAG).unlink(missing_ok=True)
-            self.update(state=state, reason=reason, ended=database.now(), eta=None)
+            self.update(state=state, reason=reason, ended=database.now(), eta=None, progress=None)
         except LeaseLost as error:
             self.say(f"{error}; leaving")
             return
@@ -138,6 +146,9 @@ class Work:
         imitated = imitated_weights(self.folder, self.config)
         start = imitated or start_weights(self.engine, self.config)
         sampler = self._load(policy if trained else start)
+        learned = training_examples(self.config) if self.config.mode == "train" else []
+        shown = demonstrated_examples(self.config) if self.config.imitates else []
+        require_window(self.config.paradigm, sampler, [*held_out, *learned, *shown])
         if self.config.mode == "evaluate":
             self.evaluate("after", sampler, held_out, 0)
             return
@@ -146,7 +157,10 @@ class Work:
         if self.config.imitates:
             self.results = self.run.summary
             if imitated is None:
-                sampler = self._load(imitating.imitate(self, sampler, sampler.own, held_out))
+                imitated = imitating.imitate(self, sampler, sampler.own, held_out)
+                del sampler  # a second model of its size might not fit
+                gc.collect()
+                sampler = self._load(imitated)
         if self.config.mode == "imitate":
             self.evaluate("after", sampler, held_out, self.config.imitation.steps)
             imitating.pass_gate(self, sampler, held_out)
@@ -158,81 +172,21 @@ class Work:
         if self.config.imitates:
             imitating.pass_gate(self, sampler, held_out)
         if not trained and isinstance(sampler.own, LanguageModelSampler):
-            self._train(sampler, sampler.own, checkpoint)
+            reinforcing.reinforce(self, sampler, sampler.own, checkpoint)
         self.evaluate("after", sampler, held_out, self.config.training.steps)
 
     def _load(self, weights: Path | None) -> RoleSampler:
         start = role_weights(self.engine, self.config, self.folder)
         sampler = self.config.load_policies(weights, start)
-        self.judge = self.judge or sampler.judge
+        if not self.config.evaluation.judge:
+            self.judge = sampler.judge
         if hasattr(sampler.own, "model"):
             require_finite(sampler.own.model)
         return sampler
 
-    def _train(self, sampler: RoleSampler, own: LanguageModelSampler, resumed: Path | None) -> None:
-        from memfactory_core.training.arguments import grpo_config
-        from memfactory_core.training.trainer import MemoryGRPOTrainer
-
-        config, settings = self.config, self.config.training
-        self.enter("training")
-        import torch
-        from transformers import PrinterCallback
-
-        done = int(resumed.name.split("-")[1]) if resumed else 0
-        recording.forget_episodes(self.engine, self.run.id, "train", after_step=done)
-        examples = training_examples(config)
-        args = grpo_config(
-            settings, str(self.folder / "checkpoints"), config.seed,
-            use_cpu=not torch.cuda.is_available(), save_total_limit=None, **config.policy.training_arguments(),
-        )  # fmt: skip
-        trainer = MemoryGRPOTrainer(
-            sampler, config.paradigm, examples, config.reward, settings, args,
-            on_episodes=self._keep_training_episodes,
-            callbacks=[report_progress(self)], **config.policy.trainer_options(own.model),
-        )  # fmt: skip
-        if resumed is None or not trainer.restore_draws(resumed):
-            sampler.seed(config.seed + done)
-        trainer.remove_callback(PrinterCallback)
-        try:
-            trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
-        except Stopped:
-            self.announce_saving()
-            self.wait_for_room()
-            trainer.keep_checkpoint()
-            self.seal(trainer.state.global_step)
-            raise
-        part = self.folder / "policy.part"
-        self.update(heartbeat=database.now())
-        self.wait_for_room()
-        trainer.save_model(str(part))
-        # a pickle of the trainer's arguments, with this machine's paths: nobody reads it
-        (part / "training_args.bin").unlink(missing_ok=True)
-        part.rename(self.folder / "policy")
-        own.model = trainer.accelerator.unwrap_model(trainer.model)
-
     def evaluate(self, when: str, sampler: Any, examples: list[Example], step: int) -> None:
         """Measures the policy, and keeps the episodes and the scores under `when`."""
-        self.enter(imitating.evaluation_phase(self.config, when))
-
-        def keep(mode: str, episodes: list[Episode]) -> None:
-            self.check_stop()
-            recording.save_episodes(self.engine, self.run.id, f"{when}/{mode}", step, episodes)
-
-        for mode in ("greedy", "sampled"):  # of an evaluation that was stopped half way
-            recording.forget_episodes(self.engine, self.run.id, f"{when}/{mode}")
-        summary = evaluate(
-            self.config.paradigm, sampler, examples, self.config.reward,
-            self.config.evaluation.samples, keep, self.judge, self.config.seed,
-        )  # fmt: skip
-        self.results[when] = flat(summary)
-        self._record_judge(when)
-        self.update(results=json.dumps(self.results))
-
-    def _record_judge(self, when: str) -> None:
-        if self.judge:
-            add = partial(record.add_judge, self.folder, when, self.judge)
-            database.patiently(self.engine, add)
-            self.judge.begin()
+        measuring.measure(self, when, sampler, examples, step)
 
     def _held_out(self) -> list[Example]:
         trained = ancestors(self.engine, self.config)
@@ -245,7 +199,8 @@ class Work:
         """Adds values to the run's run.json."""
         database.patiently(self.engine, partial(record.add, self.folder, values))
 
-    def _keep_training_episodes(self, step: int, episodes: list[Episode]) -> None:
+    def keep_training_episodes(self, step: int, episodes: list[Episode]) -> None:
+        """Writes the episodes that a step learned from, as far as they are kept."""
         self.check_stop()
         kept = retention.kept_episodes(self.config, step, episodes)
         recording.save_episodes(self.engine, self.run.id, "train", step, kept)
@@ -261,7 +216,7 @@ class Work:
         if done == 1 or step % 10 == 0:
             self.say(f"step {step}")
         left = (self.config.training.steps - step) * seconds / max(done, 1)
-        self.update(step=step, eta=left)
+        self.update(step=step, eta=left + self.evaluation_seconds)
 
     def announce_saving(self) -> None:
         """Says that a checkpoint is being written before the run stops."""
@@ -312,7 +267,7 @@ class Work:
         """Says what is being done from now on."""
         self.check_stop()
         self.say(phase)
-        self.update(phase=phase)
+        self.update(phase=phase, progress=None)
 
     def _beat(self, finished: threading.Event) -> None:
         hasty = self.engine.execution_options(patience=0.0)

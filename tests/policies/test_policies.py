@@ -28,7 +28,7 @@ from tests.endpoint import says, serving
 EXAMPLE = Example(id="e", observations=("o",), question="q", answers=("a",))
 SHAPE = {
     "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
-    "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 512,
+    "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 8192,
 }  # fmt: skip
 
 
@@ -65,6 +65,22 @@ def test_any_causal_model_answers_with_its_own_ids(tmp_path, kind):
         logits = sampler.model(alone).logits[0, len(done.prompt_ids) - 1 : -1]
         logps = logits.log_softmax(-1).gather(-1, torch.tensor(done.completion_ids)[:, None])
         torch.testing.assert_close(logps[:, 0], torch.tensor(done.logprobs), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_a_causal_model_is_heard_token_by_token(tmp_path, share):
+    sampler = HF(model=save_model(tmp_path, "qwen3"), share_prompts=share).load()
+    asked, heard = ask("Memory: a", 6), []
+    (whole,) = sampler.complete([asked], 0.0)
+
+    def hear(text):
+        heard.append(text)
+        return len(heard) < 3
+
+    assert sampler.stream(asked, 0.0, lambda text: True) == whole
+    begun = sampler.stream(asked, 0.0, hear)
+    assert len(heard) == 3 and begun.completion_ids == whole.completion_ids[:3]
+    assert begun.text == heard[-1] and begun.finish_reason == "length"
 
 
 GEMMA = (
