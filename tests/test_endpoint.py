@@ -20,7 +20,8 @@ from memfactory_core.runs.archive import export_run, import_run
 from memfactory_core.runs.sweeps import parse_grid
 from memfactory_core.runs.worker import work
 from tests.endpoint import says, serving
-from tests.runs.test_jobs import SCRIPTED, memfactory
+from tests.processes import memfactory
+from tests.runs.test_jobs import SCRIPTED
 
 KEY = "sk-planted-0123456789abcdef"
 QUESTION = [{"role": "user", "content": "q"}]

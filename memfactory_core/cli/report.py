@@ -28,7 +28,8 @@ def report(run: Run) -> dict[str, Any]:
         "id": run.id, "name": run.name, "state": run.state, "reason": run.reason,
         "seconds": run.elapsed(database.now()), "step": run.step,
         "scores": run.summary, "files": kept.get("files", {}), "versions": kept.get("versions", {}),
-        "judge": kept.get("judge"), "sampling": sampling(run), "measured": kept.get("measured"),
+        "judge": kept.get("judge"), "imitation": kept.get("imitation"), "sampling": sampling(run),
+        "measured": kept.get("measured"),
         "config": run.settings,
     }  # fmt: skip
 
@@ -69,11 +70,8 @@ def evaluations(run: Run) -> dict[str, str]:
 
 def gate_lines(run: Run) -> list[str]:
     """What the gate after imitation found; [] where there was none."""
-    try:
-        kept = TypeAdapter(ImitationRecord).validate_python(_record(run).get("imitation"))
-    except ValidationError:
-        return []
-    return [kept.line]
+    kept = _record(run).get("imitation")
+    return [kept["line"]] if kept else []
 
 
 def judge_lines(run: Run) -> list[str]:
@@ -149,13 +147,15 @@ def _record(run: Run) -> dict[str, Any]:
         return {}
     shapes: dict[str, TypeAdapter[Any]] = {
         "judge": TypeAdapter(JudgeRecord | None), "measured": TypeAdapter(Measured | None),
+        "imitation": TypeAdapter(ImitationRecord | None),
     }  # fmt: skip
     for name, shape in shapes.items():
         try:
             shape.validate_python(kept.get(name))
         except ValidationError:
             del kept[name]
-    return {name: kept[name] for name in ("judge", "measured", "files", "versions") if name in kept}
+    names = (*shapes, "files", "versions")
+    return {name: kept[name] for name in names if name in kept}
 
 
 def sweep_line(row: dict[str, Any]) -> str:

@@ -17,7 +17,8 @@ from memfactory_core.policies.roles import RoleSampler
 from memfactory_core.rewards import score_all
 from memfactory_core.runs import recording
 from memfactory_core.runs.recording import IMITATION
-from memfactory_core.runs.weights import imitation_folder, last_checkpoint, seal
+from memfactory_core.runs.reinforcing import save_policy
+from memfactory_core.runs.weights import imitation_folder, last_checkpoint, seal, tidy
 from memfactory_core.scoring.evaluate import Summary, flat, summarize
 from memfactory_core.scoring.split import demonstrated_examples
 from memfactory_core.types import Example
@@ -62,17 +63,15 @@ def imitate(
         work.evaluate(first, sampler, held_out, 0)
     folder = imitation_folder(work.folder, config)
     folder.mkdir(exist_ok=True)
+    for note in tidy(folder):
+        work.say(note)
+        work.notes.append(note)
     work.enter("imitating: playing demonstrations")
     trainer, resumed = _make_trainer(work, folder, sampler, own)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     if trainer.state.global_step < config.imitation.steps:
         work.check_stop()
-    part = folder / "policy.part"
-    work.wait_for_room()
-    trainer.save_model(str(part))
-    # a pickle of the trainer's arguments, with this machine's paths: nobody reads it
-    (part / "training_args.bin").unlink(missing_ok=True)
-    part.rename(folder / "policy")
+    save_policy(work, trainer, folder)
     if config.mode == "train":
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return folder / "policy"

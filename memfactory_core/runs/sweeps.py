@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from memfactory_core.config import RunConfig, load
 from memfactory_core.endpoint.address import hide_credentials
@@ -122,7 +122,7 @@ def begin_sweep(engine: Engine, plan: Plan) -> str:
 def list_sweeps(engine: Engine, limit: int = 100) -> list[Sweep]:
     """The sweeps that there are, the newest first."""
     with Session(engine) as session:
-        chosen = select(Run).where(Run.sweep != "").order_by(Run.created.desc()).limit(10_000)
+        chosen = select(Run).where(Run.sweep != "").order_by(col(Run.created).desc()).limit(10_000)
         runs = list(session.exec(chosen))
     found: dict[str, list[Run]] = {}
     for run in runs:
@@ -133,7 +133,7 @@ def list_sweeps(engine: Engine, limit: int = 100) -> list[Sweep]:
 def find_sweep(engine: Engine, sweep_id: str) -> Sweep | None:
     """One sweep, None where there is none of this id."""
     with Session(engine) as session:
-        chosen = select(Run).where(Run.sweep == sweep_id).order_by(Run.created.desc())
+        chosen = select(Run).where(Run.sweep == sweep_id).order_by(col(Run.created).desc())
         return _read(sweep_id, list(session.exec(chosen)))
 
 

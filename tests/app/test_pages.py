@@ -126,7 +126,7 @@ def test_forms_give_back_the_recipe(recipe: str, runs: Path) -> None:
     path.write_text(toml)
     assert config.load(str(path)) == expected
     shell = next(code.value for code in page.code if code.language == "bash")
-    verb = "train" if expected.mode in ("train", "rerank") else "eval"
+    verb = "train" if expected.mode in ("train", "imitate", "rerank") else "eval"
     assert shell == f"memfactory {verb} {recipe}"
 
 

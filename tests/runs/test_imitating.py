@@ -110,6 +110,7 @@ def test_a_run_measures_untrained_imitated_and_trained(lab, model, capsys, tmp_p
     }
     gate = record.read(Path(run.folder))["imitation"]
     assert gate["passed"] and gate["line"].startswith("imitation's gate passed: rejected ")
+    capsys.readouterr()  # what the run's log says
     print_table(run)
     table = capsys.readouterr().out
     assert (
