@@ -44,7 +44,10 @@ def test_from_the_list_to_an_evaluation_and_a_comparison(server: Any, page: Any)
     page.wait_for_url("**/evaluate?view=results&runs=*")
     page.get_by_text("In brackets the 95% interval").wait_for()
     page.get_by_text("of 2 measured").wait_for(state="detached")
-    page.get_by_role("button", name="LaTeX").wait_for()
+    latex = page.get_by_role("button", name="LaTeX")
+    latex.first.wait_for()
+    page.wait_for_function("() => !document.querySelector('[data-stale=true]')")
+    assert latex.count() == 1
     measured = re.search(r"runs=([\w,%-]+)", page.url)[1]
     page.get_by_role("heading", name="Wrong answers").wait_for()
 
