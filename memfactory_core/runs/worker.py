@@ -156,10 +156,10 @@ class Work:
         if self.config.imitates:
             self.results = self.run.summary
             if imitated is None:
-                learned = imitating.imitate(self, sampler, sampler.own, held_out)
+                weights = imitating.imitate(self, sampler, sampler.own, held_out)
                 del sampler  # a second model of its size might not fit
                 gc.collect()
-                sampler = self._load(learned)
+                sampler = self._load(weights)
         if self.config.mode == "imitate":
             self.evaluate("after", sampler, held_out, self.config.imitation.steps)
             imitating.pass_gate(self, sampler, held_out)
