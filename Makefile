@@ -5,8 +5,8 @@ VENV   ?= .venv
 TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 PORT   ?= 8501
-# Two at once, a file's tests together so that they share its lab; torch takes the cores that are left.
-PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
+# Two at once, a file's tests together so that they share what it made; tests/conftest.py says which file comes first.
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup lab demo test test-browser test-all lint clean
 

@@ -36,6 +36,45 @@ class Headers:
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
+BASE = b'<script>window.__streamlit = {BACKEND_BASE_URL: window.location.origin + "/"};</script>'
+ASKED_FOR_BYTES = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
+"""Headers that would have the page packed, cut or left out."""
+
+
+class Base:
+    """Tells Streamlit's page where its server is. It would look for it under the page's own address first, and leave
+    two errors (404) in the browser's console for each link that is opened cold."""
+
+    def __init__(self, app: Any, paths: frozenset[str]) -> None:
+        self.app = app
+        self.paths = paths
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """One request of the ASGI protocol; only pages are changed."""
+        asked = scope["type"] == "http" and scope["method"] == "GET"
+        if not asked or scope["path"].strip("/") not in self.paths:
+            await self.app(scope, receive, send)
+            return
+        kept = [header for header in scope["headers"] if header[0] not in ASKED_FOR_BYTES]
+        start: dict[str, Any] = {}
+        body = bytearray()
+
+        async def send_with_base(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                start.update(message)
+                return
+            body.extend(message.get("body", b""))
+            if message.get("more_body"):
+                return
+            headers = [header for header in start["headers"] if header[0] != b"content-length"]
+            whole = bytes(body).replace(b"<head>", b"<head>" + BASE, 1)
+            length = [(b"content-length", str(len(whole)).encode())]
+            await send({**start, "headers": headers + length})
+            await send({"type": "http.response.body", "body": whole})
+
+        await self.app({**scope, "headers": kept}, receive, send_with_base)
+
+
 def build(access: Access) -> Any:
     """The whole lab as one ASGI application, the gate in front of all of it. Streamlit answers every path
     that nothing else answers, so it is mounted last."""
@@ -45,11 +84,13 @@ def build(access: Access) -> Any:
 
     from app.access.gate import Gate
     from app.chat.blocks import mount
-    from app.shell.pages import ROOT
+    from app.shell.pages import ADDRESSES, PAGES, ROOT
 
     pages = App(ROOT / "app" / "main.py")
     api = FastAPI(lifespan=pages.lifespan(), docs_url=None, redoc_url=None, openapi_url=None)
 
+    paths = frozenset(["", *(ADDRESSES.get(name, name) for name in PAGES)])
+    api.add_middleware(Base, paths=paths)
     api.add_middleware(Gate, access=access)
     api.add_middleware(Headers)  # the last one added is the outermost
 

@@ -35,6 +35,8 @@ from memfactory_core.trace import (
 )
 from memfactory_core.types import Completion, Example, Hit, Memory, Message, Op, Turn
 
+Heard = Callable[[str], bool]
+"""Is told what a policy has said so far; False where it shall stop."""
 Steps = Generator["list[Ask]", list[Completion], Any]
 
 
@@ -66,6 +68,13 @@ class Answering(Protocol):
 class Sampler(Answering, Protocol):
     """A live policy. One that subclasses this and draws nothing by chance needs `complete` alone; so does an
     endpoint, whose draws nobody here can seed."""
+
+    def stream(self, ask: Ask, temperature: float, heard: Heard) -> Completion:
+        """Answers one ask and tells `heard` all that it has said so far, again and again; it ends there where `heard`
+        says False. A policy that gives whole texts tells it once."""
+        (completion,) = self.complete([ask], temperature)
+        heard(completion.text)
+        return completion
 
     def seed(self, seed: int) -> None:
         """Starts its random draws anew: the same asks then get the same completions, bit by bit."""

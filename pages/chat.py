@@ -9,10 +9,10 @@ from app.shell.widgets import errors_in_words
 
 st.title("Chat with an agent")
 st.caption(
-    "The agent reads section by section; you see its memory after each, then the answer. "
-    "The last 200 readings are kept."
+    "Each message is read by the agent, which decides what to remember; a question is answered from the bank alone. "
+    "What ends with a question mark is asked. The last 200 talks are kept."
 )
 with errors_in_words():
     run = find_run(st.query_params.get("run"))
     place = {"__theme": st.context.theme.type or "light"} | ({"run": run.id} if run else {})
-    st.iframe(f"/chat/?{urlencode(place)}", height=760)
+    st.iframe(f"/chat/?{urlencode(place)}", height=900)

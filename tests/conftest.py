@@ -17,6 +17,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # two workers share the cores; one thread each is quicker than two that wait for one another
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+HERE = Path(__file__).parent
+LONGEST = (
+    "runs/test_resume.py", "browser/test_smoke.py", "browser/test_journey.py", "browser/test_debugger.py",
+    "browser/test_login.py", "runs/test_jobs.py", "runs/test_supervisor.py", "tasks/test_strategies.py",
+    "runs/test_queue.py", "runs/test_lease.py", "app/test_pages.py", "tiny/test_tiny.py", "training/test_trainer.py",
+    "test_own_parts.py", "runs/test_hub_folder.py",
+)  # fmt: skip
+"""Files of half a minute or a little less, longest first."""
 DATA = Path(__file__).parents[2] / "shared" / "data"
 MODELS = models_folder()
 """Where fetched models lie, before a test names another place."""
@@ -33,6 +41,13 @@ def pytest_runtest_makereport(item):
     report = yield
     item.stash[FAILED] = report.failed or item.stash.get(FAILED, False)
     return report
+
+
+def pytest_collection_modifyitems(items):
+    """What takes longest begins first, so that both workers end together; files stay whole and in their order."""
+    files = [item.path.relative_to(HERE).as_posix() for item in items]
+    place = {name: number for number, name in enumerate(dict.fromkeys([*LONGEST, *files]))}
+    items.sort(key=lambda item: place[item.path.relative_to(HERE).as_posix()])
 
 
 def pytest_collection_finish():

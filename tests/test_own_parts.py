@@ -5,8 +5,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 
 from memfactory_core import component
 from memfactory_core.errors import ConfigError
+from tests.processes import memfactory, python
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "your-own-parts.md").read_text(encoding="utf-8")
@@ -40,21 +39,8 @@ def own(tmp_path):
     return write_page(tmp_path / "own")
 
 
-def run(*arguments, cwd=None, **environment):
-    more = {name: str(value) for name, value in environment.items()}
-    path = os.pathsep.join([str(ROOT), more.pop("PYTHONPATH", "")]).rstrip(os.pathsep)
-    return subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, timeout=240, cwd=cwd or ROOT,
-        env=os.environ | {"PYTHONPATH": path} | more,
-    )  # fmt: skip
-
-
-def memfactory(*arguments, **more):
-    return run("-m", "memfactory_core", *arguments, **more)
-
-
-def python(code: str, **more) -> str:
-    done = run("-c", code, **more)
+def printed(code: str, **more) -> str:
+    done = python("-c", code, **more)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -85,14 +71,14 @@ def test_every_table_of_the_page_is_a_recipe(own):
         "config = load('memagent-tiny', ['paradigm.retriever=longest', 'paradigm.retriever.top_k=2'])\n"
         "assert build(config.dump()) == config and config.paradigm.retriever.top_k == 2"
     )
-    done = run("-c", code, *tables, MEMFACTORY_PARTS=own)
+    done = python("-c", code, *tables, MEMFACTORY_PARTS=own)
     assert done.stdout.splitlines() == [
         "{'exact_match': 'float', 'brief': 'float'}", "{'exact_match': 'float', 'very_brief': 'Brief'}",
     ], done.stderr  # fmt: skip
     command = re.search(r"The same on the command line: `(.*?)`", PAGE)[1].split()
     assignments = [word for word in command if word != "--set"]
     code = "import sys; from memfactory_core.config import load; print(load('memagent-tiny', sys.argv[1:]).reward)"
-    told = run("-c", code, *assignments, MEMFACTORY_PARTS=own).stdout
+    told = python("-c", code, *assignments, MEMFACTORY_PARTS=own).stdout
     assert "'very_brief': Brief(weight=0.2, most=6)" in told
 
 
@@ -126,7 +112,7 @@ def test_a_worker_reads_with_a_retriever_and_measures_by_a_reward_of_the_folder(
 
 def test_a_reward_of_the_folder_trains(own):
     """One step of GRPO with random weights; the reward is the part alone."""
-    told = python(
+    told = printed(
         """
 import torch
 from memfactory_core.config import load
@@ -164,7 +150,7 @@ print(moved == len(before), "score/tight" in log, "score/brief" in log, 0 < log[
 
 
 def test_a_reward_of_the_folder_is_in_compose_and_on_the_pages(own, tmp_path):
-    told = python(
+    told = printed(
         """
 from streamlit.testing.v1 import AppTest
 from memfactory_core import config
@@ -312,4 +298,4 @@ def test_an_open_lab_knows_a_new_file_and_a_mended_one(own):
         "(folder / 'late.py').write_text(good)\n"
         "print('late' in kinds('rewards'))"
     )
-    assert python(code, MEMFACTORY_PARTS=own).split() == ["True", "True"]
+    assert printed(code, MEMFACTORY_PARTS=own).split() == ["True", "True"]

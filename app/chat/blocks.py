@@ -1,54 +1,45 @@
-"""The Gradio chat at /chat/: a text and a question in, the memory after each section as it is written,
-then the answer."""
+"""The Gradio chat at /chat/: the talk on the left, the bank beside it."""
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
-from app.chat.agents import find_agent, list_agents, samplers
-from app.chat.example_text import example_from_text
-from app.chat.exchange import Exchange, keep_exchange, play_exchange
+from app.chat import acts
+from app.chat.opening import agent_html, begin, open_named, open_page
+from app.chat.talks import AFTER, BEFORE, BOTH
 from app.chat.theme import STYLE, THEME
-from app.chat.transcript import WELCOME, render, show_problem
+from app.chat.transcript import WELCOME
 from app.shell.font import font_face
 from app.shell.pages import ROOT
-from memfactory_core.errors import ConfigError, MemFactoryError
-from memfactory_core.tasks.language import Fact
+from memfactory_core.talk import hand
+from memfactory_core.talk.document import ENDINGS
 
-KEPT_EXCHANGES = 10
 WAITING = 8
-FACTS = {
-    "Nine facts, one needed": (
-        "Tavi pet Zimo, Rilo city Dema, Tavi boat Tuve, Nalu song Pemi, Rilo pet Hano, "
-        "Zeka book Fudo, Nalu city Vore, Gimu pet Lasu, Zeka car Jobi"
-    ),
-    "In your own words": (
-        "Maria cat Felix, Tom car Volvo, Anna city Oslo, Maria boat Aurora, "
-        "Tom dog Rex, Anna job baker"
-    ),
-}
-"""Texts of facts; the first one is asked for."""
-
-
-def fact_example(facts: str) -> list[str]:
-    """Text and question of an example, said as the tiny model knows it."""
-    said = [Fact(*words.split()) for words in facts.split(", ")]
-    return [" ".join(fact.sentence for fact in said), said[0].question]
-
-
-EXAMPLES = [fact_example(facts) for facts in FACTS.values()]
-SHOW_ANSWER = """() => {
-  const answers = document.querySelectorAll("#log .mf-answer, #log .mf-open, #log [role=alert]");
-  if (answers.length) answers[answers.length - 1].scrollIntoView({block: "nearest"});
+PRESSED = """
+element.addEventListener('click', event => {
+  const button = event.target.closest('button[data-act]');
+  if (button && element.contains(button)) trigger('select', {act: button.dataset.act, id: button.dataset.id});
+});
+"""
+"""Buttons inside HTML say which of them was pressed, and nothing else."""
+SAVE_FILE = """lines => {
+  if (!lines) return;
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([lines], {type: 'application/jsonl'}));
+  link.download = 'bank.jsonl';
+  link.click();
+  URL.revokeObjectURL(link.href);
 }"""
-AFTER = "After training"
-BEFORE = "Before training"
-_stops: dict[str, threading.Event] = {}
+SHOW_LAST = """() => {
+  for (const part of [document.querySelector('#log'), ...document.querySelectorAll('#log *')]) {
+    const scrolls = ['auto', 'scroll'].includes(getComputedStyle(part).overflowY);
+    if (scrolls && !part.classList.contains('mf-you')) part.scrollTop = part.scrollHeight;
+  }
+}"""
+"""The newest message is seen; the page around the talk stays where it is."""
+CONFIRM_WIPE = "id => confirm('Remove every memory that is not pinned?') ? id : ''"
 
 
 def mount(api: Any, path: str) -> None:
@@ -58,122 +49,126 @@ def mount(api: Any, path: str) -> None:
     blocks.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
     gr.mount_gradio_app(
         api, blocks, path=path, theme=THEME, css=style + STYLE, run_history=False, ssr_mode=False,
-        show_error=False, footer_links=[], max_file_size="1mb", enable_monitoring=False,
+        show_error=False, footer_links=[], max_file_size="10mb", enable_monitoring=False,
     )  # fmt: skip
 
 
 def build() -> gr.Blocks:
     """The chat's layout and events."""
     with gr.Blocks(
-        title="Chat · MemFactory Lab", analytics_enabled=False, fill_width=True
-    ) as blocks:
-        history = gr.State([])
+        title="Chat · MemFactory Lab", analytics_enabled=False, fill_width=True,
+        delete_cache=(3600, 3600),
+    ) as blocks:  # fmt: skip
+        # names nothing but a talk, which the database keeps: no secret, so that it is read after a restart too
+        talk_id = gr.BrowserState("", storage_key="memfactory-talk", secret="talk")
+        editing = gr.State("")
+        lines = gr.Textbox(visible=False)
+        with gr.Row(equal_height=False, elem_id="top"):
+            agent = gr.Dropdown([], label="Agent", elem_id="agent", scale=4, min_width=170)
+            which = gr.Radio(
+                [AFTER, BEFORE, BOTH], value=AFTER, label="Who answers", elem_id="which",
+                scale=4, min_width=250,
+            )  # fmt: skip
+            fresh = gr.Button("New talk", elem_id="fresh", size="sm", scale=0, min_width=90)
         with gr.Row(equal_height=False):
-            with gr.Column(scale=2, min_width=330):
-                agent = gr.Dropdown([], label="Agent", elem_id="agent")
-                weights = gr.Radio(
-                    [AFTER, BEFORE],
-                    value=AFTER,
-                    show_label=False,
-                    container=False,
-                    elem_id="weights",
-                )
-                text = gr.Textbox(
-                    EXAMPLES[0][0], label="Text to read", lines=5, max_lines=8, elem_id="text",
-                    placeholder="Paste a text, or take an example below.",
-                )  # fmt: skip
-                question = gr.Textbox(EXAMPLES[0][1], label="Question", elem_id="question")
-                with gr.Row():
+            with gr.Column(scale=3, min_width=330):
+                log = gr.HTML(WELCOME, elem_id="log", autoscroll=True, max_height=380)
+                notice = gr.HTML("", elem_id="notice")
+                with gr.Row(equal_height=True, elem_id="say"):
+                    text = gr.Textbox(
+                        label="Message", show_label=False, container=False, lines=1, max_lines=6,
+                        elem_id="message", scale=6, min_width=110,
+                        placeholder="A fact, or a question",
+                    )  # fmt: skip
                     ask = gr.Button(
-                        "Read and answer", variant="primary", elem_id="ask", scale=3,
+                        "Send", variant="primary", elem_id="send", scale=0, min_width=70,
                         interactive=False,
                     )  # fmt: skip
-                    stop = gr.Button("Stop", elem_id="stop", min_width=70, scale=1)
-                gr.Examples(
-                    EXAMPLES, [text, question], label="Examples", example_labels=list(FACTS)
-                )
-                with gr.Accordion("More", open=False):
-                    sentences = gr.Slider(1, 20, 3, step=1, label="Sentences in a section")
-                    again = gr.Checkbox(label="Answer from the last memory, without reading again")
-                    upload = gr.UploadButton(
-                        "Upload a .txt file", file_types=[".txt"], type="binary", size="sm"
+                    stop = gr.Button("Stop", elem_id="stop", scale=0, min_width=66)
+                with gr.Row(equal_height=False, elem_id="ways"):
+                    how = gr.Radio(
+                        list(acts.HOW), value=next(iter(acts.HOW)), container=False, show_label=False,
+                        label="How a message is taken", elem_id="how", scale=3, min_width=270,
+                    )  # fmt: skip
+                    document = gr.UploadButton(
+                        "Read a document", file_types=list(ENDINGS), size="sm", elem_id="document",
+                        scale=1, min_width=130,
+                    )  # fmt: skip
+                    end = gr.Button(
+                        "End the session", size="sm", elem_id="end", scale=1, min_width=120
                     )
-                    clear = gr.Button("Clear the conversation", size="sm")
-            with gr.Column(scale=3, min_width=360):
-                log = gr.HTML(WELCOME, elem_id="log", autoscroll=True, max_height=700)
-        inputs = [agent, weights, text, question, sentences, again, history]
-        for event in (ask.click, question.submit):
-            event(
-                converse, inputs, [log, history], concurrency_limit=1, concurrency_id="agent",
-                show_progress="hidden", api_visibility="private",
-            ).then(None, js=SHOW_ANSWER)  # fmt: skip
-        stop.click(request_stop, None, None, queue=False, api_visibility="private")
-        clear.click(
-            lambda: (WELCOME, []), None, [log, history], queue=False, api_visibility="private"
-        )
-        upload.upload(read_file, upload, [text, log], queue=False, api_visibility="private")
-        blocks.load(choose_agent, None, [agent, ask], api_visibility="private")
+                known = gr.HTML("", elem_id="known", js_on_load=PRESSED)
+            with gr.Column(scale=2, min_width=280):
+                bank = gr.HTML("", elem_id="bank", js_on_load=PRESSED, max_height=380)
+                with gr.Group(visible=False) as editor:
+                    memory = gr.Textbox(label="Memory", lines=2, elem_id="memory")
+                    with gr.Row():
+                        save = gr.Button("Save", variant="primary", size="sm", elem_id="save")
+                        cancel = gr.Button("Cancel", size="sm")
+                with gr.Row():
+                    undo = gr.Button(
+                        "Undo the last write", size="sm", elem_id="undo", min_width=130
+                    )
+                    wipe = gr.Button("Wipe", size="sm", elem_id="wipe", min_width=60)
+                name = gr.Dropdown(
+                    [], label="Named bank", allow_custom_value=True, elem_id="name",
+                    info="It lasts over talks and restarts: choose one, or type a new name.",
+                )  # fmt: skip
+                with gr.Row():
+                    export = gr.Button("Export", size="sm", elem_id="export", min_width=70)
+                    import_ = gr.UploadButton(
+                        "Import", file_types=[".jsonl"], type="binary", size="sm", min_width=70, elem_id="import"
+                    )  # fmt: skip
+        shown = [log, bank, notice]
+        page = [talk_id, agent, which, name, known, end, ask, *shown]
+        private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        working = private | {"concurrency_limit": 1, "concurrency_id": "agent"}
+
+        for event in (ask.click, text.submit):
+            event(acts.send, [talk_id, text, how], shown, **working)
+            event(lambda: "", None, text, queue=False, **private)
+        document.upload(acts.read_file, [talk_id, document], shown, **working)
+        end.click(acts.end_session, talk_id, shown, **working)
+        log.change(None, js=SHOW_LAST)
+        stop.click(acts.request_stop, talk_id, None, queue=False, **private)
+
+        for change in (agent.input, which.input, fresh.click):
+            change(begin, [agent, which, name, talk_id], page, **working)
+        # a name that is typed is no input event; the page's own change of the box is none of the user's
+        name.change(open_named, [agent, which, name, talk_id], page, **working)
+        known.select(offer_message, agent, text, queue=False, **private)
+
+        undo.click(lambda i: acts.change(i, hand.undo), talk_id, shown, **private)
+        wipe.click(
+            lambda i: acts.change(i, hand.wipe, True) if i else gr.skip(), talk_id, shown,
+            js=CONFIRM_WIPE, **private,
+        )  # fmt: skip
+        bank.select(press, talk_id, [*shown, editor, memory, editing], **private)
+        save.click(save_memory, [talk_id, editing, memory], [*shown, editor], **private)
+        cancel.click(lambda: gr.Group(visible=False), None, editor, queue=False, **private)
+        export.click(acts.export_lines, talk_id, lines, **private).then(None, lines, js=SAVE_FILE)
+        import_.upload(acts.bring_file, [talk_id, import_], shown, **private)
+        blocks.load(open_page, talk_id, page, **working)
     return blocks
 
 
-def choose_agent(request: gr.Request) -> Any:
-    """The agents, with the run of the address bar chosen; only now can one be asked."""
-    choices = list_agents()
-    wanted = f"run:{request.query_params.get('run', '')}"
-    ids = [agent_id for _, agent_id in choices]
-    chosen = wanted if wanted in ids else ids[0] if ids else None
-    return gr.Dropdown(choices, value=chosen), gr.Button(interactive=chosen is not None)
+def offer_message(agent_id: str, event: gr.EventData) -> str:
+    """The offered message that was pressed, for the message's box."""
+    found = agent_html(agent_id)[1]
+    number = str(getattr(event, "id", ""))
+    return found[int(number)].message if number.isdecimal() and int(number) < len(found) else ""
 
 
-def converse(
-    agent_id: str, weights: str, text: str, question: str, sentences: int, again: bool,
-    history: list[Exchange], request: gr.Request,
-) -> Iterator[tuple[str, list[Exchange]]]:  # fmt: skip
-    """One question: yields the log after each section, then with the answer."""
-    stopped = _stops.setdefault(request.session_hash or "", threading.Event())
-    stopped.clear()
-    exchange = Exchange(agent="", question=(question or "").strip())
-    history = [*history, exchange][-KEPT_EXCHANGES:]
-    try:
-        agent = find_agent(agent_id, before=weights == BEFORE)
-        exchange.agent = agent.label
-        example = example_from_text(text or "", question or "", int(sentences))
-        last = next((e for e in reversed(history[:-1]) if e.answer is not None), None)
-        if again and last is None:
-            raise ConfigError("nothing has been read yet: untick the box and read first")
-        exchange.reread = not again
-        exchange.context = last.context if again and last else agent.config.paradigm.start(example)
-        yield render(history), history
-        sampler = samplers.get(agent)
-        for _ in play_exchange(agent, sampler, exchange, stopped.is_set):
-            yield render(history), history
-        keep_exchange(exchange)
-        yield render(history), history
-    except MemFactoryError as error:
-        exchange.error = str(error)
-        yield render(history), history
-    except Exception as error:  # whatever a model or a part does, the chat stays usable
-        logging.exception("the chat failed")
-        exchange.error = (
-            f"The agent failed ({type(error).__name__}); the server's log has the details."
-        )
-        yield render(history), history
-    finally:
-        _stops.pop(request.session_hash or "", None)
+def press(talk_id: str, event: gr.EventData) -> Any:
+    """A button of one memory: what it changes, or its text to be edited."""
+    act, memory_id = str(getattr(event, "act", "")), str(getattr(event, "id", ""))
+    if act == "edit":
+        shown = acts.view(acts.talks.find(talk_id))
+        return *shown, gr.Group(visible=True), acts.memory_text(talk_id, memory_id), memory_id
+    return *acts.press(talk_id, act, memory_id), gr.Group(visible=False), "", ""
 
 
-def request_stop(request: gr.Request) -> None:
-    """Asks the reading of this browser tab to stop before the policy's next turn."""
-    event = _stops.get(request.session_hash or "")
-    if event:
-        event.set()
-
-
-def read_file(content: bytes | None) -> tuple[Any, Any]:
-    """An uploaded text into the text box; a line in the log where it is no text."""
-    try:
-        return (content or b"").decode("utf-8-sig"), gr.skip()
-    except UnicodeDecodeError:
-        return gr.skip(), show_problem(
-            "the file is not UTF-8 text: save it as UTF-8 and upload it again"
-        )
+def save_memory(talk_id: str, memory_id: str, text: str) -> Any:
+    """Writes a memory anew."""
+    shown = acts.change(talk_id, lambda talk: hand.edit(talk, memory_id, text))
+    return *shown, gr.Group(visible=False)

@@ -9,7 +9,13 @@ STYLE = """
 .gradio-container .main { padding: 2px 4px !important; }
 footer { display: none !important; }
 #log { padding: 0 10px 0 4px; }
-#weights .wrap { flex-wrap: nowrap; }
+#which .wrap { gap: 4px; }
+#how .wrap { flex-wrap: nowrap; gap: 4px; }
+.gradio-container .mf-table :is(th, td) { border-width: 0 0 1px !important; padding: 3px 10px 3px 0 !important; }
+#which label, #how label { padding: 5px 9px; white-space: nowrap; }
+#top { align-items: end; }
+#top #fresh { height: 38px; margin-bottom: 14px; }
+#ways { align-items: center; }
 """
 TEAL = gr.themes.Color(
     "#edf8f7", "#d3efec", "#a9ded9", "#79c8c1", "#41aca4", "#17958d", "#0c7f79", "#0a6a65",

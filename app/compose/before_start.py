@@ -92,7 +92,7 @@ def _show_episode(settings: str) -> None:
             episode = rehearse(config, sampler, secrets.randbelow(1_000_000))
             seconds = time.monotonic() - began
         st.caption(
-            f"Played in {seconds:.1f} s with the policy as it would begin"
+            f"Played in {seconds:.2g} s with the policy as it would begin"
             f"{', drawn as in training' if config.mode == 'train' else ', greedily'}; nothing is kept."
         )
         if st.button("Play another", icon=":material/refresh:", key="compose.play.another"):

@@ -22,6 +22,8 @@ from memfactory_core.tasks.data_file import FORMATS
 LONGEST_CELL = 120
 """Characters of a field in the preview."""
 NO_COLUMN = "none"
+COLUMNS = 3
+"""Choices beside each other."""
 
 
 def show_data_file(values: Mapping[str, Any], key: str) -> None:
@@ -93,11 +95,13 @@ def _map_columns(values: Mapping[str, Any], seen: Overview, settings: list[str],
     if not settings:
         return
     fields = find("tasks", values["task"]["kind"]).model_fields
-    for setting, column in zip(settings, st.columns(len(settings)), strict=True):
+    room: list[Any] = []
+    for setting in settings:
+        room = room or list(st.columns(COLUMNS))
         now = values["task"].get(setting) or NO_COLUMN
         options = list(dict.fromkeys([NO_COLUMN, now, *seen.columns]))
         place = f"{key}.column.{setting}"
-        column.selectbox(
+        room.pop(0).selectbox(
             field_label(setting), options, options.index(now), key=place, help=fields[setting].description,
             on_change=_map_column, args=(values, setting, place),
         )  # fmt: skip
@@ -118,7 +122,8 @@ def _show_first(values: Mapping[str, Any], task: type[Task]) -> None:
         return
     for example in examples:
         total = sum(map(len, example.observations))
-        told = f"{len(example.observations):,} sections of {total:,} characters in all"
+        count = len(example.observations)
+        told = f"{count:,} {'section' if count == 1 else 'sections'}, {total:,} characters in all"
         answers = " or ".join(map(str, example.answers))
         st.caption(
             f":material/check: An example as it is read: {told}. Question: "

@@ -35,6 +35,7 @@ def edit_picture(given: Mapping[str, Any], key: str) -> tuple[dict[str, Any], Pl
     asked: list[Place] = []
     typed: dict[str, Any] = {}
     with st.container(key="flow-head", horizontal=True, vertical_alignment="center"):
+        st.markdown("**Paradigm**", width="content")
         _show_choice(PARADIGM, paradigm, key, asked)
         st.caption(escape_markdown(paradigm.summary()), width="content")
     with st.container(key="flow"):

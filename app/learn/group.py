@@ -181,7 +181,7 @@ def _show_numbers(
     rows = [
         {
             "Attempt": number, "Reward": reward, "Advantage": round(value, 3),
-            "Stored advantage": round(one.advantage, 3),
+            "Stored": round(one.advantage, 3),
         }
         for number, (one, reward, value) in enumerate(
             zip(stored, moved, advantages, strict=True), 1

@@ -14,6 +14,7 @@ from app.learn.reranker import show_reranker
 from app.learn.two_dogs import show_two_dogs
 from app.shell.address import bind_to_address
 from app.shell.keepsake import forget, recall
+from app.shell.links import link_to
 from app.shell.pages import page
 from app.shell.widgets import errors_in_words
 
@@ -98,8 +99,6 @@ def _show_lesson(number: int) -> None:
         if number + 1 < len(LESSONS):
             place = {"lesson": LESSONS[number + 1].name}
             label = f"Next: {LESSONS[number + 1].title}"
-            st.page_link(
-                page("learn"), label=label, icon=":material/arrow_forward:", query_params=place
-            )
+            link_to("learn", label, "next", ":material/arrow_forward:", "content", **place)
         else:
             st.page_link(page("compose"), label="Compose a run of your own", icon=":material/tune:")

@@ -10,13 +10,18 @@ import streamlit as st
 from app.markup.answers import answer_cards
 from app.markup.safe_text import escape_html, mark_needed
 from app.markup.sections import section_cards
+from app.markup.talk import entry_html
 from app.memory.history import show_history
 from app.memory.search import show_query
 from memfactory_core.explain import story
+from memfactory_core.talk.entry import Entry
+from memfactory_core.talk.talk import TALK, talk_entries
 from memfactory_core.trace import Episode, replay
 from memfactory_core.types import Evidence, Memory
 
 MEMORIES_A_PAGE = 50
+SHOWN_ENTRIES = 100
+"""Entries of a talk that are shown."""
 CHAT_SECTIONS = 30
 """Sections of a chat's reading that are shown."""
 
@@ -45,7 +50,17 @@ def show_entries(memories: Sequence[Memory], needed: Sequence[Evidence]) -> None
 
 
 def _describe_source(memory: Memory) -> str:
-    return "–" if memory.source is None else f"section {memory.source + 1}"
+    pinned = ", pinned" if memory.pinned else ""
+    return ("–" if memory.source is None else f"section {memory.source + 1}") + pinned
+
+
+def show_talk(episode: Episode, said: Sequence[Entry]) -> None:
+    """What was said and done in a talk, with what it did to the memory."""
+    if len(said) > SHOWN_ENTRIES:
+        st.caption(f"The last {SHOWN_ENTRIES} of {len(said):,} entries.")
+    label = episode.example.meta[TALK].get("label", "")
+    shown = (entry_html(entry, episode.events, label) for entry in said[-SHOWN_ENTRIES:])
+    st.html(f'<div class="mf">{"".join(shown)}</div>')
 
 
 def show_bank(episode: Episode, end: int, place: dict[str, Any] | None) -> None:
@@ -53,7 +68,9 @@ def show_bank(episode: Episode, end: int, place: dict[str, Any] | None) -> None:
     entry's life. `place` is the episode's address; a chat, which has none, shows its own story."""
     memories, needed = list(replay(episode.events, end).values()), episode.example.needed
     titles = ["Query", f"Entries ({len(memories):,})", "History of an entry"]
-    tabs = st.tabs([*titles, *([] if place else ["The reading"])], key="memory.tab")
+    said = talk_entries(episode)
+    own = [] if place else ["The talk" if said else "The reading"]
+    tabs = st.tabs([*titles, *own], key="memory.tab")
     with tabs[0]:
         show_query(memories, episode.example.question, needed)
     with tabs[1]:
@@ -62,5 +79,8 @@ def show_bank(episode: Episode, end: int, place: dict[str, Any] | None) -> None:
         show_history(episode, place, needed)
     if not place:
         with tabs[3]:
+            if said:
+                show_talk(episode, said)
+                return
             sections = story.sections(episode.example, episode.events)[:CHAT_SECTIONS]
             st.html(section_cards(episode.example, sections) + answer_cards(episode))

@@ -34,6 +34,7 @@ def show_history(
     for event in moments.history(episode, chosen):
         what, link = st.columns([4, 1], vertical_alignment="center")
         where = "while answering" if event.at is None else f"in section {event.at + 1}"
+        where = "by hand" if isinstance(event, Wrote) and event.who == "user" else where
         what.html(f'<div class="mf">{_show_event(event, chosen, where, needed)}</div>')
         if place is None:
             continue

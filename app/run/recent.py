@@ -6,54 +6,65 @@ import streamlit as st
 
 from app.markup.labels import figures_row
 from app.markup.safe_text import escape_markdown
+from app.reads.examples import bring_in_examples, find_examples
 from app.reads.runs import list_runs
 from app.run.run_list import keep_current
-from app.shell.pages import page
+from app.shell.links import go_to, link_to
 from app.shell.status import describe_progress, show_state
-from app.shell.widgets import show_empty_state
+from app.shell.widgets import errors_in_words, show_empty_state
 from app.shell.words import describe_age, describe_change
+from memfactory_core.runs.tables import Run
 
 RECENT = 3
-"""Runs that the overview shows."""
+"""Runs that the overview shows, beside the examples."""
 
 
 def show_recent_runs() -> None:
-    """The way in, and the latest runs as cards, kept current."""
-    done = [run for run in list_runs(50) if run.state == "finished" and run.mode == "train"]
+    """The way in, the latest runs as cards, kept current, and the examples, which no newer run pushes out."""
+    examples = find_examples()
     with st.container(horizontal=True):
         if st.button("Start here", type="primary", icon=":material/play_arrow:"):
-            st.switch_page(page("learn"), query_params={"lesson": "decides"})
-        if done and st.button("Open the example run", icon=":material/show_chart:"):
-            st.switch_page(page("runs"), query_params={"run": done[-1].id})
-
+            go_to("learn", lesson="decides")
+        if examples and st.button("Open the example run", icon=":material/show_chart:"):
+            go_to("runs", run=examples[0].id)
+    names = {run.id for run in examples}
     st.subheader("Recent runs")
-    keep_current(_draw_recent_runs)
+    keep_current(lambda: _draw_recent_runs(names))
+    _show_examples(examples)
 
 
-def _draw_recent_runs() -> None:
-    shown = list_runs(RECENT)
+def _draw_recent_runs(examples: set[str]) -> None:
+    shown = [run for run in list_runs(RECENT + len(examples)) if run.id not in examples][:RECENT]
     if not shown:
         show_empty_state(
-            "There is no run yet. The preset *MemAgent, tiny, CPU* trains in a few minutes."
+            "There is no run of your own yet. The preset *MemAgent, tiny, CPU* trains in a few minutes."
         )
-    for column, run in zip(st.columns(RECENT), shown, strict=False):
-        with column.container(border=True):
+    _draw_cards(shown)
+
+
+def _show_examples(examples: list[Run]) -> None:
+    st.subheader("Examples")
+    if examples:
+        _draw_cards(examples)
+        return
+    st.caption("The runs that come with the package are not in this lab.")
+    if st.button("Bring in the examples", icon=":material/download:"):
+        with errors_in_words():
+            bring_in_examples()
+            st.rerun()
+
+
+def _draw_cards(runs: list[Run]) -> None:
+    for column, run in zip(st.columns(RECENT), runs, strict=False):
+        with column.container(border=True, height="stretch"):
             st.markdown(f"**{escape_markdown(run.name)}**")
             with st.container(horizontal=True, vertical_alignment="center"):
                 show_state(run)
                 st.caption(describe_age(run.created))
-            st.html(
-                figures_row(
-                    {
-                        "Exact match": describe_change(run, "exact_match"),
-                        "Needed fact kept": describe_change(run, "kept"),
-                    }
-                )
-            )
+            scores = {
+                "Exact match": describe_change(run, "exact_match"),
+                "Needed fact kept": describe_change(run, "kept"),
+            }
+            st.html(figures_row(scores))
             st.caption(describe_progress(run) or "not started")
-            st.page_link(
-                page("runs"),
-                label="Open",
-                icon=":material/arrow_forward:",
-                query_params={"run": run.id},
-            )
+            link_to("runs", "Open", f"card.{run.id}", ":material/arrow_forward:", run=run.id)

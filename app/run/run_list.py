@@ -10,6 +10,7 @@ from app.markup.safe_text import escape_markdown, one_line
 from app.reads.engine import database_engine
 from app.reads.runs import count_runs, find_runs
 from app.run.filters import choose_query, is_filtered
+from app.run.foreign import show_log_upload
 from app.run.sharing import show_upload
 from app.run.waiting import show_queue_buttons
 from app.shell.address import bind_page_to_address
@@ -56,6 +57,7 @@ def show_runs() -> None:
         query = choose_query()
         keep_current(lambda: _draw_runs(query))
     show_upload()
+    show_log_upload()
 
 
 def _draw_runs(query: Query) -> None:

@@ -43,7 +43,9 @@ def show_status(run: Run) -> None:
         show_state(run)
         st.markdown(describe_progress(run), width="content")
         st.caption(f"`{run.id}`", width="content")
-    if run.state in ACTIVE and run.steps:
+    if run.state in ACTIVE and run.progress is not None:
+        st.progress(min(1.0, run.progress), escape_markdown(run.phase, 80))
+    elif run.state in ACTIVE and run.steps:
         st.progress(min(1.0, run.step / run.steps))
     if run.reason:
         st.error(escape_markdown(run.reason, 800), icon=":material/error:")
@@ -69,7 +71,10 @@ def describe_progress(run: Run) -> str:
     if run.steps:
         parts.append(f"step {run.step:,} of {run.steps:,}")
     if run.state in ACTIVE:
-        parts.append(escape_markdown(run.phase, 80) or "waiting for its process")
+        share = "" if run.progress is None else f" {run.progress:.0%}"
+        parts.append(
+            f"{escape_markdown(run.phase, 80)}{share}" if run.phase else "waiting for its process"
+        )
         if run.started:
             parts.append(f"{describe_duration(run.elapsed(time.time()))} so far")
         if run.eta:

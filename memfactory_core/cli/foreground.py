@@ -62,7 +62,8 @@ def _progress(run: Run, connection: Engine) -> str:
     if run.turn is not None:
         return f"{run.id}  {describe_wait(connection, run)}"
     if run.phase != "training":
-        return f"{run.id}  {run.phase or run.state}"
+        share = "" if run.progress is None else f" {int(run.progress * 10)}0%"
+        return f"{run.id}  {run.phase or run.state}{share}"
     step = run.step - run.step % 5
     left = f", about {run.eta:.0f} s left" if run.eta and step else ""
     return f"{run.id}  step {step}/{run.steps}" + (left if step == run.step else "")

@@ -7,7 +7,7 @@ that have ended leave the batch. The log-probability of a token is noted when it
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
@@ -22,11 +22,13 @@ LEFT = 0.8
 
 @torch.no_grad()
 def decode(
-    model: Any, prompts: Sequence[Sequence[int]], max_tokens: int, temperature: float, ends: Collection[int]
+    model: Any, prompts: Sequence[Sequence[int]], max_tokens: int, temperature: float, ends: Collection[int],
+    go_on: Callable[[list[int]], bool] | None = None,
 ) -> list[tuple[list[int], list[float]]]:  # fmt: skip
     """One sequence of new ids for each prompt with their log-probabilities, an end token among them only where it
     was drawn. Temperature 0 is greedy; otherwise torch's generator of the model's device draws. `model` is without
-    PEFT's wrapping; nobody else may use it meanwhile."""
+    PEFT's wrapping; nobody else may use it meanwhile. `go_on` is told the first sequence after each token and ends all
+    where it says False."""
     said: list[tuple[list[int], list[float]]] = [([], []) for _ in prompts]
     if not prompts or max_tokens < 1:
         return said
@@ -50,7 +52,8 @@ def decode(
                     said[row][1].append(logp)
                     ended[row] = token in ends
             left = [place for place, row in enumerate(alive) if not ended[row]]
-            if not left or step + 1 == max_tokens:
+            stopped = go_on is not None and not go_on(said[0][0])
+            if stopped or not left or step + 1 == max_tokens:
                 break
             if len(left) <= LEFT * len(alive):
                 alive = [alive[place] for place in left]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from memfactory_core.dialects import Dialect
 from memfactory_core.dialects.quoted import Quoted
 from memfactory_core.dialects.thinking import OPENED
-from memfactory_core.episode import Ask, Sampler
+from memfactory_core.episode import Ask, Heard, Sampler
 from memfactory_core.errors import PolicyError
 from memfactory_core.types import Completion
 
@@ -41,6 +41,8 @@ UNCUT = {
 """Many models' own generation settings cut the distribution or punish repetition (Qwen does both). What is recorded
 and trained is the plain softmax at the temperature, so that is what must be drawn from."""
 
+GoOn = Callable[[list[int]], bool]
+"""Is told the ids of a sequence so far; False where it shall end."""
 Generate = Callable[[list[list[int]], int, float], list[Generated]]
 """One sequence for each prompt (token ids), of at most so many new tokens, at a temperature."""
 
@@ -134,6 +136,18 @@ class LanguageModelSampler(Sampler):
         """One completion for each ask; asks with one length limit share batches, each cut at its own."""
         return self.complete_by(self.generate, asks, temperature)
 
+    def stream(self, ask: Ask, temperature: float, heard: Heard) -> Completion:
+        """One ask, heard token by token."""
+
+        def go_on(ids: list[int]) -> bool:
+            shown = [i for i in ids if i not in self.end_ids]
+            return heard(self._decode(shown, clean_up_tokenization_spaces=False).strip())
+
+        def generate(prompts: list[list[int]], limit: int, temperature: float) -> list[Generated]:
+            return self.generate(prompts, limit, temperature, go_on)
+
+        return self.complete_by(generate, [ask], temperature)[0]
+
     def complete_by(
         self, generate: Generate, asks: Sequence[Ask], temperature: float
     ) -> list[Completion]:
@@ -195,10 +209,15 @@ class LanguageModelSampler(Sampler):
             return self.share_prompts and can_share(without_adapters(self.model))
 
     def generate(
-        self, prompts: list[list[int]], max_tokens: int, temperature: float
+        self,
+        prompts: list[list[int]],
+        max_tokens: int,
+        temperature: float,
+        go_on: GoOn | None = None,
     ) -> list[Generated]:
         """One sequence for each prompt (token ids), of at most `max_tokens` new tokens, on the model's own device:
-        by `decoding.py` where that is exact, else by `model.generate`."""
+        by `decoding.py` where that is exact, else by `model.generate`. `go_on` is asked after each token of the first
+        sequence and ends all where it says no."""
         import torch
 
         with self.lock:
@@ -207,25 +226,26 @@ class LanguageModelSampler(Sampler):
             try:
                 with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.half):
                     if not self.shares:
-                        return self._generate_padded(prompts, max_tokens, temperature)
-                    return self._generate_shared(prompts, max_tokens, temperature)
+                        return self._generate_padded(prompts, max_tokens, temperature, go_on)
+                    return self._generate_shared(prompts, max_tokens, temperature, go_on)
             finally:
                 self.model.train(training)
 
     def _generate_shared(
-        self, prompts: list[list[int]], max_tokens: int, temperature: float
+        self, prompts: list[list[int]], max_tokens: int, temperature: float, go_on: GoOn | None
     ) -> list[Generated]:
         from memfactory_core.policies.decoding import decode
         from memfactory_core.policies.shared_attention import without_adapters
 
         inner = without_adapters(self.model)
-        said = decode(inner, prompts, max_tokens, temperature, self.end_ids)
+        said = decode(inner, prompts, max_tokens, temperature, self.end_ids, go_on)
         return [Generated(ids, logprobs) for ids, logprobs in said]
 
     def _generate_padded(
-        self, prompts: list[list[int]], max_tokens: int, temperature: float
+        self, prompts: list[list[int]], max_tokens: int, temperature: float, go_on: GoOn | None
     ) -> list[Generated]:
         import torch
+        from transformers import StoppingCriteriaList
 
         pad = self.tokenizer.pad_token_id
         pad = self.tokenizer.eos_token_id if pad is None else pad
@@ -235,6 +255,11 @@ class LanguageModelSampler(Sampler):
         # a causal class has it; the class that they share declares none
         generate: Any = self.model.generate
         sampling = {"temperature": temperature, **UNCUT} if temperature else {}
+
+        def asking(sequences: Any, _scores: Any, **_: Any) -> Any:
+            stop = go_on is not None and not go_on(sequences[0, width:].tolist())
+            return torch.full((len(sequences),), stop, dtype=torch.bool, device=sequences.device)
+
         with torch.no_grad():
             output = generate(
                 input_ids=ids.to(self.model.device),
@@ -246,6 +271,7 @@ class LanguageModelSampler(Sampler):
                 output_logits=True,
                 repetition_penalty=1.0,
                 no_repeat_ngram_size=0,
+                stopping_criteria=StoppingCriteriaList([asking] if go_on else []),
                 **sampling,
             )
         new = output.sequences[:, width:]

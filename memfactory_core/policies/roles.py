@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from memfactory_core.dialects import Dialect
-from memfactory_core.episode import Ask, Sampler
+from memfactory_core.episode import Ask, Heard, Sampler
 from memfactory_core.policies import Policy
 from memfactory_core.policies.hf import HF
 from memfactory_core.policies.language_model import LanguageModelSampler
@@ -83,6 +83,14 @@ class RoleSampler(Sampler):
                 results |= zip(theirs, marked, strict=True)
         return [results[i] for i in range(len(asks))]
 
+    def stream(self, ask: Ask, temperature: float, heard: Heard) -> Completion:
+        """One ask by its role's policy, heard as it is said."""
+        if ask.role not in self.others:
+            return self.own.stream(ask, temperature, heard)
+        name, sampler = self.others[ask.role]
+        said = sampler.stream(ask, temperature, heard)
+        return said.model_copy(update={"policy": name})
+
     def seed(self, seed: int) -> None:
         """Seeds every policy."""
         self.own.seed(seed)
@@ -126,6 +134,11 @@ class WithoutAdapters(Sampler):
         # nobody else may speak by the model meanwhile
         with self.own.lock, adapters_off(self.own.model):
             return self.own.complete_by(plain, asks, temperature)
+
+    def stream(self, ask: Ask, temperature: float, heard: Heard) -> Completion:
+        """One ask by the model as it was before its training, heard as it is said."""
+        with self.own.lock, adapters_off(self.own.model):
+            return LanguageModelSampler.stream(self.own, ask, temperature, heard)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from memfactory_core.errors import PolicyError
 from memfactory_core.policies import Policy
-from memfactory_core.policies.language_model import Generated, LanguageModelSampler
+from memfactory_core.policies.language_model import Generated, GoOn, LanguageModelSampler
 from memfactory_core.tiny import WEIGHTS
 from memfactory_core.types import Seed
 
@@ -58,7 +58,11 @@ class TinySampler(LanguageModelSampler):
         self.random.set_state(state["random"])
 
     def generate(
-        self, prompts: list[list[int]], max_tokens: int, temperature: float
+        self,
+        prompts: list[list[int]],
+        max_tokens: int,
+        temperature: float,
+        go_on: GoOn | None = None,
     ) -> list[Generated]:
         """Generation by tiny/sampler.py."""
         from memfactory_core.tiny import sampler
@@ -71,6 +75,7 @@ class TinySampler(LanguageModelSampler):
             min_p=self.min_p,
             eos_id=self.tokenizer.eos_token_id,
             generator=self.random,
+            go_on=go_on,
         )
         return [Generated(one.ids, one.logprobs, one.kept) for one in sampled]
 

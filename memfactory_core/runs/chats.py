@@ -13,6 +13,8 @@ from memfactory_core.runs.tables import Table, pack, unpack
 from memfactory_core.trace import Episode
 from memfactory_core.types import Record
 
+LONGEST_NAME = 500
+"""Characters of what was asked, or told first, under which a chat stands in the list."""
 KEPT = 200
 """Chats that are kept; the oldest go first."""
 
@@ -39,8 +41,9 @@ class Chat(Record):
 
 def save(engine: Engine, agent: str, episode: Episode, kept: int = KEPT) -> None:
     """Keeps a chat under its episode's id and lets go of all but the newest `kept`."""
+    said = [episode.example.question, *episode.example.observations]
     row = ChatRow(
-        id=episode.id, agent=agent, question=episode.example.question, created=now(),
+        id=episode.id, agent=agent, question=next(filter(None, said), "")[:LONGEST_NAME], created=now(),
         body=pack(episode),
     )  # fmt: skip
     newest = select(ChatRow.id).order_by(ChatRow.created.desc(), ChatRow.id).limit(kept)

@@ -25,7 +25,7 @@ def enqueue(engine: Engine, run_id: str, device: str, *conditions: Any) -> bool:
     """Puts a run at the end of the queue for a device where the conditions hold; whether they did."""
     last = select(func.coalesce(func.max(Run.turn), 0.0) + 1.0).scalar_subquery()
     waits = {"state": "queued", "turn": last, "device": device, "heartbeat": database.now()}
-    waits |= {"pid": None, "born": None, "eta": None, "reason": "", "phase": ""}
+    waits |= {"pid": None, "born": None, "eta": None, "progress": None, "reason": "", "phase": ""}
     return database.update_run_if(engine, run_id, *conditions, **waits)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from memfactory_core.policies.language_model import LanguageModelSampler
 from memfactory_core.policies.roles import RoleSampler
-from memfactory_core.runs import database, recording
+from memfactory_core.runs import database, measuring, recording
 from memfactory_core.runs.interrupt import Stopped
 from memfactory_core.runs.progress import report_progress
 from memfactory_core.scoring.split import training_examples
@@ -22,6 +22,7 @@ def reinforce(
     """Trains the run's policy; the sampler has the trained model afterwards. Stopped where that was asked, after a
     checkpoint."""
     work.enter("training")
+    work.evaluation_seconds = measuring.expected_seconds(work.folder)
     import torch
     from transformers import PrinterCallback
 

@@ -37,8 +37,9 @@ class Run(Table, table=True):
     made. `turn` is its place in the queue for a device, the lowest first; None where it is in no queue. `device` is
     "cpu" or "cuda" while it waits, the one that it got ("cuda:0") from then on. `exit_code`, `exit_signal`,
     `out_of_memory` and `peak_memory` (bytes) are what its supervisor saw of its worker's end; None and "" where it
-    saw none. `tags` (with commas between) and `note` are what a person wrote to it. `sweep` names the sweep that it is
-    a cell of, `cell` holds the assignments that make it that cell, as a JSON list; "" where it is of none."""
+    saw none. `tags` (with commas between) and `note` are what a person wrote to it. `sweep` names the sweep that it
+    is a cell of, `cell` says which, as JSON (recipe, grid, fixed, chosen); "" where it is of none.
+    `progress` is the share that is done of what `phase` says, None where nobody counts."""
 
     id: str = Field(primary_key=True)
     name: str
@@ -71,6 +72,7 @@ class Run(Table, table=True):
     note: str = ""
     sweep: str = ""
     cell: str = ""
+    progress: float | None = None
 
     @property
     def tag_list(self) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import os
 import threading
 import time
@@ -26,6 +25,7 @@ from memfactory_core.runs import (
     disk,
     imitating,
     jobs,
+    measuring,
     record,
     recording,
     reinforcing,
@@ -47,7 +47,6 @@ from memfactory_core.runs.weights import (
     start_weights,
     tidy,
 )
-from memfactory_core.scoring.evaluate import evaluate, flat
 from memfactory_core.scoring.split import (
     demonstrated_examples,
     describe_held_out,
@@ -77,6 +76,8 @@ class Work:
         self.notes: list[str] = []
         self.lost = threading.Event()
         self.began = time.monotonic()
+        self.phase_ends_run = False
+        self.evaluation_seconds = 0.0
 
     def carry_out(self) -> None:
         """Does the whole run and records how it ended; errors of ours are raised again after that. LeaseLost where
@@ -116,7 +117,7 @@ class Work:
         try:
             self.update(phase=self.run.phase)  # the flag is only taken down by whom it was for
             (self.folder / FLAG).unlink(missing_ok=True)
-            self.update(state=state, reason=reason, ended=database.now(), eta=None)
+            self.update(state=state, reason=reason, ended=database.now(), eta=None, progress=None)
         except LeaseLost as error:
             self.say(f"{error}; leaving")
             return
@@ -146,8 +147,8 @@ class Work:
         start = imitated or start_weights(self.engine, self.config)
         sampler = self._load(policy if trained else start)
         learned = training_examples(self.config) if self.config.mode == "train" else []
-        learned += demonstrated_examples(self.config) if self.config.imitates else []
-        require_window(self.config.paradigm, sampler, [*held_out, *learned])
+        shown = demonstrated_examples(self.config) if self.config.imitates else []
+        require_window(self.config.paradigm, sampler, [*held_out, *learned, *shown])
         if self.config.mode == "evaluate":
             self.evaluate("after", sampler, held_out, 0)
             return
@@ -156,10 +157,10 @@ class Work:
         if self.config.imitates:
             self.results = self.run.summary
             if imitated is None:
-                weights = imitating.imitate(self, sampler, sampler.own, held_out)
+                imitated = imitating.imitate(self, sampler, sampler.own, held_out)
                 del sampler  # a second model of its size might not fit
                 gc.collect()
-                sampler = self._load(weights)
+                sampler = self._load(imitated)
         if self.config.mode == "imitate":
             self.evaluate("after", sampler, held_out, self.config.imitation.steps)
             imitating.pass_gate(self, sampler, held_out)
@@ -185,27 +186,7 @@ class Work:
 
     def evaluate(self, when: str, sampler: Any, examples: list[Example], step: int) -> None:
         """Measures the policy, and keeps the episodes and the scores under `when`."""
-        self.enter(imitating.evaluation_phase(self.config, when))
-
-        def keep(mode: str, episodes: list[Episode]) -> None:
-            self.check_stop()
-            recording.save_episodes(self.engine, self.run.id, f"{when}/{mode}", step, episodes)
-
-        for mode in ("greedy", "sampled"):  # of an evaluation that was stopped half way
-            recording.forget_episodes(self.engine, self.run.id, f"{when}/{mode}")
-        summary = evaluate(
-            self.config.paradigm, sampler, examples, self.config.reward,
-            self.config.evaluation.samples, keep, self.judge, self.config.seed,
-        )  # fmt: skip
-        self.results[when] = flat(summary)
-        self._record_judge(when)
-        self.update(results=json.dumps(self.results))
-
-    def _record_judge(self, when: str) -> None:
-        if self.judge:
-            add = partial(record.add_judge, self.folder, when, self.judge)
-            database.patiently(self.engine, add)
-            self.judge.begin()
+        measuring.measure(self, when, sampler, examples, step)
 
     def _held_out(self) -> list[Example]:
         trained = ancestors(self.engine, self.config)
@@ -235,7 +216,7 @@ class Work:
         if done == 1 or step % 10 == 0:
             self.say(f"step {step}")
         left = (self.config.training.steps - step) * seconds / max(done, 1)
-        self.update(step=step, eta=left)
+        self.update(step=step, eta=left + self.evaluation_seconds)
 
     def announce_saving(self) -> None:
         """Says that a checkpoint is being written before the run stops."""
@@ -286,7 +267,7 @@ class Work:
         """Says what is being done from now on."""
         self.check_stop()
         self.say(phase)
-        self.update(phase=phase)
+        self.update(phase=phase, progress=None)
 
     def _beat(self, finished: threading.Event) -> None:
         hasty = self.engine.execution_options(patience=0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from memfactory_core.episode import Sampler, run_episodes
+from memfactory_core.episode import Context, Sampler, run_episodes
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.rewards import Reward, Weights, measures, score_all
 from memfactory_core.rewards.judge import Judging
@@ -32,12 +32,15 @@ def evaluate(
     on_episodes: Callable[[str, list[Episode]], None] | None = None,
     judge: Judging | None = None,
     seed: int = 0,
+    on_progress: Callable[[float, int], None] | None = None,
 ) -> dict[str, Summary]:
     """{"greedy": ..., "sampled": ...}: one greedy attempt per example and, where `samples` > 0, that many at
     temperature 1, averaged per example before the interval is taken (avg@k). The policy draws from
     `seed` on, so that two evaluations are equal bit by bit (an endpoint's draws excepted). A judge adds the
-    score `judge`; its account says how many answers it left out."""
-    summaries = {}
+    score `judge`; its account says how many answers it left out. `on_progress` gets the attempts played so far, half
+    played ones in part, and all that there will be."""
+    summaries: dict[str, Summary] = {}
+    total, played_before = len(examples) * (1 + samples), 0
     for name, temperature, attempts in (("greedy", 0.0, 1), ("sampled", SAMPLED_AT, samples)):
         if not attempts:
             continue
@@ -47,13 +50,31 @@ def evaluate(
         for start in range(0, len(queue), BATCH):
             batch = queue[start : start + BATCH]
             groups = [f"{name}-{example.id}" for example in batch]
-            played = run_episodes(paradigm, sampler, batch, temperature, groups)
+            watch = _watch(batch, played_before, total, on_progress) if on_progress else None
+            played = run_episodes(paradigm, sampler, batch, temperature, groups, watch)
+            played_before += len(batch)
             scored = score_all(judge.judge(played) if judge else played, weights)
             if on_episodes:
                 on_episodes(name, scored)
             episodes.extend(scored)
         summaries[name] = summarize(episodes, weights)
     return summaries
+
+
+def _watch(
+    batch: Sequence[Example], before: int, total: int, tell: Callable[[float, int], None]
+) -> Callable[[int, Context], None]:
+    """Adds up how much of a batch has been read, and tells it as attempts. The answer counts as one more section."""
+    shares = [0.0] * len(batch)
+
+    def look(index: int, context: Context) -> None:
+        sections = len(batch[index].observations)
+        read = sections if context.at is None and context.turns else context.at or 0
+        shares[index] = max(shares[index], read / (sections + 1))
+        if index == 0 or index == len(batch) - 1:  # once or twice in a round of all
+            tell(before + sum(shares), total)
+
+    return look
 
 
 def summarize(episodes: Sequence[Episode], weights: Weights | None = None) -> Summary:

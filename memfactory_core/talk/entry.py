@@ -29,7 +29,7 @@ class Entry(BaseModel):
     read: int = 0
     """How many of them have been read."""
     answer: str | None = None
-    """The answer to a question; None while there is none."""
+    """The answer to a question, or what there is of one that was stopped; None while there is none."""
     partial: str = ""
     """The part of an answer that has been said so far."""
     note: str = ""

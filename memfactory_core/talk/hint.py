@@ -20,6 +20,24 @@ def language_of(config: RunConfig) -> Task | None:
     return config.held_out if config.held_out.sayings else Needle()
 
 
+def describe(config: RunConfig) -> str:
+    """What one should know before one talks with the agent: what it understands, and when it reads."""
+    told = []
+    task = language_of(config)
+    if task is not None:
+        told.append(
+            f"It understands sentences of these kinds alone, with any names: {' · '.join(task.sayings)}"
+        )
+    if config.paradigm.updater.for_a_question:
+        told.append(
+            "It remembers for a question: end a message with it. A message without one is read for the question that "
+            "was asked last."
+        )
+    if config.paradigm.extractor.whole_sessions:
+        told.append("It reads a session's messages together: when you ask, or end the session.")
+    return " ".join(told)
+
+
 def hear(text: str, config: RunConfig) -> tuple[str, str]:
     """A text as the agent knows it (missing full stops added), and a hint where a sentence is of no kind that it
     knows ("" where all are)."""

@@ -29,8 +29,11 @@ MOST_DOCUMENT_SECTIONS = 2000
 class Talk:
     """A conversation with one agent over one bank."""
 
-    def __init__(self, label: str, agent: str, config: RunConfig, sampler: Sampler) -> None:
-        """`label` names the agent in words, `agent` is where it is found again (`run:ID`, `recipe:NAME`)."""
+    def __init__(
+        self, label: str, agent: str, config: RunConfig, sampler: Sampler | None = None
+    ) -> None:
+        """`label` names the agent in words, `agent` is where it is found again (`run:ID`, `recipe:NAME`). Without a
+        sampler it is there to be looked at and changed by hand, until `speak_with` gives it one."""
         self.id = uuid.uuid4().hex[:12]
         self.label = label
         self.agent = agent
@@ -44,10 +47,17 @@ class Talk:
         self.on_change: Callable[[Talk], None] | None = None
         """Called after each entry, to keep what lasts."""
         start = Example(id=TALK, observations=(), question=OPEN_QUESTION, answers=())
-        self.context = config.paradigm.start(start).speak_to(sampler)
+        self.context = config.paradigm.start(start)
+        if sampler:
+            self.speak_with(sampler)
         kept = self.context.bank.all()
         if kept:  # the store names a table of its own
             self.open_bank(kept, self._next_id(kept), "")
+
+    def speak_with(self, sampler: Sampler) -> None:
+        """Goes on with another live policy, such as the same one loaded again."""
+        self.sampler = sampler
+        self.context.speak_to(sampler)
 
     @property
     def memories(self) -> list[Memory]:
@@ -155,7 +165,7 @@ class Talk:
             yield entry
             yield from work
         except Stop:
-            entry.note = "Stopped."
+            entry.note, entry.answer = "Stopped.", entry.partial or None
         except MemFactoryError as error:
             self.context.fail(error)
             entry.note = str(error)
@@ -187,6 +197,8 @@ class Talk:
         yield entry
 
     def _drive(self, entry: Entry, steps: Steps, stopped: Stopped) -> Generator[Entry, None, Any]:
+        if self.sampler is None:
+            raise ConfigError("the agent's policy is not loaded")
         driven = drive(steps, self.sampler, stopped)
         while True:
             try:
@@ -244,7 +256,9 @@ class Talk:
         update = {"observations": episode.example.observations, "question": self._last_question}
         self.context.example = self.context.example.model_copy(update=update)
 
-    def copy_for(self, label: str, agent: str, config: RunConfig, sampler: Sampler) -> Talk:
+    def copy_for(
+        self, label: str, agent: str, config: RunConfig, sampler: Sampler | None = None
+    ) -> Talk:
         """The same talk so far, to go on with another agent on a copy of the bank. ConfigError where the bank does
         not fit."""
         other = Talk(label, agent, config, sampler)

@@ -9,7 +9,7 @@ group shares its prompt and small where every prompt differs, since reading prom
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,11 +41,13 @@ def generate(
     min_p: float = 0.0,
     eos_id: int,
     generator: torch.Generator | None = None,
+    go_on: Callable[[list[int]], bool] | None = None,
 ) -> list[Sampled]:
     """One completion per prompt, in order. `temperature` 0 is greedy; otherwise the logits are divided by it,
     tokens less likely than `min_p` times the likeliest are cut off and the rest is drawn from as a
-    distribution of its own. A completion ends where the model's positions end. ValueError for an empty prompt or for
-    one that leaves no position."""
+    distribution of its own. `go_on` is told the first completion's ids after each token and ends all where it says
+    False. A completion ends where the model's positions end. ValueError for an empty prompt or for one that leaves no
+    position."""
     if not prompts:
         return []
     keys = [tuple(prompt) for prompt in prompts]
@@ -96,7 +98,8 @@ def generate(
             finished[row] = token == eos_id
             if not finished[row]:
                 left.append(place)
-        if not left or step + 1 == max_new_tokens:
+        stopped = go_on is not None and not go_on(ids[0])
+        if stopped or not left or step + 1 == max_new_tokens:
             break
         if len(left) <= 0.8 * len(alive):
             alive = [alive[place] for place in left]

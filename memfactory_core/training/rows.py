@@ -88,10 +88,10 @@ def by_beginning(pieces: Sequence[Piece]) -> list[Piece]:
     keys = [ids[mask].tolist() for ids, mask in prompts]
     order = sorted(range(len(keys)), key=keys.__getitem__)
     said = whole["completion_mask"].sum(1).tolist()
-    fresh = [len(keys[order[0]]) + said[order[0]]]
-    for before, row in zip(order, order[1:], strict=False):
-        fresh.append(len(keys[row]) - _count_common(keys[before], keys[row]) + said[row])
-    counts = _cut_evenly(fresh, len(pieces))
+    pairs = zip(order, order[1:], strict=False)
+    common = [0, *(_count_common(keys[before], keys[row]) for before, row in pairs)]
+    fresh = [len(keys[row]) - c + said[row] for row, c in zip(order, common, strict=True)]
+    counts = _cut_evenly(fresh, common, len(pieces))
     return _divide(whole, torch.tensor(order, device=whole["prompt_ids"].device), counts)
 
 
@@ -100,15 +100,21 @@ def _count_common(one: list[int], other: list[int]) -> int:
     return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
-def _cut_evenly(costs: Sequence[int], parts: int) -> list[int]:
-    """How many of the costs, in their order, each part gets, at least one: the sums are about equal, and a part
-    rather begins with a large one (a beginning that the rows after it share)."""
-    counts, taken, left = [], 0, float(sum(costs))
+def _cut_evenly(fresh: Sequence[int], common: Sequence[int], parts: int) -> list[int]:
+    """How many rows, in their order, each part gets, at least one. `fresh` are the tokens that a row adds to those
+    before it, `common` those that it has with them and which a cut before it would repeat: a part takes half more
+    than its share rather than that."""
+    counts: list[int] = []
+    taken, left = 0, sum(fresh)
     for part in range(parts, 0, -1):
-        most = len(costs) - taken - (part - 1)
-        count, total = 1, float(costs[taken])
-        while count < most and (part == 1 or total + costs[taken + count] / 2 <= left / part):
-            total += costs[taken + count]
+        most = len(fresh) - taken - (part - 1)
+        share, count, total = left / part, 1, fresh[taken]
+        while count < most:
+            row = taken + count
+            cheap = common[row] > fresh[row] and total + fresh[row] <= 1.5 * share
+            if part > 1 and total + fresh[row] / 2 > share and not cheap:
+                break
+            total += fresh[row]
             count += 1
         counts.append(count)
         taken += count

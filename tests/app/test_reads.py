@@ -86,6 +86,7 @@ def test_both_databases_give_the_same(server, tmp_path, monkeypatch):
     ):  # fmt: skip
         engine = opened(monkeypatch, tmp_path, name, address)
         (run,) = database.list_runs(engine)
+        assert run.state == "finished" and import_run(engine, BUNDLE).id == run.id
         answers.append(read_everything(engine, run.id))
         assert find_superseded(engine, run.id, load("memagent-tiny"), tmp_path) == []
         shown = CliRunner().invoke(app, ["show", run.id])
@@ -111,12 +112,6 @@ def test_a_model_may_say_what_a_server_does_not_store(lab):
     with Session(lab) as session:
         (answer,) = session.exec(select(EpisodeRow.answer))
     assert answer in ("a\0b", "a\ufffdb")
-
-
-@ON_BOTH
-def test_an_example_run_is_imported_with_its_numbers(lab):
-    run = import_run(lab, BUNDLE)
-    assert run.state == "finished" and import_run(lab, BUNDLE).id == run.id
 
 
 def test_a_number_that_a_server_does_not_store_is_refused_in_one_line(

@@ -93,9 +93,10 @@ def settle(page: Any, view: str) -> None:
     if view == "operations":
         page.locator(".mf-heat").last.wait_for()
     if view == "chat":
+        from tests.browser.talking import take_first_offer
+
         chat = page.frame_locator("iframe")
-        chat.get_by_role("button", name="Read and answer").click()
-        chat.locator(".mf-answer").wait_for()
+        take_first_offer(chat)
     page.wait_for_timeout(3000)
     if view == "counterfactual":
         page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 90)")

@@ -18,6 +18,7 @@ from memfactory_core.runs import database, jobs
 from memfactory_core.runs.tables import EpisodeRow
 from memfactory_core.tiny import WEIGHTS
 from tests.browser.conftest import Server
+from tests.browser.talking import take_first_offer
 from tests.filled import with_weights
 
 pytestmark = [
@@ -129,8 +130,7 @@ def test_a_chats_bank_from_the_chat(lab: tuple[str, str], page: Any) -> None:
     url, run = lab
     page.goto(f"{url}/talk?run={run}")
     chat = page.frame_locator("iframe")
-    chat.get_by_role("button", name="Read and answer").click()
-    chat.locator(".mf-answer").wait_for()
+    take_first_offer(chat)
     with page.context.expect_page() as opened:
         chat.get_by_role("link", name="Look into this memory").click()
     memory = opened.value
@@ -138,8 +138,8 @@ def test_a_chats_bank_from_the_chat(lab: tuple[str, str], page: Any) -> None:
     memory.get_by_text(re.compile(r"Read: \d of 1 memories")).wait_for()
     memory.get_by_role("tab", name="History of an entry").click()
     memory.get_by_text("in section 1", exact=False).first.wait_for()
-    memory.get_by_role("tab", name="The reading").click()
-    memory.get_by_text("Section 3 of 3").wait_for()
+    memory.get_by_role("tab", name="The talk").click()
+    memory.get_by_text("Read 3 of 3 sections").wait_for()
 
 
 def test_a_tab_of_a_run_is_a_place_of_its_own(lab: tuple[str, str], page: Any) -> None:

@@ -9,11 +9,11 @@ import pytest
 
 from tests.browser.conftest import Server
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
-def test_a_lesson_to_its_end(page: Any, server: Server) -> None:
-    page.goto(server.url)
+def test_a_lesson_to_its_end(page: Any, open_lab: Server) -> None:
+    page.goto(open_lab.url)
     page.get_by_role("button", name="Close the tour").click()
     page.get_by_role("button", name="Close the tour").wait_for(state="detached")
     page.reload()
@@ -40,5 +40,19 @@ def test_a_lesson_to_its_end(page: Any, server: Server) -> None:
     page.reload()
     page.get_by_text("This lesson is done.").wait_for()
     page.get_by_text("1 of 7 taken to the end").wait_for()
-    page.get_by_role("link", name="Next: A reranker learns while you watch").click()
+    page.get_by_role("button", name="Next: A reranker learns while you watch").click()
     page.get_by_role("heading", name="A reranker learns while you watch").wait_for()
+
+
+@pytest.mark.parametrize("address", ["learn?lesson=dogs", "runs", "episode", "compose", "talk", ""])
+def test_a_link_opened_cold_leaves_no_error_in_the_console(
+    page: Any, open_lab: Server, address: str
+) -> None:
+    wrong: list[str] = []
+    page.on("response", lambda r: wrong.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+    page.goto(f"{open_lab.url}/{address}")
+    page.locator("h1").first.wait_for()
+    page.wait_for_load_state("networkidle")
+    assert wrong == []
+    assert page.evaluate("location.pathname").strip("/") == address.partition("?")[0]

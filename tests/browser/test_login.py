@@ -8,6 +8,7 @@ import pytest
 
 from app.access.gate import COOKIE
 from tests.browser.conftest import Server
+from tests.browser.talking import take_first_offer
 from tests.conftest import CHROMIUM, PATIENCE
 
 PASSWORD = "open sesame & <more>"
@@ -62,16 +63,13 @@ def test_from_login_over_page_and_chat_to_logout(locked: Server, page: Any) -> N
 
     chat = page.frame_locator("iframe")
     # the chat of a server that has just started loads its libraries first
-    chat.get_by_role("button", name="Read and answer").click(timeout=2 * PATIENCE)
-    chat.locator(".mf-answer").wait_for()
-    chat.get_by_text("More", exact=True).click()
-    chat.locator("input[type=file]").first.set_input_files(
-        {"name": "a.txt", "mimeType": "text/plain", "buffer": b"Uploaded words."}
+    take_first_offer(chat, 2 * PATIENCE)
+    with page.expect_file_chooser() as chooser:
+        chat.get_by_role("button", name="Read a document").click()
+    chooser.value.set_files(
+        {"name": "words.txt", "mimeType": "text/plain", "buffer": b"Uploaded words."}
     )
-    page.wait_for_function(
-        "() => document.querySelector('iframe').contentDocument"
-        ".querySelector('#text textarea').value === 'Uploaded words.'"
-    )
+    chat.locator(".mf-turn", has_text="words.txt").wait_for()
     page.get_by_role("link", name="Compose").click()
     page.get_by_role("heading", name="Compose").first.wait_for()
 

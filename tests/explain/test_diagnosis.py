@@ -1,8 +1,6 @@
 """The diagnosis of a run: each kind from counts made by hand, and one of a run that was really played."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -16,6 +14,7 @@ from memfactory_core.stores.buffer import Buffer
 from memfactory_core.stores.ram import Ram
 from memfactory_core.trace import Wrote
 from memfactory_core.types import Op
+from tests.processes import memfactory
 
 SETTINGS = {
     "paradigm": {"store": {"budget": 24, "capacity": 3}, "retriever": {"top_k": 2, "most": 4}},
@@ -193,10 +192,9 @@ def test_a_budget_smaller_than_the_facts_is_found_in_a_played_run_and_shown(lab)
     )
     assert found[0].sentence == wanted
     assert counts.causes == {"no_room": 12}
-    command = [sys.executable, "-m", "memfactory_core", "show", run.id]
-    table = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+    table = memfactory("show", run.id).stdout
     assert f"diagnosis ({phase}): {wanted}" in table
-    told = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=120).stdout
+    told = memfactory("show", run.id, "--json").stdout
     assert json.loads(told)["diagnosis"]["found"][0] == {
         "kind": "over_budget", "sentence": wanted, "setting": "paradigm.store.budget",
     }  # fmt: skip

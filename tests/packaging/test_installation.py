@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.shell.pages import ADDRESSES, PAGES
+from tests.browser.talking import take_first_offer
 from tests.packaging.installation import (
     ROOT,
     build_wheel,
@@ -90,8 +91,7 @@ def test_every_page_and_the_chat_away_from_the_checkout(memfactory, tmp_path, pa
             assert page.locator("[data-testid=stException]").count() == 0, title
             assert page.get_by_role("link", name=title).count() >= 1
         chat = page.frame_locator("iframe")  # the last page is the chat
-        chat.get_by_role("button", name="Read and answer").click()
-        chat.locator(".mf-answer").wait_for()
+        take_first_offer(chat)
         sidebar = page.get_by_test_id("stSidebar")
         shade = sidebar.evaluate("e => getComputedStyle(e).backgroundColor")
         assert shade == "rgb(244, 246, 246)", "the lab's own colours: .streamlit/config.toml"

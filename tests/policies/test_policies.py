@@ -67,6 +67,22 @@ def test_any_causal_model_answers_with_its_own_ids(tmp_path, kind):
         torch.testing.assert_close(logps[:, 0], torch.tensor(done.logprobs), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("share", [True, False])
+def test_a_causal_model_is_heard_token_by_token(tmp_path, share):
+    sampler = HF(model=save_model(tmp_path, "qwen3"), share_prompts=share).load()
+    asked, heard = ask("Memory: a", 6), []
+    (whole,) = sampler.complete([asked], 0.0)
+
+    def hear(text):
+        heard.append(text)
+        return len(heard) < 3
+
+    assert sampler.stream(asked, 0.0, lambda text: True) == whole
+    begun = sampler.stream(asked, 0.0, hear)
+    assert len(heard) == 3 and begun.completion_ids == whole.completion_ids[:3]
+    assert begun.text == heard[-1] and begun.finish_reason == "length"
+
+
 GEMMA = (
     "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
     "{% for m in messages %}{{ '<' + m['role'] + '>' + m['content'] }}{% endfor %}"

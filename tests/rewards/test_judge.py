@@ -17,7 +17,8 @@ from memfactory_core.trace import Episode
 from memfactory_core.types import Completion, Example, Question
 from tests.app.test_pages import open_page
 from tests.endpoint import says, serving
-from tests.runs.test_jobs import SCRIPTED, memfactory
+from tests.processes import memfactory
+from tests.runs.test_jobs import SCRIPTED
 
 
 def parts(body):

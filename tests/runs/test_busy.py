@@ -1,11 +1,10 @@
 """A locked database and a full disk: a worker waits and says so, a command ends in one line, nothing is lost."""
 
-import os
 import sqlite3
-import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from memfactory_core.runs import database, disk, jobs, recording, worker
 from memfactory_core.runs.ending import cause_in_words
 from memfactory_core.runs.tables import EpisodeRow, Metric
 from memfactory_core.runs.worker import work
+from tests.processes import python
 
 SCRIPTED = ["mode=evaluate", "policy=scripted", "evaluation.examples=6", "evaluation.samples=1"]
 
@@ -187,16 +187,10 @@ print(len(database.list_runs(engine)))
 
 
 def test_first_starts_at_once_on_an_empty_folder_do_not_race(tmp_path):
-    place = os.environ | {"MEMFACTORY_RUNS": str(tmp_path / "runs")}
-    moment = str(time.time() + 6)
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", BEGIN, moment], env=place, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )
-        for _ in range(5)
-    ]  # fmt: skip
-    ends = [process.communicate(timeout=200) for process in started]
+    moment, runs = str(time.time() + 3), tmp_path / "runs"
+    with ThreadPoolExecutor(5) as shells:
+        begun = [shells.submit(python, "-c", BEGIN, moment, MEMFACTORY_RUNS=runs) for _ in range(5)]
+    ends = [(shell.result().stdout, shell.result().stderr) for shell in begun]
     assert ends == [("2\n", "")] * 5
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,37 @@ def trained(lab, *settings):
     return run
 
 
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory):
+    """The folder of a lab in which the tiny policy was trained, and the run's id."""
+    place = tmp_path_factory.mktemp("trained") / "runs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEMFACTORY_RUNS", str(place))
+        patch.delenv("MEMFACTORY_DB", raising=False)
+        engine = database.connect(jobs.database_url())
+        run = trained(engine, "seed=3")
+        engine.dispose()
+    return place, run.id
+
+
+@pytest.fixture
+def run(trained_once, tmp_path, monkeypatch):
+    """The trained run in a copy of its lab, for a test to do with as it likes."""
+    place, run_id = trained_once
+    shutil.copytree(place, tmp_path / "runs")
+    monkeypatch.setenv("MEMFACTORY_RUNS", str(tmp_path / "runs"))
+    monkeypatch.delenv("MEMFACTORY_DB", raising=False)
+    engine = database.connect(jobs.database_url())
+    yield database.update_run(engine, run_id, folder=str(tmp_path / "runs" / run_id))
+    engine.dispose()
+
+
+@pytest.fixture
+def its_lab(run):
+    """The engine on the lab of the trained run."""
+    return database.connect(jobs.database_url())
+
+
 def export(run, folder):
     done = CliRunner().invoke(app, ["export", run.id, str(folder), "--format", "huggingface"])
     assert done.exit_code == 0, done.output
@@ -75,8 +107,7 @@ def logits(run):
         return model(torch.tensor([[5, 6, 7, 8]])).logits[0, -1]
 
 
-def test_the_tiny_policy_is_loaded_by_transformers_alone(lab, tmp_path):
-    run = trained(lab)
+def test_the_tiny_policy_is_loaded_by_transformers_alone(run, tmp_path):
     folder = export(run, tmp_path / "hub")
     found = load_plainly(folder, tmp_path)
     assert torch.allclose(torch.tensor(found["logits"]), logits(run), atol=1e-5)
@@ -95,8 +126,7 @@ def test_a_llamas_adapter_is_loaded_by_peft_alone(lab, tmp_path):
     assert 'license: "other"' in card and "Licence of the base: unknown" in card
 
 
-def test_the_card_says_what_was_trained_on_and_how_it_did(lab, tmp_path):
-    run = trained(lab, "seed=3")
+def test_the_card_says_what_was_trained_on_and_how_it_did(run, tmp_path):
     record = json.loads((Path(run.folder) / "run.json").read_text())
     record["files"] = {"/home/somebody/secret place/notes.json": "a" * 64}
     (Path(run.folder) / "run.json").write_text(json.dumps(record))
@@ -114,19 +144,17 @@ def test_the_card_says_what_was_trained_on_and_how_it_did(lab, tmp_path):
     assert str(tmp_path) not in card
 
 
-def test_a_name_from_outside_stays_a_name_in_the_card(lab, tmp_path):
-    run = trained(lab)
+def test_a_name_from_outside_stays_a_name_in_the_card(run, its_lab, tmp_path):
     values = run.settings | {"name": 'x"\n---\n# [a](http://evil.example) <script>'}
-    database.update_run(lab, run.id, config=json.dumps(values))
-    folder = export(database.get_run(lab, run.id), tmp_path / "hub")
+    run = database.update_run(its_lab, run.id, config=json.dumps(values))
+    folder = export(run, tmp_path / "hub")
     card = (folder / "README.md").read_text()
     assert card.count("\n---\n") == 1 and "<script>" not in card.replace("\\<script\\>", "")
     assert "[a](" not in card
 
 
-def test_an_imported_run_keeps_what_the_card_needs(lab, tmp_path):
-    run = trained(lab)
-    imported = import_run(lab, export_run(lab, run, tmp_path / "bundle.zip"))
+def test_an_imported_run_keeps_what_the_card_needs(run, its_lab, tmp_path):
+    imported = import_run(its_lab, export_run(its_lab, run, tmp_path / "bundle.zip"))
     mine, theirs = export(run, tmp_path / "one"), export(imported, tmp_path / "two")
     assert (mine / "README.md").read_text() == (theirs / "README.md").read_text()
     assert {path.name for path in mine.iterdir()} == {path.name for path in theirs.iterdir()}
@@ -143,8 +171,7 @@ def test_what_trained_no_policy_is_refused_in_one_line(lab, tmp_path):
 
 
 @pytest.mark.parametrize("taken", ["file", "folder"])
-def test_nothing_is_written_over(lab, tmp_path, taken):
-    run = trained(lab)
+def test_nothing_is_written_over(run, tmp_path, taken):
     place = tmp_path / "hub"
     if taken == "folder":
         place.mkdir()

@@ -5,8 +5,6 @@ import json
 import os
 import signal
 import stat
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,19 +17,13 @@ from memfactory_core.runs import database, jobs
 from memfactory_core.runs.tables import EpisodeRow, EventRow
 from memfactory_core.runs.weights import trained_policy
 from memfactory_core.runs.worker import work
+from tests.processes import memfactory
 
 SCRIPTED = ["mode=evaluate", "policy=scripted", "evaluation.examples=20", "evaluation.samples=0"]
 SMALL = [
     "training.steps=400", "training.groups=2", "training.group_size=2", "evaluation.examples=2",
     "evaluation.samples=0",
 ]  # fmt: skip
-
-
-def memfactory(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "memfactory_core", *arguments],
-        capture_output=True, text=True, timeout=240, env=os.environ | environment,
-    )  # fmt: skip
 
 
 def until(condition, seconds=90.0):

@@ -27,8 +27,9 @@ def make(lab, *more):
     return jobs.create(lab, load("memagent-tiny", [*SCRIPTED, *more]))
 
 
-def test_of_two_tabs_and_two_shells_one_starts_the_run(lab):
-    for run_id, starters in race(lab, 8):
+@pytest.mark.parametrize("count", [3, pytest.param(8, marks=pytest.mark.slow)])
+def test_of_two_tabs_and_two_shells_one_starts_the_run(lab, count):
+    for run_id, starters in race(lab, count):
         assert (starters, workers_of(lab, run_id)) == (1, 1)
 
 

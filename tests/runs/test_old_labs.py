@@ -81,16 +81,15 @@ def test_the_stopped_run_goes_on_to_its_end(old):
 
 def test_its_chat_is_kept_and_its_agent_talks(old):
     from app.chat.agents import find_agent, samplers
-    from app.chat.example_text import example_from_text
-    from app.chat.exchange import Exchange, play_exchange
+    from memfactory_core.talk.talk import Talk, talk_entries
 
     (kept,) = chats.recent(old)
     assert kept.agent == "Old finished" and chats.get(old, kept.id).events
+    assert talk_entries(chats.get(old, kept.id)) == [], "a form of before, not a talk"
     agent = find_agent(f"run:{run_named(old, 'Old finished').id}")
-    example = example_from_text("The pet of Bako is Zimo.", "What is the pet of Bako?", 1)
-    exchange = Exchange(agent.label, example.question, agent.config.paradigm.start(example))
-    *_, last = play_exchange(agent, samplers.get(agent), exchange, lambda: False)
-    assert last.answer is not None and not last.error
+    talk = Talk(agent.label, agent.id, agent.config, samplers.get(agent))
+    *_, last = talk.say("The pet of Bako is Zimo. What is the pet of Bako?")
+    assert last.answer is not None and not last.note
 
 
 def test_a_lab_of_version_0_2_0_opens_and_goes_on(tmp_path, monkeypatch):

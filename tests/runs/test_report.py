@@ -47,8 +47,17 @@ def test_programs_have_no_sampling_and_roles_are_named(lab, capsys):
     assert "role answer: a frozen copy of the starting weights" in printed
 
 
-def test_a_trained_policy_is_measured_without_the_cut(lab):
-    trained = examples.ensure(lab)[0]
+@pytest.fixture(scope="module")
+def brought(tmp_path_factory):
+    """The example runs, brought into a lab once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEMFACTORY_RUNS", str(tmp_path_factory.mktemp("examples") / "runs"))
+        patch.delenv("MEMFACTORY_DB", raising=False)
+        yield examples.ensure(database.connect(jobs.database_url()))
+
+
+def test_a_trained_policy_is_measured_without_the_cut(brought):
+    trained = brought[0]
     small = ["evaluation.examples=2", "evaluation.samples=2", "policy.min_p=0"]
     chosen = [part for setting in small for part in ("--set", setting)]
     done = CliRunner().invoke(app, ["eval", trained.id, *chosen, "--json"])
@@ -59,10 +68,10 @@ def test_a_trained_policy_is_measured_without_the_cut(lab):
     assert told["scores"]["after"]["sampled/exact_match"]["n"] == 2
 
 
-def test_a_comparison_says_what_each_was_measured_under(lab):
-    runs = examples.ensure(lab)
-    done = CliRunner().invoke(app, ["compare", runs[0].id, runs[0].id])
+def test_a_comparison_says_what_each_was_measured_under(brought):
+    run = brought[0]
+    done = CliRunner().invoke(app, ["compare", run.id, run.id])
     assert done.exit_code == 0, done.output
-    cut = report(runs[0])["sampling"]["min_p"]
+    cut = report(run)["sampling"]["min_p"]
     assert f"first: sampling: T 1, min-p {cut:g}" in done.output
     assert f"second: sampling: T 1, min-p {cut:g}" in done.output

@@ -16,7 +16,7 @@ from tests.policies.test_policies import save_model
 
 STEPS = 4
 SMALL = [
-    "paradigm.updater.max_tokens=32", "paradigm.answer_tokens=16", f"training.steps={STEPS}", "training.groups=2",
+    "paradigm.updater.max_tokens=12", "paradigm.answer_tokens=6", f"training.steps={STEPS}", "training.groups=2",
     "training.group_size=4", "training.warmup_steps=0", "evaluation.examples=2",
     "evaluation.samples=1",
     # an untrained model earns nothing, but its outputs differ in length
@@ -116,30 +116,49 @@ def of_model(how, model):
     return HOWS[how] + ([] if how == "tiny" else [f"policy.model={model}"])
 
 
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory, model):
+    """Makes runs that nobody stops, each once: a function from how and further settings to the run and its engine.
+    They save only at their end; whoever saves more often must come to the same."""
+    place, made = tmp_path_factory.mktemp("straight"), {}
+
+    def make(how, *more):
+        if (how, more) not in made:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("MEMFACTORY_RUNS", str(place / "runs"))
+                engine = database.connect(jobs.database_url())
+                run = work(engine, begin(engine, model, how, 100, *more).id)
+            assert (run.state, run.reason) == ("finished", "")
+            made[how, more] = run, engine
+        return made[how, more]
+
+    return make
+
+
 @pytest.mark.parametrize("how", HOWS)
-def test_a_stopped_run_goes_on_from_its_step_as_if_it_had_not_been_stopped(lab, model, how):
-    straight = work(lab, begin(lab, model, how, save_every=2).id)
-    assert (straight.state, straight.reason) == ("finished", "")
+def test_a_stopped_run_goes_on_from_its_step_as_if_it_had_not_been_stopped(
+    lab, model, straight, how
+):
+    whole, its_lab = straight(how)
     run = begin(lab, model, how, save_every=2)
     stopped = stop_at(lab, run, step=2)
     assert stopped.step == 2 and not (Path(run.folder) / "policy").exists()
     resumed = work(lab, run.id)
     assert (resumed.state, resumed.step) == ("finished", STEPS)
-    assert rows_of(lab, resumed) == rows_of(lab, straight)
+    assert rows_of(lab, resumed) == rows_of(its_lab, whole)
     counts, metrics, _ = rows_of(lab, resumed)
     assert [counts["train", step] for step in range(1, STEPS + 1)] == [8] * STEPS
     assert metrics == dict.fromkeys(range(1, STEPS + 1), 1)
     name = "adapter_model" if how == "lora" else "model"
     one, two = (
-        load_file(Path(each.folder) / "policy" / f"{name}.safetensors")
-        for each in (straight, resumed)
+        load_file(Path(each.folder) / "policy" / f"{name}.safetensors") for each in (whole, resumed)
     )
     start = load_file((WEIGHTS if how == "tiny" else Path(model)) / "model.safetensors")
     assert set(one) == set(two) and all(one[key].equal(two[key]) for key in one)
     if how != "lora":
         assert not all(one[key].equal(start[key]) for key in one), "the rewards differed"
-    assert resumed.summary == straight.summary
-    assert curves(lab, resumed) == curves(lab, straight)
+    assert resumed.summary == whole.summary
+    assert curves(lab, resumed) == curves(its_lab, whole)
 
 
 class StopsWhilePlaying(Work):
@@ -151,25 +170,35 @@ class StopsWhilePlaying(Work):
         super().keep_training_episodes(step, episodes)
 
 
+MORE = {
+    "plain": (), "pieces": ("training.micro_batches=2",),
+    "reuse": ("training.reuse=2", "training.steps=5"),
+}  # fmt: skip
+QUICK = {("lora", "plain"), ("tiny", "pieces"), ("full", "reuse")}
+"""Each way and each setting once; the other pairs are tried by make test-all only."""
+
+
 @pytest.mark.parametrize(
-    "more",
-    [(), ("training.micro_batches=2",), ("training.reuse=2", "training.steps=5")],
-    ids=["plain", "pieces", "reuse"],
+    ("how", "name"),
+    [
+        pytest.param(how, name, marks=() if (how, name) in QUICK else pytest.mark.slow)
+        for how in HOWS
+        for name in MORE
+    ],
 )
-@pytest.mark.parametrize("how", HOWS)
-def test_a_stop_amid_a_step_is_resumed_as_the_same_run(lab, model, how, more):
+def test_a_stop_amid_a_step_is_resumed_as_the_same_run(lab, model, straight, how, name):
     """With `reuse`, the batch that was begun is finished too: its second step is left to do."""
-    straight = work(lab, begin(lab, model, how, 100, *more).id)
-    run = begin(lab, model, how, 100, *more)
+    whole, its_lab = straight(how, *MORE[name])
+    run = begin(lab, model, how, 100, *MORE[name])
     StopsWhilePlaying(lab, database.get_run(lab, run.id)).carry_out()
     assert database.get_run(lab, run.id).state == "stopped"
-    if more and "reuse" in more[0]:
+    if name == "reuse":
         stop_at(lab, run, step=3)
     resumed = work(lab, run.id)
-    assert (resumed.state, straight.state) == ("finished", "finished")
-    assert curves(lab, resumed) == curves(lab, straight)
-    assert said(lab, resumed) == said(lab, straight)
-    assert resumed.summary == straight.summary
+    assert (resumed.state, resumed.reason) == ("finished", "")
+    assert curves(lab, resumed) == curves(its_lab, whole)
+    assert said(lab, resumed) == said(its_lab, whole)
+    assert resumed.summary == whole.summary
 
 
 @pytest.mark.parametrize("how", FULL_FIRST)
@@ -224,7 +253,9 @@ def test_an_evaluation_that_was_stopped_is_done_again_and_counted_once(lab, mode
 @pytest.mark.parametrize("how", HOWS)
 def test_a_run_may_start_from_the_weights_of_another_and_stays_near_them(lab, model, how):
     beta = ["training.beta=0.01", "training.steps=2", "training.learning_rate=0.01"]
-    settings = [*SMALL, *of_model(how, model), *beta]
+    # long enough that the lengths of an untrained model's outputs differ in the first step too
+    long = ["paradigm.updater.max_tokens=32", "paradigm.answer_tokens=16"]
+    settings = [*SMALL, *of_model(how, model), *beta, *long]
     first = work(lab, jobs.create(lab, load("memagent-tiny", settings)).id)
     second = load("memagent-tiny", [*settings, f"weights={first.id}"])
     run = work(lab, jobs.create(lab, second).id)

@@ -6,6 +6,8 @@ import sys
 import pytest
 
 from memfactory_core.errors import ConfigError
+from memfactory_core.runs.garbage import collect
+from memfactory_core.runs.place import root
 from memfactory_core.talk import hand
 from memfactory_core.talk.banks import list_banks, open_bank
 from tests.talk.talks import ASKED, CHANGE, FACT, check_trace, say, scripted, texts, writes
@@ -75,6 +77,16 @@ def test_one_writer_at_a_time(tmp_path):
         open_bank(tmp_path, "notes")
     kept.close()
     open_bank(tmp_path, "notes").close()
+
+
+def test_collecting_garbage_leaves_the_banks(lab):
+    talk, kept = hold(root())
+    say(talk, FACT)
+    kept.close()
+    assert not [r for r in collect(lab) if "banks" in r.place]
+    again = open_bank(root(), "notes")
+    assert [m.text for m in again.memories] == [FACT]
+    again.close()
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a b", "x" * 61, "notes_next_id", "a/b", "a.b"])

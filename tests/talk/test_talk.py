@@ -227,3 +227,50 @@ def test_events_before_a_moment_give_its_bank():
         banks.append((len(talk.context.events), list(talk.memories)))
     for count, bank in banks:
         assert list(replay(talk.context.events, count).values()) == bank
+
+
+@BUILT
+def test_an_answer_is_heard_as_it_is_said_and_stops_in_the_midst():
+    talk = shipped("memory_r1")
+    say(talk, FACT)
+    heard = [entry.partial for entry in talk.say(ASKED) if entry.partial]
+    assert talk.entries[-1].answer == FACT and heard, "a part was seen before the whole"
+    assert all(FACT.startswith(part) for part in heard)
+
+    ask = Ask("answer", tuple(talk.context.turns[-1].messages), 16, False, {}, talk.context.example)
+    parts: list[str] = []
+
+    def hear(text: str) -> bool:
+        parts.append(text)
+        return len(parts) < 4
+
+    said = talk.sampler.stream(ask, 0.0, hear)
+    assert len(parts) == 4 and said.completion_ids is not None and len(said.completion_ids) == 4
+    assert said.finish_reason == "length" and FACT.startswith(said.text) and said.text != FACT
+    assert talk.sampler.stream(ask, 0.0, lambda text: True) == talk.sampler.complete([ask], 0.0)[0]
+
+
+def test_a_stopped_answer_keeps_what_was_said():
+    class Slow(Sampler):
+        def stream(self, ask, temperature, heard):
+            words = ["Zimo", "Zimo and", "Zimo and Rilo"]
+            said = next((text for text in words if not heard(text)), words[-1])
+            return Completion(text=said)
+
+    talk = scripted("memory-r1-tiny")
+    say(talk, FACT)
+    talk.sampler = Slow()
+    asked = iter([False, False, *[True] * 9])
+    entry = list(talk.say(ASKED, stopped=lambda: next(asked)))[-1]
+    assert entry.note == "Stopped." and entry.answer in ("Zimo", "Zimo and")
+    check_trace(talk)
+
+
+def test_an_answer_that_fails_in_its_thread_is_said():
+    class Broken(Sampler):
+        def complete(self, asks, temperature):
+            raise OSError("the line is dead")
+
+    talk = scripted("memory-r1-tiny")
+    talk.sampler = Broken()
+    assert list(talk.say(ASKED))[-1].note == "The agent failed (OSError: the line is dead)"

@@ -3,9 +3,6 @@ its form."""
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,7 +18,7 @@ from memfactory_core.runs.worker import work
 from memfactory_core.scoring.evaluate import summarize
 from memfactory_core.tasks.data_file import read_entries
 from memfactory_core.tasks.jsonl import AnyFile
-from tests.runs.test_jobs import memfactory
+from tests.processes import memfactory
 from tests.tasks.records import ALL, DOCUMENTS, PLAIN, facts, hotpot, locomo, longmemeval, write
 
 FILES = [
@@ -222,12 +219,11 @@ def test_a_relative_path_is_that_of_the_place_where_the_command_was_typed(tmp_pa
     (tmp_path / "typed here").mkdir()
     path = write(tmp_path / "typed here", "mine.jsonl", [PLAIN, PLAIN | {"context": "Ben sings."}])
     settings = ["task.kind=jsonl", "task.path=mine.jsonl", "evaluation.samples=0"]
-    done = subprocess.run(
-        [sys.executable, "-m", "memfactory_core", "eval", "memagent-tiny", "--json",
-         *(part for setting in [*settings, "policy=scripted"] for part in ("--set", setting))],
-        capture_output=True, text=True, timeout=240, cwd=tmp_path / "typed here",
-        env=os.environ | {"MEMFACTORY_RUNS": str(tmp_path / "other" / "runs"),
-                          "PYTHONPATH": str(Path(__file__).parents[2])},
+    done = memfactory(
+        "eval", "memagent-tiny", "--json",
+        *(part for setting in [*settings, "policy=scripted"] for part in ("--set", setting)),
+        cwd=tmp_path / "typed here", MEMFACTORY_RUNS=tmp_path / "other" / "runs",
+        PYTHONPATH=Path(__file__).parents[2],
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)

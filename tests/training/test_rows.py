@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from memfactory_core.training.rows import by_length, to_tensors  # noqa: E402
+from memfactory_core.training.rows import by_beginning, by_length, to_tensors  # noqa: E402
 from memfactory_core.types import Completion, Turn  # noqa: E402
 
 
@@ -65,3 +65,37 @@ def test_rows_that_say_nothing_leave_one_column():
     for piece in pieces:
         piece["completion_mask"].zero_()
     assert all(piece["completion_ids"].shape[1] == 1 for piece in by_length(pieces))
+
+
+def grouped(prompts: list[list[int]], pieces: int) -> list[dict]:
+    rows = []
+    for number, prompt in enumerate(prompts):
+        completion = Completion(text="", prompt_ids=prompt, completion_ids=[number + 5, 3])
+        turn = Turn(role="update", messages=[], completion=completion, trainable=True)
+        rows.append((turn, float(number)))
+    whole = to_tensors(rows, len(prompts), 0)
+    whole["old_per_token_logps"] = -whole["completion_ids"].float()
+    return [{n: v[i::pieces] for n, v in whole.items()} for i in range(pieces)]
+
+
+def test_rows_with_one_beginning_are_in_one_piece_and_pieces_have_as_many_new_tokens():
+    long = [[40 + place] * 60 for place in range(4)]
+    prompts = [long[i % 4] for i in range(16)] + [[90 + i] * 7 for i in range(8)]
+    before = grouped(prompts, 4)
+    after = by_beginning(before)
+    assert read(after) == read(before)
+    found = [{tuple(ids) for ids, *_ in read([piece]).values()} for piece in after]
+    for prompt in map(tuple, long):
+        assert sum(prompt in piece for piece in found) == 1
+    said = [int(piece["completion_mask"].sum()) for piece in after]
+    new = [sum(map(len, piece)) + count for piece, count in zip(found, said, strict=True)]
+    assert max(new) <= 2 * min(new)
+
+
+@pytest.mark.parametrize("count, pieces", [(4, 4), (24, 4), (12, 3)])
+def test_no_row_is_lost_where_beginnings_come_together(count, pieces):
+    before = batch(count, pieces)
+    after = by_beginning(before)
+    assert read(after) == read(before) and len(after) == pieces
+    assert min(len(piece["advantages"]) for piece in after) >= 1
+    assert all(piece["num_items_in_batch"] == 7 for piece in after)

@@ -6,14 +6,22 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
     Gemma3ForCausalLM,
     Gemma3TextConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
 )
 
 from memfactory_core.policies import packing
@@ -207,7 +215,17 @@ def test_models_for_which_it_is_not_exact_are_left_alone(untrained):
             **SHAPE, rope_parameters={"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}
         )
     )
-    assert not any(map(can_share, (sliding, layered, rotated, untrained.model)))
+    experts = Qwen3MoeForCausalLM(
+        Qwen3MoeConfig(**SHAPE, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16)
+    )
+    capped = Gemma2ForCausalLM(
+        Gemma2Config(**(SHAPE | {"sliding_window": 8, "layer_types": ["full_attention"] * 2}))
+    )
+    learned = GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=len(TOKENIZER)))
+    models = (sliding, layered, rotated, experts, capped, learned, untrained.model)
+    assert [can_share(model) for model in models] == [False] * 7
+    biased = Qwen2Config(**(SHAPE | {"sliding_window": 8, "use_sliding_window": False}))
+    assert can_share(Qwen2ForCausalLM(biased))
     assert can_share(MistralForCausalLM(MistralConfig(**(SHAPE | {"sliding_window": None}))))
 
 

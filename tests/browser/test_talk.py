@@ -1,0 +1,95 @@
+"""A talk in a real browser: six turns beside the bank, undo, a pin, an edit, a reload, and a bank with a name after the
+server was killed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from memfactory_core.tiny import WEIGHTS
+from tests.browser.talking import say, take_first_offer
+from tests.talk.talks import ASKED, CHANGE, FACT, GONE
+
+pytestmark = [
+    pytest.mark.timeout(420),
+    pytest.mark.skipif(
+        not (WEIGHTS / "model.safetensors").exists(), reason="the tiny weights are not built"
+    ),
+]
+
+
+def bank(chat: Any) -> list[str]:
+    return chat.locator(".mf-bank .mf-text").all_inner_texts()
+
+
+def last_answer(chat: Any) -> str:
+    return chat.locator(".mf-answer strong").last.inner_text()
+
+
+def test_a_talk_with_undo_and_the_bank_beside_it(server: Any, page: Any) -> None:
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{server.url}/talk")
+    chat = page.frame_locator("iframe")
+    take_first_offer(chat)
+    chat.get_by_role("button", name="New talk").click()
+    chat.get_by_text("Tell the agent something, then ask.").wait_for()
+
+    say(chat, FACT)
+    chat.locator(".mf-op", has_text="Add").wait_for()
+    say(chat, ASKED)
+    assert last_answer(chat) == FACT and bank(chat) == [FACT]
+    say(chat, CHANGE)
+    chat.locator(".mf-op", has_text="Update").locator("del", has_text="Zimo").wait_for()
+    say(chat, ASKED)
+    assert last_answer(chat) == CHANGE and bank(chat) == [CHANGE]
+
+    chat.get_by_role("button", name="Undo the last write").click()
+    chat.get_by_text("By hand: Undo update 1").wait_for()
+    assert bank(chat) == [FACT]
+    say(chat, ASKED)
+    assert last_answer(chat) == FACT
+
+    chat.get_by_role("button", name="Pin memory 1").click()
+    chat.get_by_role("button", name="Unpin memory 1").wait_for()
+    say(chat, GONE)
+    chat.get_by_text("memory 1 is pinned").first.wait_for()
+    chat.get_by_role("button", name="Unpin memory 1").click()
+    chat.get_by_role("button", name="Pin memory 1", exact=True).wait_for()
+    say(chat, GONE)
+    say(chat, ASKED)
+    assert last_answer(chat) == "Unknown." and bank(chat) == []
+
+    say(chat, "My sister Clara moved to Lisbon")
+    chat.get_by_text("This agent does not understand").wait_for()
+    chat.get_by_text("Read to answer:").first.click()
+    chat.locator(".mf-hits").first.wait_for()
+
+    page.reload()
+    chat.get_by_text("By hand: Undo update 1").wait_for()
+    assert not errors
+
+
+def test_a_named_bank_is_there_after_the_server_was_killed(server: Any, page: Any) -> None:
+    page.goto(f"{server.url}/talk")
+    chat = page.frame_locator("iframe")
+    chat.locator(".mf-offers button").first.wait_for()
+    name = chat.get_by_role("combobox", name="Named bank")
+    name.fill("notes")
+    name.press("Enter")
+    chat.get_by_text("Opened with the bank notes.").wait_for()
+    say(chat, FACT)
+    chat.get_by_role("button", name="Edit memory 1").click()
+    chat.get_by_label("Memory", exact=True).fill(CHANGE)
+    chat.get_by_role("button", name="Save").click()
+    chat.get_by_text("By hand: Edit 1").wait_for()
+    server.kill()
+    server.start()
+    page.goto(f"{server.url}/talk")
+    chat.get_by_text("By hand: Edit 1").wait_for()  # the talk is there, and goes on
+    say(chat, ASKED)
+    assert last_answer(chat) == CHANGE
+    chat.get_by_role("button", name="New talk").click()
+    chat.get_by_text("from before this talk").wait_for()
+    assert bank(chat) == [CHANGE]
