@@ -25,7 +25,7 @@ COLUMNS = 2
 """Cards beside each other."""
 
 
-@st.cache_data
+@st.cache_data(show_spinner="Reading the presets")
 def _list_presets() -> list[Preset]:
     return list_presets()
 
