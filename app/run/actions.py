@@ -8,7 +8,6 @@ import shlex
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.compose.menu import restart_from
 from app.markup.safe_text import escape_markdown, one_line
 from app.reads.engine import database_engine
 from app.reads.episodes import count_episodes
@@ -17,7 +16,6 @@ from app.run.sharing import show_download
 from app.shell.links import go_to
 from app.shell.pages import PAGES
 from app.shell.widgets import errors_in_words
-from memfactory_core import config
 from memfactory_core.runs import jobs
 from memfactory_core.runs.deletion import delete_run, list_heirs
 from memfactory_core.runs.labels import (
@@ -27,7 +25,6 @@ from memfactory_core.runs.labels import (
     rename_run,
     tag_run,
 )
-from memfactory_core.runs.search import list_parts
 from memfactory_core.runs.tables import ACTIVE, ENDED, STARTABLE, Run
 
 WIDTHS = (1.5, 0.6, 1.6)
@@ -58,33 +55,13 @@ def show_buttons(run: Run) -> None:
         if run.summary.get("after") and run.mode in ANSWERING:
             before = f"{run.id}@before," if run.summary.get("before") else ""
             links["Compare"] = ("compare", {"runs": f"{before}{run.id}"})
-        if st.button(
-            "Open in Compose", icon=PAGES["compose"][1], key=f"again.{run.id}",
-            help="A form with the same settings, to change and start anew",
-        ):  # fmt: skip
-            with errors_in_words():
-                _open_in_compose(run)
+        if run.mode != "imported":  # of a log there are no settings
+            links["Open in Compose"] = ("compose", place)
         for label, (name, where) in links.items():
             if st.button(label, icon=PAGES[name][1]):
                 go_to(name, **where)
         if run.state not in ACTIVE:
             show_download(run)
-
-
-def _open_in_compose(run: Run) -> None:
-    """The form starts from the run's settings, and from the preset that is most like it."""
-    settings = config.build(run.settings, f"run {run.id}").dump()
-    mine = list_parts(settings)
-    alike = {
-        name: sum(mine[part] == kind for part, kind in list_parts(config.read(name)).items())
-        for name in config.recipes()
-    }
-    st.session_state["preset"] = max(alike, key=lambda name: alike[name])
-    restart_from(
-        settings,
-        f"The settings of **{escape_markdown(run.name)}**, to be changed and started anew.",
-    )
-    go_to("compose")
 
 
 def show_keeping(run: Run) -> None:
