@@ -9,7 +9,6 @@ import tomli_w
 from pydantic import ValidationError
 
 from memfactory_core import config
-from memfactory_core.cli.sweep import parse_grid
 from memfactory_core.endpoint import ChatEndpoint
 from memfactory_core.endpoint.address import check_address, has_credentials, hide_credentials
 from memfactory_core.endpoint.keys import DECLARED, read_key
@@ -18,6 +17,7 @@ from memfactory_core.policies.api import Api
 from memfactory_core.rewards.judge import Judge
 from memfactory_core.runs import database, jobs
 from memfactory_core.runs.archive import export_run, import_run
+from memfactory_core.runs.sweeps import parse_grid
 from memfactory_core.runs.worker import work
 from tests.endpoint import says, serving
 from tests.processes import memfactory

@@ -23,7 +23,7 @@ from app.shell.widgets import errors_in_words
 from memfactory_core.assembly.command import find_assignments, write_command
 from memfactory_core.assembly.schema import default_of, unwrap
 from memfactory_core.assignment import explain
-from memfactory_core.config import RunConfig
+from memfactory_core.config import RunConfig, recipes
 from memfactory_core.runs import jobs
 
 UNUSED = {
@@ -42,11 +42,13 @@ def compose_run() -> None:
     """The preset, the picture of its parts, the form of the rest; on the right what it makes, which can be started."""
     preset, recipe = choose_preset()
     given = st.session_state.get(GIVEN) or recipe
+    # a run's record names every setting: those that differ from the defaults come first
+    named = recipe if preset in recipes() else dict.fromkeys(("name", "mode", "seed"))
     key = f"{preset}.{st.session_state.get(ROUND, 0)}"
     fields = {n: f for n, f in RunConfig.model_fields.items() if n != "about"}
     single = [n for n, field in fields.items() if not is_group(field)]
-    named = {n: given[n] for n in single if n in recipe or given.get(n) != default_of(fields[n])}
-    typed = given | edit_settings(RunConfig, named, key, only=single, widths=(2, 1.2, 1.2))
+    shown = {n: given[n] for n in single if n in named or given.get(n) != default_of(fields[n])}
+    typed = given | edit_settings(RunConfig, shown, key, only=single, widths=(2, 1.2, 1.2))
     if told := st.session_state.get(SWAPPED):
         st.info(told, icon=":material/swap_horiz:")
     drawn, asked = edit_picture(_whole(given), key)
@@ -54,7 +56,7 @@ def compose_run() -> None:
     show_data_file(_whole(typed), key)
     form, panel = st.columns([1.55, 1], gap="large")
     with form:
-        typed |= _edit_groups(fields, [*single, *drawn], recipe, given, typed["mode"], key)
+        typed |= _edit_groups(fields, [*single, *drawn], named, given, typed["mode"], key)
     with panel, st.container(border=True):
         _show_panel(preset, recipe, typed)
     if asked:
@@ -70,7 +72,7 @@ def _show_panel(preset: str, recipe: dict[str, Any], typed: dict[str, Any]) -> N
     if built:
         _show_size(built)
         ready = show_checks(built)
-        offer_episode(built)
+        offer_episode(built, ready)
     if st.button(
         "Start", type="primary", icon=":material/play_arrow:", disabled=not ready, width="stretch",
     ) and built and ready:  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -9,22 +10,32 @@ import streamlit as st
 from app.compose.menu import GIVEN, ROUND, SWAPPED, name_of
 from app.markup.labels import figures_row
 from app.markup.safe_text import escape_markdown
+from app.reads.engine import database_engine
 from memfactory_core import config
-from memfactory_core.assembly.presets import Preset, list_presets
+from memfactory_core.assembly.presets import Card, Preset, describe_preset, list_presets
+from memfactory_core.errors import MemFactoryError
+from memfactory_core.runs import database
 
 FIRST = "memagent-tiny"
+OPENED = "compose.run"
+"""In the session: the run that was opened here."""
+LONGEST_ABOUT = 1200
+"""Characters of what a preset says of itself."""
 COLUMNS = 2
 """Cards beside each other."""
 
 
-@st.cache_data
+@st.cache_data(show_spinner="Reading the presets")
 def _list_presets() -> list[Preset]:
     return list_presets()
 
 
 def choose_preset() -> tuple[str, dict[str, Any]]:
-    """The preset's name and its values."""
+    """The preset's name and its values. A run that the address names is one more preset, and the chosen one at first:
+    its record is a recipe."""
     presets = {preset.name: preset for preset in _list_presets()}
+    if run := _find_run(st.query_params.get("run") or st.session_state.get(OPENED)):
+        presets = {run.name: run} | presets
     first = list(presets).index(FIRST) if FIRST in presets else 0
     chosen, all_of_them, again = st.columns([2.4, 1, 1], vertical_alignment="bottom")
     name = chosen.selectbox(
@@ -40,8 +51,36 @@ def choose_preset() -> tuple[str, dict[str, Any]]:
         help="Forget what was typed and go back to the preset",
     )  # fmt: skip
     st.html(figures_row(_figures(presets[name])))
-    st.caption(escape_markdown(presets[name].about))
+    st.caption(escape_markdown(presets[name].about, LONGEST_ABOUT))
     return name, config.read(name)
+
+
+def _find_run(run_id: str | None) -> Preset | None:
+    """The run as a preset; None, said in words, where its record cannot be read."""
+    if not run_id:
+        return None
+    try:
+        run = database.get_run(database_engine(), run_id)
+        found = describe_preset(str(Path(run.folder) / "run.json"))
+    except MemFactoryError as error:
+        st.warning(escape_markdown(str(error), 400), icon=":material/warning:")
+        return None
+    if st.session_state.get(OPENED) != run.id:
+        st.session_state["preset"] = found.name
+        st.session_state[OPENED] = run.id
+        reset()
+    device = "GPU" if run.device.startswith("cuda") else "CPU"
+    minutes = (
+        round(run.elapsed(run.ended) / 60, 1) if run.ended and run.state == "finished" else None
+    )
+    card = Card(device=device, minutes=minutes, measured="for this run")
+    return found.model_copy(
+        update={
+            "title": f"Run {run.id}: {found.title}",
+            "card": card,
+            "needs": (device, *found.needs[1:]),
+        }
+    )
 
 
 def reset() -> None:

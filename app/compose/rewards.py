@@ -8,8 +8,9 @@ from typing import Any
 import streamlit as st
 
 from app.compose.fields import edit_field, field_label
+from app.markup.safe_text import escape_markdown
 from memfactory_core.assembly.schema import default_of
-from memfactory_core.rewards import Reward, in_order, weight_of
+from memfactory_core.rewards import Reward, in_order, weighed, weight_of
 from memfactory_core.rewards.shown import Shown
 
 FIRST_WEIGHT = 0.1
@@ -19,6 +20,7 @@ FIRST_WEIGHT = 0.1
 def edit_rewards(values: Mapping[str, Any], key: str) -> dict[str, Any]:
     """The reward: which scores count, and how much. A negative weight is a cost. Parts under a name of their
     own stay what they are; the values are as a recipe's `[reward]` takes them."""
+    values = {**values, **st.session_state.get(f"{key}.own", {})}
     shown = Shown(values)
     measures = [name for name, part in in_order().items() if part.trains]
     own = [name for name in values if name not in measures]
@@ -26,10 +28,40 @@ def edit_rewards(values: Mapping[str, Any], key: str) -> dict[str, Any]:
         "Parts of the reward", [*measures, *own], default=list(values), key=f"{key}.parts",
         format_func=shown.title, persist_state="session",
     )  # fmt: skip
-    return {
+    typed = {
         name: _edit_entry(name, shown, values.get(name, FIRST_WEIGHT), f"{key}.{name}")
         for name in chosen
     }
+    _offer_own(key)
+    return typed
+
+
+def _offer_own(key: str) -> None:
+    """A part under a name of the user's own: the same measure twice, with other settings."""
+    with st.popover("Add a part under a name of your own", icon=":material/add:"):
+        kinds = [name for name, part in in_order().items() if part.trains]
+        st.selectbox("Kind", kinds, key=f"{key}.own.kind", format_func=field_label)
+        st.text_input("Name", key=f"{key}.own.name", help="Small letters, digits and _")
+        st.button("Add", key=f"{key}.own.add", on_click=_add_own, args=(key,))
+        if problem := st.session_state.get(f"{key}.own.problem"):
+            st.error(escape_markdown(problem), icon=":material/error:")
+
+
+def _add_own(key: str) -> None:
+    """Takes the part into the reward, or keeps the reason why not."""
+    name = str(st.session_state[f"{key}.own.name"]).strip()
+    entry = {"kind": st.session_state[f"{key}.own.kind"], "weight": FIRST_WEIGHT}
+    chosen = list(st.session_state[f"{key}.parts"])
+    try:
+        if name in chosen:
+            raise ValueError(f"the reward has a part called {name!r} already")
+        weighed(name, entry)
+    except ValueError as error:
+        st.session_state[f"{key}.own.problem"] = str(error)
+        return
+    st.session_state.pop(f"{key}.own.problem", None)
+    st.session_state[f"{key}.own"] = {**st.session_state.get(f"{key}.own", {}), name: entry}
+    st.session_state[f"{key}.parts"] = [*chosen, name]
 
 
 def _edit_entry(name: str, shown: Shown, value: Any, key: str) -> Any:

@@ -13,10 +13,11 @@ from app.markup.tokens import show_tokens_line
 from app.shell.widgets import table_with_download
 from memfactory_core.errors import MemFactoryError
 from memfactory_core.explain import moments
+from memfactory_core.explain.causes import explain, primary
 from memfactory_core.explain.likelihood import Token, compare_tokens
 from memfactory_core.policies.language_model import LanguageModelSampler
 from memfactory_core.runs.tables import Run
-from memfactory_core.trace import Episode
+from memfactory_core.trace import Asked, Episode
 
 
 def show_tokens(run: Run, shown: Episode) -> None:
@@ -30,7 +31,12 @@ def show_tokens(run: Run, shown: Episode) -> None:
         st.info("This run left no weights to compare with its start.", icon=":material/block:")
         return
     which, when, how = st.columns([2.2, 1.2, 1.2], vertical_alignment="bottom")
-    turn = int(which.selectbox("Turn", turns, format_func=lambda t: _turn_title(shown, int(t))))
+    turn = int(
+        which.selectbox(
+            "Turn", turns, _turn_of_event(shown, turns), format_func=lambda t: _turn_title(shown, int(t)),
+            key=f"tokens.turn.{shown.id}.{st.query_params.get('event', '')}",
+        )
+    )  # fmt: skip
     point = when.selectbox("Weights of", list(weights))
     key = f"tokens.{run.id}.{shown.id}.{turn}.{point}"
     if how.button("Compare", icon=":material/compare_arrows:", width="stretch", type="primary"):
@@ -69,6 +75,17 @@ def _turn_title(shown: Episode, number: int) -> str:
     role = one_line(moments.ROLES.get(turn.role, turn.role).lower(), 60)
     where = "answer" if turn.observation is None else f"section {turn.observation + 1}"
     return f"{number + 1}: {where}, {role}" if where != role else f"{number + 1}: {role}"
+
+
+def _turn_of_event(shown: Episode, turns: list[str]) -> int:
+    """Where the turn stands among `turns` that led to the address bar's event, else to the one that a cause blames."""
+    given = st.query_params.get("event", "")
+    found = None if given.isdecimal() else primary(explain(shown))
+    seq = int(given) if given.isdecimal() else found.seq if found else None
+    asked = [
+        e.index for e in shown.events if isinstance(e, Asked) and seq is not None and e.seq <= seq
+    ]
+    return turns.index(str(asked[-1])) if asked and str(asked[-1]) in turns else 0
 
 
 def _compare_weights(run: Run, shown: Episode, turn: int, weights: Path) -> list[Token]:

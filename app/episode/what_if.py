@@ -14,6 +14,7 @@ from app.episode.outcome import show_outcome
 from app.markup.safe_text import escape_markdown
 from memfactory_core.component import kinds
 from memfactory_core.errors import MemFactoryError
+from memfactory_core.explain.causes import explain, primary
 from memfactory_core.explain.what_if import Change, Outcome, play_again
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.runs.tables import Run
@@ -39,12 +40,13 @@ def show_what_if(run: Run, phase: str, shown: Episode) -> None:
         _explain_refusal(f"its policy ({agent.config.policy.kind}) is a program or a service, without "
                   "weights that could play the rest again.")  # fmt: skip
         return
-    decision = choose_write(shown)
+    finding = primary(explain(shown))
+    decision = choose_write(shown, finding)
     if decision is None:
         return
     left, right = st.columns([1, 1.35], gap="large")
     with left:
-        change = choose_change(shown, decision)
+        change = choose_change(shown, decision, finding)
     with right:
         reading = change.turn < len(shown.turns) and shown.turns[change.turn].observation is None
         which, many, act = st.columns([1.4, 0.9, 1.4], vertical_alignment="bottom", gap="small")

@@ -28,7 +28,7 @@ OUTCOMES = (
 WEIGHED = {
     "exact_match": ("A right answer", range(0, 31), 0),
     "rejected": ("A rejected write", range(-20, 1), -10),
-    "length": ("A token written, hundredths", range(-20, 1), -5),
+    "length": ("A token written", range(-20, 1), -5),
 }
 """Measures whose weight can be changed: label, tenths (hundredths for tokens), start."""
 
@@ -192,9 +192,13 @@ def _bounds(value: Mapping[str, float]) -> str:
 
 def _show_written() -> None:
     st.markdown(
-        "**What the policies keep in memory** after training, at the end of one held-out text (seed 0)"
+        "**What the policies keep in memory** after training, at the end of a held-out text each"
     )
-    one, other = (read_data()[side]["runs"][0]["written"][0] for side in SIDES)
+    learned = seeds_apart()[-1]  # of those paid for answers, one that learned
+    one, other = (
+        next(run for run in read_data()[side]["runs"] if run["seed"] == learned)["written"][0]
+        for side in SIDES
+    )
     rows = [
         {
             "Paid for": label.removeprefix("paid for "), "Question": one_line(told["question"]),

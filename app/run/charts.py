@@ -58,9 +58,24 @@ def curve_figure(
         )  # fmt: skip
     layout(figure, height, legend=len(series) > 1)
     figure.update_xaxes(title="step", rangemode="tozero", tickformat=",d")
+    whole_ticks(
+        figure,
+        max(
+            (steps[-1] for curve in series.values() if (steps := [s for s, _ in curve])), default=0
+        ),
+    )
     if percent:
         figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.04])
     return figure
+
+
+MOST_TICKS = 12
+
+
+def whole_ticks(figure: go.Figure, last: int) -> None:
+    """Ticks at whole steps alone, where there are so few that a chart would put some between them."""
+    if last <= MOST_TICKS:
+        figure.update_xaxes(dtick=1, tick0=0)
 
 
 def curves_in_words(
@@ -119,7 +134,8 @@ def survival_figure(
             hovertemplate="%{y:.0%} of %{customdata:,} facts",
         )  # fmt: skip
     layout(figure, 300, legend=True)
-    figure.update_xaxes(title="sections read since the fact was told", dtick=1)
+    figure.update_xaxes(title="sections read since the fact was told", tickformat=",d")
+    whole_ticks(figure, max((curve[-1][0] for curve in series.values() if curve), default=0))
     figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.04])
     return figure
 

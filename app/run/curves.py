@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +26,8 @@ TRAINING_CURVES = {
     "entropy": ("Entropy of the policy", False),
     "kl": ("KL to the start", False),
 }
+FLAT = 1e-6
+"""A curve whose values differ by less is no curve."""
 CHART_POINTS = 600
 """Points of a curve, more than a chart is wide."""
 
@@ -73,6 +76,8 @@ def show_curves(run: Run) -> None:
             )
         )
     small = {name: look for name, look in small.items() if name in found}
+    flat = {name: look for name, look in small.items() if is_flat(found[name])}
+    small = {name: look for name, look in small.items() if name not in flat}
     places = [place for _ in range(0, len(small), 4) for place in st.columns(4)]
     for column, (name, (title, share)) in zip(places, small.items(), strict=False):
         with column:
@@ -83,6 +88,7 @@ def show_curves(run: Run) -> None:
                     figure, name, charts.curves_in_words(title, {"": found[name]}, share)
                 )
             )
+    _fold_away(flat, found)
     if decided := {label: found[name] for name, label in right_operations.items() if name in found}:
         st.markdown("**Right decisions**, share of the messages that called for each operation")
         figure = charts.curve_figure(decided, True, 230)
@@ -102,6 +108,25 @@ def show_curves(run: Run) -> None:
     if step is not None:
         place = {"run": run.id, "phase": "train", "step": str(step)}
         st.switch_page(page("groups"), query_params=place)
+
+
+def is_flat(curve: Sequence[tuple[int, float]]) -> bool:
+    """Whether a curve of several points says the same at each."""
+    values = [value for _, value in curve]
+    return len(values) > 1 and max(values) - min(values) < FLAT
+
+
+def _fold_away(
+    flat: Mapping[str, tuple[str, bool]], found: Mapping[str, Sequence[tuple[int, float]]]
+) -> None:
+    """The measures that stayed as they were: a line each instead of a chart."""
+    if not flat:
+        return
+    measures = "1 measure" if len(flat) == 1 else f"{len(flat)} measures"
+    with st.expander(f"{measures} that did not change", icon=":material/horizontal_rule:"):
+        for name, (title, share) in flat.items():
+            value = found[name][-1][1]
+            st.markdown(f"{title}: {value:.0%}" if share else f"{title}: {value:.3g}")
 
 
 def _score_curves(run: Run) -> tuple[dict[str, str], dict[str, str], dict[str, tuple[str, bool]]]:

@@ -4,26 +4,32 @@ tables side by side, before and after training or at any steps."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import islice
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from app.markup.confusion import Table, confusion_table
 from app.markup.labels import ACTIONS
+from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
 from app.reads.episodes import count_episodes_between
 from app.reads.operations import knows_operations
 from app.reads.steps import find_step_range, list_phases
 from app.shell.address import bind_to_address
+from app.shell.place import link_to_episode
 from app.shell.widgets import table_with_download
 from app.shell.words import PHASE_LABELS
-from memfactory_core.explain.operations import confusion
+from memfactory_core.explain.operations import confusion, find_decisions
 from memfactory_core.runs.recording import recorded_episodes
 from memfactory_core.runs.tables import ACTIVE, Run
 from memfactory_core.trace import Episode
 
 COUNTED_EPISODES = 500
 """Episodes that one table is counted from at most."""
+LISTED_DECISIONS = 12
+"""Decisions behind a cell that are listed."""
 STRETCHES = 10
 """A table of training steps begins with a tenth of them."""
 
@@ -64,7 +70,7 @@ def show_operations(run: Run) -> None:
     earlier = next((p for p in ("before/greedy", "before/sampled") if p in phases), phases[0])
     later = next((p for p in ("after/greedy", "after/sampled", "train") if p in phases), phases[-1])
     for column, side, start in zip(
-        st.columns(2, gap="large"), ("left", "right"), (earlier, later), strict=True
+        st.columns(2, gap="medium"), ("left", "right"), (earlier, later), strict=True
     ):
         with column:
             _show_side(run, phases, side, start)
@@ -93,16 +99,57 @@ def _show_side(run: Run, phases: list[str], side: str, start: str) -> None:
     total = sum(sum(done.values()) for done in table.values())
     agree = sum(done.get(right, 0) for right, done in table.items())
     st.markdown(f"**{agree / total:.0%} right**, {agree:,} of {total:,} messages")
-    st.html(confusion_table(table, f"{PHASE_LABELS.get(phase, phase)}: right against done"))
+    title = f"{PHASE_LABELS.get(phase, phase)}: right against done"
+    st.html(confusion_table(table, title, partial(_door, run, side, phase)))
     kept = count_episodes_between(run.id, phase, first, last)
     of_all = "" if kept <= episodes else f" of {kept:,}, from steps evenly spread"
-    st.caption(f"Counted from {episodes:,} episodes{of_all}.")
+    st.caption(
+        f"Counted from {episodes:,} episodes{of_all}. A number leads to the decisions behind it."
+    )
+    _show_cell(run, phase, side, first, last, table)
     rows = [
         {"right": _action_word(right)}
         | {f"done: {_action_word(name)}": n for name, n in done.items()}
         for right, done in table.items()
     ]
     table_with_download(rows, f"operations-{side}-{phase.replace('/', '-')}")
+
+
+def _door(run: Run, side: str, phase: str, right: str, done: str) -> str:
+    """The address at which the decisions behind a cell are listed."""
+    kept = {k: v for k, v in st.query_params.to_dict().items() if k in ("left", "right")}
+    place = {
+        "run": run.id,
+        "tab": "Decisions",
+        **kept,
+        side: phase,
+        "cell": f"{side}.{right}.{done}",
+    }
+    return f"runs?{urlencode(place)}"
+
+
+def _show_cell(run: Run, phase: str, side: str, first: int, last: int, table: Table) -> None:
+    """The decisions behind the cell that the address names, each a way to its event."""
+    which, _, pair = st.query_params.get("cell", "").partition(".")
+    right, _, done = pair.partition(".")
+    total = table.get(right, {}).get(done, 0)
+    if which != side or not total:
+        return
+    st.markdown(
+        f"**Right was {_action_word(right)}, done was {_action_word(done)}**: {total:,} of them, the "
+        f"{'first' if total > LISTED_DECISIONS else 'whole'} {min(total, LISTED_DECISIONS):,} here"
+        if total > 1
+        else f"**Right was {_action_word(right)}, done was {_action_word(done)}**"
+    )
+    played = recorded_episodes(database_engine(), run.id, phase, first, last, COUNTED_EPISODES)
+    found = islice(find_decisions(played, right, done), LISTED_DECISIONS)
+    for episode, event in found:
+        told, open_it = st.columns([2.3, 1], vertical_alignment="center")
+        said = episode.example.observations[event.at] if event.at is not None else ""
+        became = event.after or event.before or ""
+        told.markdown(f"{escape_markdown(said, 110)}  \n:small[→ {escape_markdown(became, 110)}]")
+        with open_it:
+            link_to_episode({"run": run.id, "phase": phase, "episode": episode.id}, event=event.seq)
 
 
 def _action_word(action: str) -> str:

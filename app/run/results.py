@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.markup.safe_text import escape_markdown
 from app.run import charts
+from app.run.terms import show_terms
 from app.shell.widgets import show_chart
 from app.shell.words import describe_moment
 from memfactory_core.cli.report import (
@@ -71,6 +72,8 @@ def show_results(run: Run) -> None:
         "Means over held-out examples with their 95% intervals. *Read when kept* "
         "counts only examples whose needed facts were kept."
     )
+    measured = {path.split("/")[1] for side in sides.values() for path in side}
+    show_terms(Shown(run.settings.get("reward", {})), measured - {"reward"})
 
 
 def _show_measured(run: Run) -> None:

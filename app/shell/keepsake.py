@@ -20,8 +20,14 @@ def recall(name: str) -> Table:
     """What is kept under a name: of this session, or of the browser's last visit."""
     key = f"kept.{name}"
     if key not in st.session_state:
-        st.session_state[key] = unpack(st.context.cookies.get(COOKIE + name, ""))
+        st.session_state[key] = unpack(_given(name))
     return st.session_state[key]
+
+
+def _given(name: str) -> str:
+    """The cookie as the browser sent it, "" where it sent none."""
+    given = st.context.cookies.get(COOKIE + name)
+    return given if isinstance(given, str) else ""
 
 
 def keep(name: str, group: str, **words: str) -> None:
@@ -43,7 +49,7 @@ def hand_over() -> None:
         if name == key or not isinstance(table, dict):
             continue
         packed = pack(table)
-        if packed != st.context.cookies.get(COOKIE + name, "") and len(packed) <= LONGEST:
+        if packed != _given(name) and len(packed) <= LONGEST:
             # of letters, digits, - and _ alone, whatever was kept
             lines.append(
                 f'document.cookie="{COOKIE}{name}={packed}; path=/; max-age={A_YEAR}; samesite=lax";'
@@ -60,9 +66,9 @@ def pack(table: Table) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def unpack(text: object) -> Table:
+def unpack(text: str) -> Table:
     """The table of a cookie; what is no such table is an empty one, for anybody may write into a cookie."""
-    if not isinstance(text, str) or len(text) > LONGEST:
+    if len(text) > LONGEST:
         return {}
     try:
         found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))

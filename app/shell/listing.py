@@ -69,16 +69,19 @@ def browse(
     choose: Callable[[Run, str, int], str | None],
     show: Callable[[Run, str, int, str], bool],
     find_group: Callable[[Run, str], str | None] | None = None,
+    show_strip: Callable[[Run, str, int], None] | None = None,
 ) -> None:
     """A whole page at one step of a run: the list that `choose` draws on the left, and what is chosen
     from it on the right, `width` times as wide. `show` gives back whether there is such a one, and
-    `find_group` the group to which the way back leads."""
+    `find_group` the group to which the way back leads. `show_strip` draws where the step lies in the run."""
     st.title(title)
     with errors_in_words():
         found = choose_place_or_explain(f"{thing} to look at", drops)
         if found is None:
             return
         run, phase, step = found
+        if show_strip:
+            show_strip(run, phase, step)
         way = st.container()
         left, right = st.columns([1, width], gap="large")
         with left, st.container(key=title.lower()):

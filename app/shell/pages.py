@@ -17,6 +17,7 @@ PAGES = {
     "runs": ("Runs", ":material/show_chart:"),
     "evaluate": ("Evaluate", ":material/fact_check:"),
     "compare": ("Compare", ":material/compare_arrows:"),
+    "sweep": ("Sweep", ":material/grid_on:"),
     "groups": ("Groups", ":material/view_column:"),
     "episode": ("Episodes", ":material/account_tree:"),
     "memory": ("Memory", ":material/database:"),

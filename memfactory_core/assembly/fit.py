@@ -10,6 +10,13 @@ from typing import Any
 from memfactory_core.assembly.swap import Path, Swap, find_problems, swap_part
 from memfactory_core.component import kinds
 
+PLACES: dict[str, Path] = {
+    "tasks": ("task",), "paradigms": ("paradigm",), "policies": ("policy",),
+    "extractors": ("paradigm", "extractor"), "updaters": ("paradigm", "updater"),
+    "stores": ("paradigm", "store"), "retrievers": ("paradigm", "retriever"),
+}  # fmt: skip
+"""The place of each family in a recipe where it has one of its own."""
+
 
 @dataclass(frozen=True)
 class Fit:

@@ -9,17 +9,18 @@ import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from memfactory_core import component, config
+from memfactory_core import config
 from memfactory_core.cli import models, runs
 from memfactory_core.cli.chat import chat
 from memfactory_core.cli.compare import compare
 from memfactory_core.cli.disk import print_removals
 from memfactory_core.cli.foreground import announce, begin, conclude, open_database, wait_for
+from memfactory_core.cli.kinds import kinds
 from memfactory_core.cli.logs import import_log
 from memfactory_core.cli.plan import play, print_plan
 from memfactory_core.cli.process import resume, settle, stop, work
@@ -27,8 +28,8 @@ from memfactory_core.cli.queue import queue
 from memfactory_core.cli.report import (
     print_decisions,
     report,
-    sweep_line,
 )
+from memfactory_core.cli.sweep import sweep
 from memfactory_core.cli.table import table
 from memfactory_core.config import RunConfig
 from memfactory_core.errors import MemFactoryError, RunError
@@ -153,28 +154,6 @@ def demo(
         print(json.dumps({"runs": [report(run) for run in done]}, indent=2))
 
 
-@app.command()
-def sweep(
-    recipe: str,
-    grid: Annotated[list[str], typer.Option(help="A setting and its values: a.b=x,y. Repeatable.")],
-    set_: Set = None,
-    json_: Json = False,
-) -> None:
-    """Run a recipe with every combination of settings, one after the other, and print one table."""
-    from memfactory_core.cli.sweep import cells
-
-    rows = []
-    for cell in cells(recipe, grid, set_ or ()):
-        row: dict[str, Any] = {"settings": list(cell.assignments), "refused": cell.refusal}
-        if cell.config:
-            row |= report(wait_for(begin(cell.config).id, quiet=True))
-        rows.append(row)
-        if not json_:
-            print(one_line(sweep_line(row)), flush=True)
-    if json_:
-        print(json.dumps(rows, indent=2))
-
-
 app.command(name="ls")(runs.list_runs)
 
 
@@ -209,7 +188,7 @@ def decisions(run_id: str, json_: Json = False) -> None:
 
 
 for _command in (
-    chat, compare, stop, resume, queue, table, play, runs.rename, runs.tag, runs.note, runs.delete,
+    chat, compare, stop, resume, queue, sweep, table, play, runs.rename, runs.tag, runs.note, runs.delete, kinds,
 ):  # fmt: skip
     app.command()(_command)
 
@@ -261,24 +240,6 @@ def gc(
     from memfactory_core.runs.garbage import collect
 
     print_removals(collect(open_database(), dry_run, every), dry_run, json_)
-
-
-@app.command()
-def kinds(family: Annotated[str, typer.Argument()] = "", json_: Json = False) -> None:
-    """List the parts that can be assembled."""
-    if family and family not in component.FAMILIES:
-        raise RunError(f"no family called {family!r}; known: {', '.join(component.FAMILIES)}")
-    found = {
-        name: {kind: part.summary() for kind, part in component.kinds(name).items()}
-        for name in ([family] if family else component.FAMILIES)
-    }
-    if json_:
-        print(json.dumps(found, indent=2))
-        return
-    for name, parts in found.items():
-        print(name)
-        for kind, summary in parts.items():
-            print(f"  {kind:20} {summary}")
 
 
 @app.command(name="build-tiny")

@@ -1,41 +1,36 @@
-"""Sweeps: one recipe with every combination of some settings; illegal ones are refused with their reason."""
+"""A sweep from the shell: a recipe with every combination of settings, one run after the other, as one table."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import json
+from typing import Annotated, Any
 
-from memfactory_core.config import RunConfig, load
-from memfactory_core.endpoint.address import hide_credentials
-from memfactory_core.errors import ConfigError
+import typer
 
-
-class Cell(NamedTuple):
-    """One combination: its assignments, its configuration or why it is refused."""
-
-    assignments: tuple[str, ...]
-    config: RunConfig | None
-    refusal: str
+from memfactory_core.cli.foreground import open_database, wait_for
+from memfactory_core.cli.report import report, sweep_line
+from memfactory_core.runs.sweeps import Plan, begin_cell, new_sweep
+from memfactory_core.text import one_line
 
 
-def parse_grid(grids: Sequence[str]) -> list[list[str]]:
-    """`a.b=x,y` becomes [["a.b=x", "a.b=y"]]. ConfigError where one is not of that form."""
-    parsed = []
-    for grid in grids:
-        path, equals, values = grid.partition("=")
-        if not equals or not path or not all(values.split(",")):
-            raise ConfigError(f"--grid wants a.b=value,value, got {hide_credentials(grid)!r}")
-        parsed.append([f"{path}={value}" for value in values.split(",")])
-    return parsed
-
-
-def cells(recipe: str, grids: Sequence[str], fixed: Sequence[str] = ()) -> Iterator[Cell]:
-    """Every combination in order. The recipe itself must load; ConfigError where it does not."""
-    load(recipe, fixed)
-    for chosen in itertools.product(*parse_grid(grids)):
-        name = ", ".join(part.split(".")[-1] for part in chosen)
-        try:
-            yield Cell(chosen, load(recipe, [*fixed, *chosen, f'name="{name}"']), "")
-        except ConfigError as error:
-            yield Cell(chosen, None, str(error))
+def sweep(
+    recipe: str,
+    grid: Annotated[list[str], typer.Option(help="A setting and its values: a.b=x,y. Repeatable.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Override a setting: a.b=value. May be repeated."),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Run a recipe with every combination of settings, one after the other, and print one table."""
+    plan, name, rows = Plan(recipe, tuple(grid), tuple(set_ or ())), new_sweep(), []
+    for cell in plan.cells():
+        row: dict[str, Any] = {"settings": list(cell.assignments), "refused": cell.refusal}
+        if cell.config:
+            run = begin_cell(open_database(), name, plan, cell)
+            row |= report(wait_for(run.id, quiet=True))
+        rows.append(row)
+        if not json_:
+            print(one_line(sweep_line(row)), flush=True)
+    if json_:
+        print(json.dumps(rows, indent=2))

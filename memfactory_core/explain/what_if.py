@@ -80,6 +80,17 @@ class Replaying:
         return None
 
 
+HELPS: dict[str, tuple[str, ...]] = {
+    "overwritten": ("add", "undo"), "merged_away": ("undo",), "deleted": ("undo",),
+    "not_written": ("add", "edit"), "never_extracted": ("edit",), "stale": ("update", "edit"),
+    "altered": ("edit",), "invented": ("undo",), "malformed": ("again",), "no_room": ("again",),
+    "not_looked": ("reading",), "not_retrieved": ("reading",), "not_used": ("reading",),
+    "reader_error": ("reading",),
+}  # fmt: skip
+"""What is most likely to help where a cause was found, best first: an operation to be said instead, the write undone,
+other words, the same question asked again, or another reading. The first that can be done is where a what-if begins."""
+
+
 def turn_of(episode: Episode, seq: int) -> int:
     """The turn whose words led to the write with this number. RunError where no turn did (an untrained part
     wrote it)."""

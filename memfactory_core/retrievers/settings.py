@@ -16,7 +16,7 @@ class Retrieval(Settings):
     """Which retrievers are compared, in the modes `retrieve` and `rerank`."""
 
     retrievers: tuple[Part[Retriever], ...] = ()
-    """The retrievers to compare, each kind once."""
+    """The retrievers to compare: kinds, or tables of a kind with settings; a kind may come several times."""
     ks: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = (5, 10, 20)
     """Cut-offs of recall and NDCG."""
     store: Part[Store] = Ram(capacity=1_000_000, budget=100_000_000)

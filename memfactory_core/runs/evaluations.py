@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple, get_args
 
 from sqlalchemy import Engine
@@ -14,9 +13,9 @@ from memfactory_core.assignment import set_values, setting_name
 from memfactory_core.config import RunConfig, build
 from memfactory_core.errors import MemFactoryError
 from memfactory_core.policies.scripted import Strategy
+from memfactory_core.runs.checks import refuse_start
 from memfactory_core.runs.tables import Run
-from memfactory_core.runs.weights import TRAINS, start_weights
-from memfactory_core.tasks.data_file import unreadable
+from memfactory_core.runs.weights import TRAINS
 
 LONGEST_NAME = 80
 """Characters of a run's name at most."""
@@ -97,10 +96,7 @@ def plan_evaluations(
 def _plan(engine: Engine, run: Run, assignments: tuple[str, ...]) -> Planned:
     try:
         config = evaluation_of(run, assignments)
-        start_weights(engine, config)  # refused here, not by the run that would fail of it
-        for name in config.held_out.files():
-            if not name or not Path(name).is_file():
-                raise unreadable(name)
+        refuse_start(engine, config)
     except MemFactoryError as error:
         return Planned(run, assignments, None, str(error))
     return Planned(run, assignments, config, "")

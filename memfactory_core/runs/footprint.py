@@ -85,7 +85,8 @@ def foresee(engine: Engine, config: RunConfig) -> Footprint:
     if config.mode in ("train", "imitate"):
         one = _checkpoint_size(config, like)
         trained = {"checkpoints": count_checkpoints(config), "checkpoint_bytes": one}
-        trained |= {"weight_bytes": (one or 0) // TRAINED}
+        stages = 2 if config.mode == "train" and config.imitates else 1
+        trained |= {"weight_bytes": stages * (one or 0) // TRAINED}
     return Footprint(episodes=count_episodes(config), episode_bytes=size, basis=told, **trained)
 
 

@@ -51,7 +51,7 @@ def database_url() -> str:
     return os.environ.get("MEMFACTORY_DB", url.render_as_string())
 
 
-def create(engine: Engine, config: RunConfig) -> Run:
+def create(engine: Engine, config: RunConfig, sweep: str = "", cell: str = "") -> Run:
     """A run's row and folder with its run.json; nothing is started. RunError where nothing can be
     written."""
     run_id = time.strftime("%m%d-%H%M%S-") + secrets.token_hex(2)
@@ -69,7 +69,7 @@ def create(engine: Engine, config: RunConfig) -> Run:
     run = Run(
         id=run_id, name=config.name, mode=config.mode, state="queued", folder=str(folder),
         config=json.dumps(record["config"]), created=created, token=secrets.token_hex(8),
-        steps=_count_steps(config),
+        steps=_count_steps(config), sweep=sweep, cell=cell,
     )  # fmt: skip
     return database.add_run(engine, run)
 
@@ -81,11 +81,11 @@ def _count_steps(config: RunConfig) -> int:
     return counts.get(config.mode, 0)
 
 
-def begin(engine: Engine, config: RunConfig) -> Run:
-    """A new run with this configuration, started. ConfigError or RunError where something that it needs is not here;
-    no run is left then."""
+def begin(engine: Engine, config: RunConfig, sweep: str = "", cell: str = "") -> Run:
+    """A new run with this configuration, started, as the `cell` of a `sweep` where it is one. ConfigError or RunError
+    where something that it needs is not here; no run is left then."""
     refuse_start(engine, config)
-    return start(engine, create(engine, config))
+    return start(engine, create(engine, config, sweep, cell))
 
 
 def start(engine: Engine, run: Run) -> Run:

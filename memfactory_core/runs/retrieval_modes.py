@@ -12,7 +12,7 @@ from memfactory_core.config import RunConfig
 from memfactory_core.errors import ConfigError
 from memfactory_core.retrievers import Retriever
 from memfactory_core.scoring.evaluate import Summary
-from memfactory_core.scoring.retrieval import compare_retrievers
+from memfactory_core.scoring.retrieval import compare_retrievers, name_retrievers
 from memfactory_core.scoring.split import training_examples
 from memfactory_core.types import Example
 
@@ -47,7 +47,7 @@ def carry_out(work: Work, held_out: list[Example]) -> None:
 
 def compare(config: RunConfig, examples: list[Example]) -> Results:
     """Every retriever of the configuration on the same questions."""
-    chosen = {retriever.kind: retriever for retriever in config.retrieval.retrievers}
+    chosen = name_retrievers(config.retrieval.retrievers)
     return _flat(compare_retrievers(chosen, examples, config.retrieval.ks, config.retrieval.store))
 
 

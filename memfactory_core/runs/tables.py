@@ -38,7 +38,7 @@ class Run(Table, table=True):
     "cpu" or "cuda" while it waits, the one that it got ("cuda:0") from then on. `exit_code`, `exit_signal`,
     `out_of_memory` and `peak_memory` (bytes) are what its supervisor saw of its worker's end; None and "" where it
     saw none. `tags` (with commas between) and `note` are what a person wrote to it. `sweep` names the sweep that it
-    is a cell of, `cell` holds the assignments that make it that cell, as a JSON list; "" where it is of none.
+    is a cell of, `cell` says which, as JSON (recipe, grid, fixed, chosen); "" where it is of none.
     `progress` is the share that is done of what `phase` says, None where nobody counts."""
 
     id: str = Field(primary_key=True)

@@ -4,6 +4,7 @@ happens into the database. Runs as a process of its own (`python -m memfactory_c
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import threading
 import time
@@ -27,13 +28,13 @@ from memfactory_core.runs import (
     measuring,
     record,
     recording,
+    reinforcing,
     retention,
     retrieval_modes,
 )
 from memfactory_core.runs.ending import LAST_WORD, cause_in_words
 from memfactory_core.runs.interrupt import Stopped, Terminated, terminable
 from memfactory_core.runs.lease import LeaseLost
-from memfactory_core.runs.progress import report_progress
 from memfactory_core.runs.supervisor import FLAG, SAVING
 from memfactory_core.runs.tables import STARTABLE, Run
 from memfactory_core.runs.weights import (
@@ -46,7 +47,12 @@ from memfactory_core.runs.weights import (
     start_weights,
     tidy,
 )
-from memfactory_core.scoring.split import describe_held_out, held_out_examples, training_examples
+from memfactory_core.scoring.split import (
+    demonstrated_examples,
+    describe_held_out,
+    held_out_examples,
+    training_examples,
+)
 from memfactory_core.scoring.window import require_window
 from memfactory_core.trace import Episode
 from memfactory_core.types import Example
@@ -141,7 +147,8 @@ class Work:
         start = imitated or start_weights(self.engine, self.config)
         sampler = self._load(policy if trained else start)
         learned = training_examples(self.config) if self.config.mode == "train" else []
-        require_window(self.config.paradigm, sampler, [*held_out, *learned])
+        shown = demonstrated_examples(self.config) if self.config.imitates else []
+        require_window(self.config.paradigm, sampler, [*held_out, *learned, *shown])
         if self.config.mode == "evaluate":
             self.evaluate("after", sampler, held_out, 0)
             return
@@ -150,7 +157,10 @@ class Work:
         if self.config.imitates:
             self.results = self.run.summary
             if imitated is None:
-                sampler = self._load(imitating.imitate(self, sampler, sampler.own, held_out))
+                imitated = imitating.imitate(self, sampler, sampler.own, held_out)
+                del sampler  # a second model of its size might not fit
+                gc.collect()
+                sampler = self._load(imitated)
         if self.config.mode == "imitate":
             self.evaluate("after", sampler, held_out, self.config.imitation.steps)
             imitating.pass_gate(self, sampler, held_out)
@@ -162,58 +172,17 @@ class Work:
         if self.config.imitates:
             imitating.pass_gate(self, sampler, held_out)
         if not trained and isinstance(sampler.own, LanguageModelSampler):
-            self._train(sampler, sampler.own, checkpoint)
+            reinforcing.reinforce(self, sampler, sampler.own, checkpoint)
         self.evaluate("after", sampler, held_out, self.config.training.steps)
 
     def _load(self, weights: Path | None) -> RoleSampler:
         start = role_weights(self.engine, self.config, self.folder)
         sampler = self.config.load_policies(weights, start)
-        self.judge = self.judge or sampler.judge
+        if not self.config.evaluation.judge:
+            self.judge = sampler.judge
         if hasattr(sampler.own, "model"):
             require_finite(sampler.own.model)
         return sampler
-
-    def _train(self, sampler: RoleSampler, own: LanguageModelSampler, resumed: Path | None) -> None:
-        from memfactory_core.training.arguments import grpo_config
-        from memfactory_core.training.trainer import MemoryGRPOTrainer
-
-        config, settings = self.config, self.config.training
-        self.enter("training")
-        self.evaluation_seconds = measuring.expected_seconds(self.folder)
-        import torch
-        from transformers import PrinterCallback
-
-        done = int(resumed.name.split("-")[1]) if resumed else 0
-        recording.forget_episodes(self.engine, self.run.id, "train", after_step=done)
-        examples = training_examples(config)
-        args = grpo_config(
-            settings, str(self.folder / "checkpoints"), config.seed,
-            use_cpu=not torch.cuda.is_available(), save_total_limit=None, **config.policy.training_arguments(),
-        )  # fmt: skip
-        trainer = MemoryGRPOTrainer(
-            sampler, config.paradigm, examples, config.reward, settings, args,
-            on_episodes=self._keep_training_episodes,
-            callbacks=[report_progress(self)], **config.policy.trainer_options(own.model),
-        )  # fmt: skip
-        if resumed is None or not trainer.restore_draws(resumed):
-            sampler.seed(config.seed + done)
-        trainer.remove_callback(PrinterCallback)
-        try:
-            trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
-        except Stopped:
-            self.announce_saving()
-            self.wait_for_room()
-            trainer.keep_checkpoint()
-            self.seal(trainer.state.global_step)
-            raise
-        part = self.folder / "policy.part"
-        self.update(heartbeat=database.now())
-        self.wait_for_room()
-        trainer.save_model(str(part))
-        # a pickle of the trainer's arguments, with this machine's paths: nobody reads it
-        (part / "training_args.bin").unlink(missing_ok=True)
-        part.rename(self.folder / "policy")
-        own.model = trainer.accelerator.unwrap_model(trainer.model)
 
     def evaluate(self, when: str, sampler: Any, examples: list[Example], step: int) -> None:
         """Measures the policy, and keeps the episodes and the scores under `when`."""
@@ -230,7 +199,8 @@ class Work:
         """Adds values to the run's run.json."""
         database.patiently(self.engine, partial(record.add, self.folder, values))
 
-    def _keep_training_episodes(self, step: int, episodes: list[Episode]) -> None:
+    def keep_training_episodes(self, step: int, episodes: list[Episode]) -> None:
+        """Writes the episodes that a step learned from, as far as they are kept."""
         self.check_stop()
         kept = retention.kept_episodes(self.config, step, episodes)
         recording.save_episodes(self.engine, self.run.id, "train", step, kept)

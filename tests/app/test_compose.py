@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from memfactory_core import config
 from memfactory_core.runs import database, jobs
 from tests.app.test_pages import open_page, runs, words
 
@@ -69,6 +70,7 @@ def test_a_red_line_holds_start_back_and_no_run_is_left(runs: Path) -> None:
     assert not start_of(page).disabled
     page.selectbox(key="preset").set_value("hotpotqa-scripted").run()
     assert start_of(page).disabled
+    assert page.button(key="compose.play").disabled
     assert any("hotpot_dev_distractor_v1.json" in e.value.replace("\\", "") for e in page.error)
     assert database.list_runs(database.connect(jobs.database_url())) == []
 
@@ -156,3 +158,28 @@ def test_a_preset_is_taken_from_its_card(runs: Path) -> None:
     page.button(key="preset.memory-r1-tiny").click().run()
     assert page.selectbox(key="preset").value == "memory-r1-tiny"
     assert shown_command(page) == "memfactory train memory-r1-tiny"
+
+
+def test_a_run_is_opened_with_its_settings(runs: Path) -> None:
+    engine = database.connect(jobs.database_url())
+    settings = ["training.steps=9", "paradigm.store=ram", "name=Mine & <b>"]
+    run = jobs.create(engine, config.load("memagent-tiny", settings))
+    page = open_page("compose", run=run.id)
+    assert not page.error and page.selectbox(key="preset").value.endswith("run.json")
+    steps = next(n for n in page.number_input if str(n.key).endswith(".training.steps"))
+    assert steps.value == 9
+    command = shown_command(page)
+    assert command == f"memfactory train {run.folder}/run.json"
+    assert config.load(f"{run.folder}/run.json") == config.build(run.settings)
+    store = next(
+        str(n.key) for n in page.number_input if str(n.key).endswith("paradigm.store.capacity")
+    )
+    page.number_input(key=store).set_value(4).run()
+    assert "--set paradigm.store.capacity=4" in shown_command(page)
+    page.selectbox(key="preset").set_value("memory-r1-tiny").run()
+    assert shown_command(page) == "memfactory train memory-r1-tiny"
+
+
+def test_a_run_that_is_not_there_is_said(runs: Path) -> None:
+    page = open_page("compose", run="nowhere")
+    assert "nowhere" in page.warning[0].value and not start_of(page).disabled

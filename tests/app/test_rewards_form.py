@@ -59,6 +59,29 @@ def test_a_part_of_its_own_name_keeps_its_kind_and_can_be_left_out(page):
     assert "Right for the judge" in page.multiselect(key="r.parts").options
 
 
+def test_a_part_is_added_under_a_name_of_its_own(page):
+    page.selectbox(key="r.own.kind").set_value("length").run()
+    page.text_input(key="r.own.name").set_value("short").run()
+    page.button(key="r.own.add").click().run()
+    assert typed(page) == TABLE | {"short": {"kind": "length", "weight": 0.1, "most": 0}}
+    page.number_input(key="r.short").set_value(-0.3).run()
+    page.number_input(key="r.short.most").set_value(12).run()
+    now = typed(page)
+    assert now["short"] == {"kind": "length", "weight": -0.3, "most": 12}
+    assert build(load("memagent-tiny").dump() | {"reward": now}).dump()["reward"] == now
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("Short one", "small letters"), ("", "small letters"), ("f1", "measure of its own"), ("brevity", "already")],
+)  # fmt: skip
+def test_a_name_that_cannot_be_is_said(name, said, page):
+    page.selectbox(key="r.own.kind").set_value("length").run()
+    page.text_input(key="r.own.name").set_value(name).run()
+    page.button(key="r.own.add").click().run()
+    assert said in page.error[0].value and typed(page) == TABLE
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_says_which_part_is_broken(name, tmp_path, monkeypatch, filled_run):
     (tmp_path / "bad.py").write_text("1 / 0\n")

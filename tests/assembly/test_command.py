@@ -132,6 +132,7 @@ def test_random_compositions_are_repeated_by_their_command():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_many_random_compositions_are_repeated_by_their_command():
     assert check(range(1000, 2000)) >= 600
 

@@ -1,10 +1,14 @@
 """A part is swapped: limits of the same name stay, defaults follow the new kind, and what does not fit says why."""
 
+import json
+
 import pytest
+from typer.testing import CliRunner
 
 from memfactory_core import config
 from memfactory_core.assembly.fit import find_fits
 from memfactory_core.assembly.swap import carry_over, swap_part
+from memfactory_core.cli.main import app
 from memfactory_core.component import kinds
 
 PARTS = ("extractor", "updater", "store", "retriever")
@@ -115,3 +119,20 @@ def test_the_mode_that_trains_the_linear_reranker_takes_no_other():
     fits = find_fits(values_of("rmm-linear-locomo"), ("paradigm", "retriever"), "retrievers")
     assert {fit.kind for fit in fits if not fit.reason} == {"rerank_linear"}
     assert "rerank_linear" in next(fit.reason for fit in fits if fit.kind == "bm25")
+
+
+def test_the_shell_says_what_fits_and_why_the_rest_does_not():
+    told = CliRunner().invoke(app, ["kinds", "retrievers", "--fits", "memagent-tiny"])
+    assert told.exit_code == 0, told.output
+    assert "search               NO: the policy 'tiny' has never learned" in told.output
+    assert "recency              fits" in told.output
+    stores = CliRunner().invoke(app, ["kinds", "stores", "--fits", "memory-r1-tiny", "--json"])
+    assert json.loads(stores.output)["stores"]["lance"] == {
+        "fits": True, "reason": "", "kept": {"capacity": 3}, "reset": {}
+    }  # fmt: skip
+    more = ["--set", "mode=evaluate"]
+    assert "scripted             fits" in (
+        CliRunner().invoke(app, ["kinds", "policies", "--fits", "memagent-tiny", *more]).output
+    )
+    wrong = CliRunner().invoke(app, ["kinds", "rewards", "--fits", "memagent-tiny"])
+    assert "no family called 'rewards' in a recipe" in str(wrong.exception)

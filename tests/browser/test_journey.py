@@ -30,19 +30,20 @@ POINTS = (
 def start_run(page: Any, server: Any, **training: int) -> str:
     """Chooses small sizes on the Compose page and presses Start; the run's id."""
     page.goto(f"{server.url}/compose")
-    page.get_by_role("tab", name="Evaluation").click()
-    type_numbers(page, {"Examples": 4, "Samples": 0})
-    page.get_by_role("tab", name="Training").click()
-    type_numbers(page, {"Groups": 2, "Group size": 4, "Steps": training["steps"]})
+    type_numbers(page, "Evaluation", {"Examples": 4, "Samples": 0})
+    type_numbers(page, "Training", {"Groups": 2, "Group size": 4, "Steps": training["steps"]})
     page.get_by_text(f"training.steps={training['steps']}").wait_for()
     page.get_by_role("button", name="Start", exact=True).click()
     page.wait_for_url("**/runs?run=*")
     return re.search(r"run=([\w-]+)", page.url)[1]
 
 
-def type_numbers(page: Any, values: dict[str, int]) -> None:
+def type_numbers(page: Any, tab: str, values: dict[str, int]) -> None:
+    """Into a tab of the form; other tabs have fields of the same names."""
+    page.get_by_role("tab", name=tab).click()
+    fields = page.get_by_role("tabpanel", name=tab)
     for label, value in values.items():
-        page.get_by_label(label, exact=True).and_(page.locator(":visible")).fill(str(value))
+        fields.get_by_label(label, exact=True).fill(str(value))
         page.keyboard.press("Tab")
     page.get_by_text(f"={value}", exact=False).first.wait_for()
 
@@ -83,6 +84,11 @@ def test_from_preset_to_chat(shared: Any, page: Any) -> None:
     chat = page.frame_locator("iframe")
     take_first_offer(chat)
     chat.get_by_text("Read 3 of 3 sections").wait_for()
+    chat.get_by_role("radio", name="Both").check()
+    chat.get_by_label("Message").fill("What is the pet of Bako?")
+    chat.get_by_label("Message").press("Enter")
+    chat.locator(".mf-sides .mf-answer strong").nth(1).wait_for()
+    chat.get_by_role("heading", name="Bank before training").wait_for()
 
 
 def test_a_run_outlives_server_and_tab(server: Any, page: Any, chromium: Any) -> None:

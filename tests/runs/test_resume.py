@@ -164,10 +164,10 @@ def test_a_stopped_run_goes_on_from_its_step_as_if_it_had_not_been_stopped(
 class StopsWhilePlaying(Work):
     """Is asked to stop once the third step's episodes are played: their draws are made, their step is not."""
 
-    def _keep_training_episodes(self, step, episodes):
+    def keep_training_episodes(self, step, episodes):
         if step == 3:
             (self.folder / "stop").touch()
-        super()._keep_training_episodes(step, episodes)
+        super().keep_training_episodes(step, episodes)
 
 
 MORE = {
