@@ -148,6 +148,8 @@ class Talks:
     def find(self, talk_id: str) -> LiveTalk | None:
         """The talk of an id, taken up from what was kept of it where this server does not hold it; None where nothing
         is kept. MemFactoryError where its agent is gone."""
+        if not isinstance(talk_id, str):  # a browser's own store may hold anything
+            return None
         with self._lock:
             if talk_id in self._live:
                 self._live.move_to_end(talk_id)
