@@ -18,6 +18,9 @@ class Imitation(Settings):
     long to choose by chance needs long to learn choosing."""
     examples: int = Field(200, ge=1, le=1_000_000)
     """Training examples that the teacher plays; each of its turns is a demonstration."""
+    unknown: float = Field(0.2, ge=0, le=1)
+    """The largest share of demonstrated answers that say it is not known. A teacher that keeps by chance has mostly not
+    kept what is asked, and a pupil that hears this too often says nothing else."""
     batch: int = Field(16, ge=1, le=4096)
     """Demonstrations in each step."""
     micro_batches: int = Field(1, ge=1, le=1024)

@@ -16,7 +16,8 @@ from memfactory_core.policies.language_model import LanguageModelSampler
 from memfactory_core.policies.roles import RoleSampler
 from memfactory_core.rewards import score_all
 from memfactory_core.runs import recording
-from memfactory_core.runs.recording import IMITATION
+from memfactory_core.runs.measuring import expected_seconds
+from memfactory_core.runs.recording import IMITATION, UNTRAINED
 from memfactory_core.runs.reinforcing import save_policy
 from memfactory_core.runs.weights import imitation_folder, last_checkpoint, seal, tidy
 from memfactory_core.scoring.evaluate import Summary, flat, summarize
@@ -26,8 +27,6 @@ from memfactory_core.types import Example
 if TYPE_CHECKING:
     from memfactory_core.runs.worker import Work
 
-UNTRAINED = "untrained"
-"""The evaluation before imitation, where a training follows it."""
 CURVES = {"loss": "loss", "mean_token_accuracy": "accuracy", "learning_rate": "learning_rate"}
 """TRL's names of what is kept as curves, and ours."""
 CHOICES = ("kept", "stored", "found")
@@ -39,16 +38,6 @@ class Gate(NamedTuple):
 
     passed: bool
     line: str
-
-
-def evaluation_phase(config: RunConfig, when: str) -> str:
-    """What is told of a run that is being measured."""
-    if config.imitates and when != "after":
-        first = when == UNTRAINED or config.mode == "imitate"
-        return "evaluating before imitation" if first else "evaluating after imitation"
-    if config.mode == "imitate":
-        return "evaluating after imitation"
-    return f"evaluating {when} training" if config.mode == "train" else "evaluating"
 
 
 def imitate(
@@ -66,6 +55,7 @@ def imitate(
     for note in tidy(folder):
         work.say(note)
         work.notes.append(note)
+    work.evaluation_seconds = expected_seconds(work.folder)
     work.enter("imitating: playing demonstrations")
     trainer, resumed = _make_trainer(work, folder, sampler, own)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
@@ -150,11 +140,14 @@ def _progress(work: Work, folder: Path, sampler: RoleSampler, checked: list[Exam
 
 
 def _tell(work: Work, step: int, left: float) -> None:
-    """How far imitation has come; `left` seconds are left of it."""
+    """How far imitation has come; `left` seconds are left of it, which is not all of a run that trains after it."""
+    steps = work.config.imitation.steps
     if work.config.mode == "imitate":
-        work.update(step=step, eta=left)
-    else:
-        work.update(phase=f"imitating, step {step} of {work.config.imitation.steps}", eta=left)
+        work.update(step=step, eta=left + work.evaluation_seconds)
+        return
+    waits = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min"
+    phase = f"imitating, step {step} of {steps}, {waits} left of it"
+    work.update(phase=phase, progress=step / steps, eta=None)
 
 
 def pass_gate(work: Work, sampler: RoleSampler, held_out: list[Example]) -> None:

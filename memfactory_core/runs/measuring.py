@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from memfactory_core.config import RunConfig
 from memfactory_core.errors import RunError
-from memfactory_core.runs import database, imitating, record, recording
+from memfactory_core.runs import database, record, recording
+from memfactory_core.runs.recording import UNTRAINED
 from memfactory_core.scoring.evaluate import evaluate, flat
 from memfactory_core.trace import Episode
 from memfactory_core.types import Example
@@ -45,7 +47,7 @@ class Clock:
 def measure(work: Work, when: str, sampler: Any, examples: list[Example], step: int) -> None:
     """Measures the policy, and keeps the episodes and the scores under `when`."""
     work.phase_ends_run = when == "after"
-    work.enter(imitating.evaluation_phase(work.config, when))
+    work.enter(evaluation_phase(work.config, when))
 
     def keep(mode: str, episodes: list[Episode]) -> None:
         work.check_stop()
@@ -65,6 +67,16 @@ def measure(work: Work, when: str, sampler: Any, examples: list[Example], step: 
         database.patiently(work.engine, add)
         work.judge.begin()
     work.update(results=json.dumps(work.results))
+
+
+def evaluation_phase(config: RunConfig, when: str) -> str:
+    """What is told of a run that is being measured."""
+    if config.imitates and when != "after":
+        first = when == UNTRAINED or config.mode == "imitate"
+        return "evaluating before imitation" if first else "evaluating after imitation"
+    if config.mode == "imitate":
+        return "evaluating after imitation"
+    return f"evaluating {when} training" if config.mode == "train" else "evaluating"
 
 
 def expected_seconds(folder: Path) -> float:

@@ -32,6 +32,8 @@ TALLIED = ("run_id", "phase", "step", "name")
 """What names a count."""
 IMITATION = "imitation/"
 """How the names of the curves of imitation begin; its steps are counted by themselves."""
+UNTRAINED = "untrained"
+"""The evaluation before imitation, where a training follows it."""
 AT_ONCE = 64
 """Episodes that are unpacked at a time."""
 

@@ -137,8 +137,10 @@ def demonstrate(
     config: RunConfig, pupil: RoleSampler, examples: Sequence[Example]
 ) -> list[Demonstration]:
     """What the teacher says on these examples in the roles that the pupil plays; what the pupil's own reader would
-    reject, or what is longer than its limit, is left out. RunError where nothing is left."""
+    reject, or what is longer than its limit, is left out, and so are answers that it is not known beyond the share
+    `imitation.unknown`. RunError where nothing is left."""
     roles = imitated_roles(config)
+    unknown = pupil.dialect_of("answer").write_answer(UNKNOWN)
     found: list[Demonstration] = []
     for episode in play(config, make_teacher(config, pupil), examples):
         refused = {
@@ -150,28 +152,50 @@ def demonstrate(
             said = turn.completion
             if number in refused or turn.role not in roles or said.finish_reason == "length":
                 continue
-            found.append(
-                Demonstration(
-                    turn.role, said.prompt_ids or (), said.completion_ids or (), said.text
-                )
-            )
+            ids = said.prompt_ids or (), said.completion_ids or ()
+            found.append(Demonstration(turn.role, *ids, said.text))
     if not found:
         raise RunError(
             "nothing can be demonstrated: the pupil's own reader rejects all that the teacher says, or it is longer "
             "than the limits of its roles (max_tokens)"
         )
-    return found
+    return _thin_out(found, unknown, config.imitation.unknown)
+
+
+def _thin_out(
+    demonstrations: Sequence[Demonstration], unknown: str, share: float
+) -> list[Demonstration]:
+    """The demonstrations with at most this share of answers that end in `unknown`; where no answer is known, all: an
+    unknown one is then the only form of answering that there is to show."""
+    answers = [one for one in demonstrations if one.role == "answer"]
+    known = sum(not one.text.endswith(unknown) for one in answers)
+    left = len(answers) if share == 1 or not known else int(known * share / (1 - share))
+    kept: list[Demonstration] = []
+    for one in demonstrations:
+        if one.role == "answer" and one.text.endswith(unknown):
+            left -= 1
+            if left < 0:
+                continue
+        kept.append(one)
+    return kept
 
 
 def draw_batches(
     demonstrations: Sequence[Demonstration], steps: int, batch: int, seed: int
 ) -> list[Demonstration]:
-    """`steps` times `batch` demonstrations: all, shuffled, then all again in another order, and so on; those of a
-    step are sorted by length, so that little is padded."""
+    """`steps` times `batch` demonstrations, each role as often as the others: all of a role, shuffled, then all again
+    in another order, and so on. Those of a step are sorted by length, so that little is padded."""
     rng = random.Random(f"demonstrations {seed}")
+    by_role: dict[str, list[Demonstration]] = {}
+    for one in demonstrations:
+        by_role.setdefault(one.role, []).append(one)
+    rounds: dict[str, list[Demonstration]] = {role: [] for role in sorted(by_role)}
     drawn: list[Demonstration] = []
     while len(drawn) < steps * batch:
-        drawn += rng.sample(demonstrations, len(demonstrations))
+        for role, left in rounds.items():
+            left = left or rng.sample(by_role[role], len(by_role[role]))
+            drawn.append(left.pop())
+            rounds[role] = left
     ordered: list[Demonstration] = []
     for start in range(0, steps * batch, batch):
         step = drawn[start : start + batch]

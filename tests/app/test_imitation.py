@@ -21,16 +21,17 @@ def test_compose_shows_the_settings_of_imitation_where_the_mode_uses_them(runs: 
     page.selectbox(key="preset").set_value("memagent-smollm2").run()
     assert "Imitation" in [tab.label for tab in page.tabs]
     steps = config.load("memagent-smollm2").imitation.steps
-    field = page.number_input(key="memagent-smollm2.0.imitation.steps")
+    field = next(n for n in page.number_input if str(n.key).endswith(".imitation.steps"))
+    mode = str(field.key).replace("imitation.steps", "mode")
     assert field.value == steps and "0 means no imitation" in field.help
     field.set_value(7).run()
     assert "--set imitation.steps=7" in next(c.value for c in page.code if c.language == "bash")
-    page.selectbox(key="memagent-smollm2.0.mode").set_value("imitate").run()
+    page.selectbox(key=mode).set_value("imitate").run()
     labels = [tab.label for tab in page.tabs]
     assert "Imitation" in labels and "Training" not in labels
     assert next(c.value for c in page.code if c.language == "bash").startswith("memfactory train ")
     assert "Demonstrations a step" in words(page)
-    page.selectbox(key="memagent-smollm2.0.mode").set_value("evaluate").run()
+    page.selectbox(key=mode).set_value("evaluate").run()
     assert "Imitation" not in [tab.label for tab in page.tabs]
 
 
@@ -46,8 +47,8 @@ def test_a_run_that_imitates_shows_curves_gate_and_three_columns(runs: Path) -> 
         engine,
         run.id,
         state="running",
-        phase="imitating, step 4 of 40",
-        eta=120.0,
+        phase="imitating, step 4 of 40, 2 min left of it",
+        progress=0.1,
         started=database.now(),
     )
     page = open_page("runs", run=run.id, tab="Curves")
@@ -55,7 +56,7 @@ def test_a_run_that_imitates_shows_curves_gate_and_three_columns(runs: Path) -> 
     assert "Imitation" in shown and "Loss on what the teacher says" in shown
     assert len(page.get("plotly_chart")) == 3
     told = describe_progress(database.get_run(engine, run.id))
-    assert "imitating, step 4 of 40" in told and "about 2 min left" in told
+    assert "imitating, step 4 of 40, 2 min left of it 10%" in told
     means = {"untrained": 0.1, "before": 0.35, "after": 0.8}
     results = {when: {"greedy/kept": {"mean": mean, **FIGURES}} for when, mean in means.items()}
     database.update_run(

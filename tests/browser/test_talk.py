@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from memfactory_core.runs import database, jobs
 from memfactory_core.tiny import WEIGHTS
 from tests.browser.talking import say, take_first_offer
 from tests.talk.talks import ASKED, CHANGE, FACT, GONE
@@ -69,6 +70,23 @@ def test_a_talk_with_undo_and_the_bank_beside_it(server: Any, page: Any) -> None
     page.reload()
     chat.get_by_text("By hand: Undo update 1").wait_for()
     assert not errors
+
+
+def test_both_answer_side_by_side(shared: Any, page: Any) -> None:
+    runs = database.list_runs(database.connect(jobs.database_url()))
+    (run,) = [r.id for r in runs if r.id.startswith("import-") and r.name.startswith("Memory-R1")]
+    page.goto(f"{shared.url}/talk?run={run}")
+    chat = page.frame_locator("iframe")
+    chat.locator(".mf-offers button").first.wait_for()
+    say(chat, FACT)
+    chat.get_by_role("radio", name="Both").check()
+    chat.get_by_role("heading", name="Bank before training").wait_for()
+    assert bank(chat) == [FACT, FACT], "copies of one bank"
+    say(chat, CHANGE)
+    say(chat, ASKED)
+    answers = chat.locator(".mf-sides").last.locator(".mf-answer strong")
+    assert answers.count() == 2 and answers.first.inner_text() == CHANGE
+    assert chat.get_by_role("link", name="Look into this memory").count() == 2
 
 
 def test_a_named_bank_is_there_after_the_server_was_killed(server: Any, page: Any) -> None:

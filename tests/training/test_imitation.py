@@ -15,6 +15,7 @@ from memfactory_core.rewards import score_all
 from memfactory_core.scoring.split import demonstrated_examples
 from memfactory_core.trace import Asked, Cited, Wrote, holds
 from memfactory_core.training.demonstrations import (
+    Demonstration,
     demonstrate,
     draw_batches,
     imitated_roles,
@@ -55,7 +56,7 @@ def model(tmp_path_factory):
 
 def configured(name, model, *more):
     own = ["policy.dtype=float32", f"policy.model={model}", "imitation.examples=40"]
-    return load(name, [*own, *LONG[name], *more])
+    return load(name, [*own, *LONG[name], "imitation.unknown=1", *more])
 
 
 @pytest.mark.parametrize("dialect", ["chat", "quoted"])
@@ -217,18 +218,35 @@ def test_loss_is_on_completions_alone(model, tmp_path):
     assert len(logged) == 2 and logged[0] == pytest.approx(losses / tokens, rel=1e-3)
 
 
-def test_the_order_of_demonstrations_follows_from_the_seed_and_uses_all():
-    class One:
-        def __init__(self, number):
-            self.prompt_ids, self.completion_ids = (0,) * number, (1,)
+def test_the_order_of_demonstrations_follows_from_the_seed_and_each_role_comes_as_often():
+    given = [
+        Demonstration("update" if number < 6 else "answer", (0,) * number, (1,), str(number))
+        for number in range(8)
+    ]
+    drawn = draw_batches(given, 6, 4, 0)
+    assert drawn == draw_batches(given, 6, 4, 0) != draw_batches(given, 6, 4, 1)
+    assert [drawn.count(one) for one in given] == [2] * 6 + [6] * 2, "each round of a role has all"
+    for start in range(0, 24, 4):
+        step = drawn[start : start + 4]
+        assert [one.role for one in step].count("answer") == 2
+        assert [len(one.prompt_ids) for one in step] == sorted(len(one.prompt_ids) for one in step)
 
-    given = [One(number) for number in range(10)]
-    drawn = draw_batches(given, 5, 4, 0)
-    assert drawn == draw_batches(given, 5, 4, 0) != draw_batches(given, 5, 4, 1)
-    assert [drawn.count(one) for one in given] == [2] * 10, "each round has all"
-    for start in range(0, 20, 4):
-        lengths = [len(one.prompt_ids) for one in drawn[start : start + 4]]
-        assert lengths == sorted(lengths)
+
+def test_few_answers_say_that_it_is_not_known(model):
+    pupil = configured("memagent-smollm2", model).load_policies(None, None)
+
+    def answers(share):
+        config = configured("memagent-smollm2", model, f"imitation.unknown={share}")
+        found = demonstrate(config, pupil, demonstrated_examples(config))
+        texts = [one.text for one in found if one.role == "answer"]
+        return len(texts), texts.count("\\boxed{Unknown}"), len(found)
+
+    all_answers, unknown, everything = answers(1)
+    known = all_answers - unknown
+    assert all_answers == 40 and unknown > known > 4, "by chance most is not kept"
+    assert answers(0) == (known, 0, everything - unknown)
+    few = int(known * 0.2 / 0.8)
+    assert answers(0.2) == (known + few, few, everything - unknown + few)
 
 
 def test_what_is_longer_than_its_role_allows_is_no_demonstration(model):
