@@ -7,6 +7,8 @@ import time
 from collections import OrderedDict
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from app.chat.gpu import free_gpu, is_wanted, require_gpu
 from app.reads.engine import database_engine
 from memfactory_core.policies.roles import RoleSampler
@@ -53,13 +55,15 @@ class Samplers:
         """The agent's live policies. PolicyError where one cannot be loaded; RunError where a run has the GPU."""
         key = self._key(agent)
         on_gpu = bool(list_gpus()) and loads_models(agent.config)
+        # this lab's: who watches later stays with the database of the runs that the model gives way to
+        engine = database_engine()
         if on_gpu:
-            require_gpu(database_engine())
+            require_gpu(engine)
         with self._lock:
             if key not in self._loaded:
                 self._loaded[key] = agent.config.load_policies(agent.weights, agent.start)
                 if on_gpu and not self._on_gpu:
-                    threading.Thread(target=self._give_way, daemon=True).start()
+                    threading.Thread(target=self._give_way, args=(engine,), daemon=True).start()
                 self._on_gpu |= {key} if on_gpu else set()
             self._loaded.move_to_end(key)
             while len(self._loaded) > self._size:
@@ -76,14 +80,14 @@ class Samplers:
         asked = agent.config.model_dump_json(include={"policy", "roles"})
         return f"{asked} {agent.weights} {agent.start}"
 
-    def _give_way(self) -> None:
+    def _give_way(self, engine: Engine) -> None:
         """Watches, as long as a model is on the GPU, for a run that wants it, and lets go then."""
         while True:
             time.sleep(LOOK_EVERY)
             with self._lock:
                 if not self._on_gpu:
                     return
-                if is_wanted(database_engine()):
+                if is_wanted(engine):
                     for key in self._on_gpu:
                         self._loaded.pop(key, None)
                     self._on_gpu.clear()

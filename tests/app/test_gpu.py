@@ -46,6 +46,7 @@ def test_a_model_waits_for_the_run_that_has_the_gpu_and_leaves_it_to_the_next(
     assert samplers.get(tiny), "only what is on the GPU was let go of"
     database.update_run(lab, another.id, state="stopped", turn=None)
     assert samplers.get(agent) is not loaded
+    samplers._on_gpu.clear()  # who watches for runs ends with it
 
 
 def test_slots_of_gpus_and_what_a_process_is_shown_of_them(monkeypatch):
