@@ -17,5 +17,6 @@ st.sidebar.caption("MemFactory Lab trains what an agent decides to remember.")
 if any(name.startswith(COOKIE) for name in st.context.cookies):
     st.sidebar.html('<a class="mf-plain mf-small" href="/logout" target="_self">Log out</a>')
 note_page(chosen)
+with st.sidebar:  # before the page, which may take a while: a reload then loses nothing
+    hand_over()
 chosen.run()
-hand_over()

@@ -2,8 +2,8 @@
 
 A model of random weights in the shape of Qwen3-0.6B (vocabulary of 151,936, hidden size 1,024, 16 heads over 8) reads
 32 prompts of about 4,096 tokens with 100 in common and says 64 tokens, once by `model.generate` with its logits kept
-(as the lab did before) and once by `policies/decoding.py`. Each way runs in a process of its own; figures are MiB above
-the loaded model. Layers scale the keys and values alone (8 KiB a token and layer in bfloat16), not the logits.
+(as the lab did before) and once by `policies/sharing`. Each way runs in a process of its own; figures are MiB above the
+loaded model. Layers scale the keys and values alone (4 KiB a token and layer in bfloat16), not the logits.
 """
 
 from __future__ import annotations

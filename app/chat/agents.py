@@ -51,8 +51,7 @@ class Samplers:
 
     def get(self, agent: Agent) -> RoleSampler:
         """The agent's live policies. PolicyError where one cannot be loaded; RunError where a run has the GPU."""
-        asked = agent.config.model_dump_json(include={"policy", "roles"})
-        key = f"{asked} {agent.weights} {agent.start}"
+        key = self._key(agent)
         on_gpu = bool(list_gpus()) and loads_models(agent.config)
         if on_gpu:
             require_gpu(database_engine())
@@ -66,6 +65,16 @@ class Samplers:
             while len(self._loaded) > self._size:
                 self._on_gpu.discard(self._loaded.popitem(last=False)[0])
             return self._loaded[key]
+
+    def holds(self, agent: Agent) -> bool:
+        """Whether the agent's policies are loaded."""
+        with self._lock:
+            return self._key(agent) in self._loaded
+
+    @staticmethod
+    def _key(agent: Agent) -> str:
+        asked = agent.config.model_dump_json(include={"policy", "roles"})
+        return f"{asked} {agent.weights} {agent.start}"
 
     def _give_way(self) -> None:
         """Watches, as long as a model is on the GPU, for a run that wants it, and lets go then."""

@@ -24,6 +24,19 @@ element.addEventListener('click', event => {
 });
 """
 """Buttons inside HTML say which of them was pressed, and nothing else."""
+DROPPED = """
+const log = element.closest('#log');
+log.addEventListener('dragover', event => event.preventDefault());
+log.addEventListener('drop', event => {
+  event.preventDefault();
+  let input = document.querySelector('#document').previousElementSibling;
+  while (input && input.type !== 'file') input = input.previousElementSibling;
+  if (!input || !event.dataTransfer.files.length) return;
+  input.files = event.dataTransfer.files;
+  input.dispatchEvent(new Event('change', {bubbles: true}));
+});
+"""
+"""A document that is dropped on the talk goes the way of the button beside it."""
 SAVE_FILE = """lines => {
   if (!lines) return;
   const link = document.createElement('a');
@@ -72,7 +85,9 @@ def build() -> gr.Blocks:
             fresh = gr.Button("New talk", elem_id="fresh", size="sm", scale=0, min_width=90)
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=330):
-                log = gr.HTML(WELCOME, elem_id="log", autoscroll=True, max_height=380)
+                log = gr.HTML(
+                    WELCOME, elem_id="log", autoscroll=True, max_height=380, min_height=120, js_on_load=DROPPED
+                )  # fmt: skip
                 notice = gr.HTML("", elem_id="notice")
                 with gr.Row(equal_height=True, elem_id="say"):
                     text = gr.Textbox(

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.chat.agents import find_agent, samplers
+from app.chat.agents import Agent, find_agent, samplers
 from app.reads.chats import read_chat
 from app.reads.engine import database_engine
 from memfactory_core.errors import ConfigError, MemFactoryError
@@ -50,24 +50,33 @@ class LiveTalk:
                 self._wake()
             yield
         finally:
-            self.keep()
-            self._lock.release()
+            try:
+                self.keep()
+            finally:
+                for talk in filter(None, (self.talk, self.other)):
+                    talk.let_go()  # a run may need the place on the GPU
+                self._lock.release()
 
     @property
     def sleeps(self) -> bool:
         """Whether a policy is still to be loaded."""
-        return any(talk and talk.sampler is None for talk in (self.talk, self.other))
+        return not all(map(samplers.holds, self._agents()))
 
     @property
     def is_busy(self) -> bool:
         """Whether the agent is at work."""
         return self._lock.locked()
 
+    def _agents(self) -> list[Agent]:
+        """Who answers: in the talk, and in its copy."""
+        mine = find_agent(self.talk.agent, self.which == BEFORE)
+        return [mine, find_agent(self.talk.agent, True)] if self.other else [mine]
+
     def _wake(self) -> None:
-        """The policies again, should a run have taken their place meanwhile."""
-        self.talk.speak_with(samplers.get(find_agent(self.talk.agent, self.which == BEFORE)))
-        if self.other:
-            self.other.speak_with(samplers.get(find_agent(self.talk.agent, True)))
+        """The policies, loaded where they are not."""
+        for talk, agent in zip((self.talk, self.other), self._agents(), strict=False):
+            if talk:
+                talk.speak_with(samplers.get(agent))
 
     def note(self, mine: list[Entry], theirs: list[Entry]) -> None:
         """Puts what an act led to at the end of what is shown."""
@@ -139,6 +148,8 @@ class Talks:
     def find(self, talk_id: str) -> LiveTalk | None:
         """The talk of an id, taken up from what was kept of it where this server does not hold it; None where nothing
         is kept. MemFactoryError where its agent is gone."""
+        if not isinstance(talk_id, str):  # a browser's own store may hold anything
+            return None
         with self._lock:
             if talk_id in self._live:
                 self._live.move_to_end(talk_id)

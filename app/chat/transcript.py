@@ -18,7 +18,8 @@ SHOWN_ACTS = 30
 """Messages that are shown; what was before them is in the debugger."""
 WELCOME = (
     '<div class="mf"><div class="mf-empty"><strong>Tell the agent something, then ask.</strong><br>It decides what to '
-    "remember; you see each operation as it happens, and the bank beside the talk. Answers come from the bank alone."
+    "remember; you see each operation as it happens, and the bank beside the talk. Answers come from the bank alone. "
+    "A document (txt, md, pdf) can be dropped here."
     "</div></div>"
 )
 

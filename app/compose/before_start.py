@@ -70,11 +70,11 @@ def _look_at_data(asked: str, stamps: tuple[tuple[str, int], ...], _config: RunC
     return carry_out("Data", database_engine(), _config)
 
 
-def offer_episode(config: RunConfig) -> None:
-    """The button that plays one episode and shows it."""
+def offer_episode(config: RunConfig, ready: bool) -> None:
+    """The button that plays one episode and shows it; grey where the run could not start either."""
     if config.mode in PLAYED and st.button(
         "Play one episode now", icon=":material/smart_display:", width="stretch", key="compose.play",
-        help="One example, the policy as it would begin; no run is made. memfactory play",
+        disabled=not ready, help="One example, the policy as it would begin; no run is made. memfactory play",
     ):  # fmt: skip
         _show_episode(config.model_dump_json())
 

@@ -72,7 +72,7 @@ def _show_panel(preset: str, recipe: dict[str, Any], typed: dict[str, Any]) -> N
     if built:
         _show_size(built)
         ready = show_checks(built)
-        offer_episode(built)
+        offer_episode(built, ready)
     if st.button(
         "Start", type="primary", icon=":material/play_arrow:", disabled=not ready, width="stretch",
     ) and built and ready:  # fmt: skip

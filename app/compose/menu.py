@@ -81,7 +81,8 @@ def tell_swap(swap: Swap) -> str:
     told = []
     if swap.stayed:
         parts = " and ".join(map(field_label, swap.stayed)).lower()
-        told.append(f"Its own {parts} would not fit, so the present one stays.")
+        stays = "the present one stays" if len(swap.stayed) == 1 else "the present ones stay"
+        told.append(f"Its own {parts} would not fit, so {stays}.")
     if swap.kept:
         told.append(f"Kept: {_list(swap.kept)}.")
     if swap.reset:

@@ -19,11 +19,13 @@ from memfactory_core.runs import database
 FIRST = "memagent-tiny"
 OPENED = "compose.run"
 """In the session: the run that was opened here."""
+LONGEST_ABOUT = 1200
+"""Characters of what a preset says of itself."""
 COLUMNS = 2
 """Cards beside each other."""
 
 
-@st.cache_data
+@st.cache_data(show_spinner="Reading the presets")
 def _list_presets() -> list[Preset]:
     return list_presets()
 
@@ -49,7 +51,7 @@ def choose_preset() -> tuple[str, dict[str, Any]]:
         help="Forget what was typed and go back to the preset",
     )  # fmt: skip
     st.html(figures_row(_figures(presets[name])))
-    st.caption(escape_markdown(presets[name].about))
+    st.caption(escape_markdown(presets[name].about, LONGEST_ABOUT))
     return name, config.read(name)
 
 

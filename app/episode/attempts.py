@@ -3,7 +3,6 @@ them part."""
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Any
 
 import streamlit as st
@@ -21,7 +20,6 @@ from memfactory_core.rewards import weight_of
 from memfactory_core.runs.tables import EpisodeRow, Run
 from memfactory_core.trace import Episode
 
-COLUMNS = 4
 ATTEMPTS_A_PAGE = 16
 """Attempts that are laid side by side on one page."""
 COMPARABLE_ATTEMPTS = 1000
@@ -79,12 +77,8 @@ def show_group(run: Run, phase: str, step: int, group: dict[str, Any]) -> None:
 
 def _show_side_by_side(run: Run, found: list[tuple[EpisodeRow, Episode]], first: int) -> None:
     table = run.settings.get("reward", {})
-    for start in range(0, len(found), COLUMNS):
-        here = found[start : start + COLUMNS]
-        columns = st.columns(COLUMNS, gap="small")
-        for number, column, (row, episode) in zip(
-            count(first + start), columns, here, strict=False
-        ):
+    with st.container(key="attempts"):  # as many beside each other as there is room for
+        for number, (row, episode) in enumerate(found, first):
             parts = {
                 name.replace(
                     "_", " "
@@ -92,7 +86,7 @@ def _show_side_by_side(run: Run, found: list[tuple[EpisodeRow, Episode]], first:
                 for name, entry in table.items()
             }
             parts |= {"Reward": f"{row.reward:+.2f}", "Advantage": f"{row.advantage:+.2f}"}
-            with column.container(border=True, height="stretch"):
+            with st.container(border=True, height="stretch"):
                 st.html(attempt_card(number, episode, row.cause, parts))
                 link_to_episode(_place(run, row), f"Open attempt {number}", icon="")
 

@@ -30,7 +30,9 @@ def choose_episode(run: Run, phase: str, step: int) -> str | None:
         label = (
             f"{escape_markdown(row['question'], 80)}  \n:small[{figure} {row[figure]:+.2f}{note}]"
         )
-        return Entry(row["id"], label, SIGNS[(share > 0) - (share < 1)])
+        # of another agent's log it may not be known what would have been right
+        sign = SIGNS[(share > 0) - (share < 1)] if row["gold"] else ":material/question_mark:"
+        return Entry(row["id"], label, sign)
 
     return choose_entry(
         "episode", list_episode_ids(run.id, phase, step, sort),

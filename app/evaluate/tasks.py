@@ -9,6 +9,8 @@ from app.compose.forms import edit_settings
 from memfactory_core.assembly.command import find_differences
 from memfactory_core.component import kinds
 from memfactory_core.config import Evaluation
+from memfactory_core.runs.uploads import LARGEST, keep_file
+from memfactory_core.tasks.data_file import FORMATS
 
 OWN = "own"
 OWN_LABEL = "the run's own held-out examples"
@@ -34,10 +36,23 @@ def choose_tasks() -> list[tuple[str, ...]]:
         model = known[name]
         with st.expander(f"Settings of {name}", expanded="path" in model.model_fields):
             st.caption(model.summary())
-            typed = edit_settings(model, {}, f"evaluate.task.{name}")
+            given = _take_file(name) if "path" in model.model_fields else {}
+            # a file that is given starts the form anew: its path is in it then
+            key = f"evaluate.task.{name}" + "".join(f".{path}" for path in given.values())
+            typed = edit_settings(model, given, key)
         task = {"evaluation": {"task": {"kind": name, **typed}}}
         tasks.append(tuple(find_differences({"evaluation": {"task": None}}, task)))
     return tasks
+
+
+def _take_file(name: str) -> dict[str, str]:
+    """The place for a task's file; its path once one is given."""
+    given = st.file_uploader(
+        "Give a file", type=[ending.lstrip(".") for ending in FORMATS], key=f"evaluate.file.{name}",
+        max_upload_size=LARGEST // 1_000_000,
+        help="It is kept in the lab's folder; or name the path of one that is there.",
+    )  # fmt: skip
+    return {"path": str(keep_file(given.getbuffer(), given.name))} if given else {}
 
 
 def choose_counts() -> tuple[str, ...]:

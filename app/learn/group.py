@@ -116,9 +116,9 @@ def tokens_of(stored: Sequence[Episode]) -> list[int]:
 def _stored_row(number: int, one: Episode) -> dict[str, Any]:
     last = sections(one.example, one.events)[-1].after
     return {
-        "Attempt": number, "Memory at the end": one_line(" ".join(m.text for m in last), 90),
-        "Answer": one_line(one.answer, 30), "Reward": round(one.reward, 2),
-        "Advantage": round(one.advantage, 3),
+        "Attempt": number, "Reward": round(one.reward, 2), "Advantage": round(one.advantage, 3),
+        "Memory at the end": one_line(" ".join(m.text for m in last), 90),
+        "Answer": one_line(one.answer, 30),
     }  # fmt: skip
 
 

@@ -55,7 +55,8 @@ def show_buttons(run: Run) -> None:
         if run.summary.get("after") and run.mode in ANSWERING:
             before = f"{run.id}@before," if run.summary.get("before") else ""
             links["Compare"] = ("compare", {"runs": f"{before}{run.id}"})
-        links["Open in Compose"] = ("compose", place)
+        if run.mode != "imported":  # of a log there are no settings
+            links["Open in Compose"] = ("compose", place)
         for label, (name, where) in links.items():
             if st.button(label, icon=PAGES[name][1]):
                 go_to(name, **where)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.reads.engine import database_engine
-from app.shell.pages import page
+from app.shell.links import go_to
 from app.shell.widgets import errors_in_words
 from memfactory_core.logs import EXAMPLE
 from memfactory_core.runs.imported import import_log
@@ -36,4 +36,4 @@ def show_log_upload() -> None:
 
 
 def _open(run: Run) -> None:
-    st.switch_page(page("runs"), query_params={"run": run.id})
+    go_to("runs", run=run.id)

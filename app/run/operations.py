@@ -70,7 +70,7 @@ def show_operations(run: Run) -> None:
     earlier = next((p for p in ("before/greedy", "before/sampled") if p in phases), phases[0])
     later = next((p for p in ("after/greedy", "after/sampled", "train") if p in phases), phases[-1])
     for column, side, start in zip(
-        st.columns(2, gap="large"), ("left", "right"), (earlier, later), strict=True
+        st.columns(2, gap="medium"), ("left", "right"), (earlier, later), strict=True
     ):
         with column:
             _show_side(run, phases, side, start)
@@ -143,18 +143,13 @@ def _show_cell(run: Run, phase: str, side: str, first: int, last: int, table: Ta
     )
     played = recorded_episodes(database_engine(), run.id, phase, first, last, COUNTED_EPISODES)
     found = islice(find_decisions(played, right, done), LISTED_DECISIONS)
-    for number, (episode, event) in enumerate(found):
-        told, open_it = st.columns([4, 1], vertical_alignment="center")
+    for episode, event in found:
+        told, open_it = st.columns([2.3, 1], vertical_alignment="center")
         said = episode.example.observations[event.at] if event.at is not None else ""
         became = event.after or event.before or ""
         told.markdown(f"{escape_markdown(said, 110)}  \n:small[→ {escape_markdown(became, 110)}]")
         with open_it:
-            link_to_episode(
-                {"run": run.id, "phase": phase, "episode": episode.id},
-                f"Open {number + 1}",
-                event.seq,
-                "",
-            )
+            link_to_episode({"run": run.id, "phase": phase, "episode": episode.id}, event=event.seq)
 
 
 def _action_word(action: str) -> str:

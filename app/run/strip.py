@@ -56,9 +56,9 @@ def strip_figure(curves: dict[str, list[tuple[int, float]]], at: int) -> Any:
             marker={"size": 7, "color": "rgba(0,0,0,0)"}, customdata=[value for _, value in curve],
             hovertemplate="step %{x}: %{customdata:.2f}<extra>" + label + "</extra>",
         )  # fmt: skip
-    layout(figure, 104, legend=True)
+    layout(figure, 116, legend=True)
     figure.add_vline(x=at, line={"color": PALETTE[1], "width": 2})
-    figure.update_layout(margin={"l": 4, "r": 4, "t": 22, "b": 4}, hovermode="x unified")
+    figure.update_layout(margin={"l": 4, "r": 4, "t": 22, "b": 22}, hovermode="x unified")
     figure.update_yaxes(visible=False, range=[-0.08, 1.12])
     figure.update_xaxes(tickformat=",d", nticks=12)
     return figure

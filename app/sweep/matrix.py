@@ -120,6 +120,9 @@ def _show_cell(run: Run | None, refusal: str, score: str | None, shown: Shown) -
         return
     rows = [row for row in collect_scores([run], categories=False) if row.when != "before"]
     figures = next((row.scores[score] for row in rows if score in row.scores), None)
-    label = describe_figures(figures, shown.is_share(score or "")) if figures else run.state
-    icon = None if figures else STATE_LOOKS.get(run.state, (":material/help:", "gray"))[0]
-    link_to("runs", escape_markdown(label), f"cell.{run.id}", icon, run=run.id)
+    mean, _, bounds = describe_figures(figures, shown.is_share(score or "")).partition(" ")
+    label = f"**{mean}**" if figures else escape_markdown(run.state)
+    icon = "" if figures else STATE_LOOKS.get(run.state, (":material/help:", "gray"))[0]
+    link_to("runs", label, f"cell.{run.id}", icon, run=run.id)
+    if figures:
+        st.markdown(f":small[{escape_markdown(bounds)}]")

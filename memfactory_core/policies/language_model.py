@@ -203,7 +203,7 @@ class LanguageModelSampler(Sampler):
     @cached_property
     def shares(self) -> bool:
         """Whether what prompts have in common is computed once, in generation and training: exact for its model."""
-        from memfactory_core.policies.shared_attention import can_share, without_adapters
+        from memfactory_core.policies.sharing.shared_attention import can_share, without_adapters
 
         with self.lock:
             return self.share_prompts and can_share(without_adapters(self.model))
@@ -234,8 +234,8 @@ class LanguageModelSampler(Sampler):
     def _generate_shared(
         self, prompts: list[list[int]], max_tokens: int, temperature: float, go_on: GoOn | None
     ) -> list[Generated]:
-        from memfactory_core.policies.decoding import decode
-        from memfactory_core.policies.shared_attention import without_adapters
+        from memfactory_core.policies.sharing.decoding import decode
+        from memfactory_core.policies.sharing.shared_attention import without_adapters
 
         inner = without_adapters(self.model)
         said = decode(inner, prompts, max_tokens, temperature, self.end_ids, go_on)

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 
 from memfactory_core.config import RunConfig, load
 from memfactory_core.endpoint.address import hide_credentials
-from memfactory_core.errors import ConfigError, MemFactoryError
+from memfactory_core.errors import ConfigError
 from memfactory_core.runs import jobs
 from memfactory_core.runs.tables import Run
 
@@ -43,11 +43,15 @@ def cells(recipe: str, grids: Sequence[str], fixed: Sequence[str] = ()) -> Itera
     """Every combination in order. The recipe itself must load; ConfigError where it does not."""
     load(recipe, fixed)
     for chosen in itertools.product(*parse_grid(grids)):
-        name = ", ".join(part.split(".")[-1] for part in chosen)
-        try:
-            yield Cell(chosen, load(recipe, [*fixed, *chosen, f'name="{name}"']), "")
-        except ConfigError as error:
-            yield Cell(chosen, None, str(error))
+        yield _make_cell(recipe, chosen, fixed)
+
+
+def _make_cell(recipe: str, chosen: tuple[str, ...], fixed: Sequence[str]) -> Cell:
+    name = ", ".join(part.split(".")[-1] for part in chosen)
+    try:
+        return Cell(chosen, load(recipe, [*fixed, *chosen, f'name="{name}"']), "")
+    except ConfigError as error:
+        return Cell(chosen, None, str(error))
 
 
 class Plan(NamedTuple):
@@ -79,12 +83,11 @@ class Sweep(NamedTuple):
         return found
 
     def refusals(self) -> dict[tuple[str, ...], str]:
-        """Why the cells without a run have none; {} where the recipe is here no more."""
-        try:
-            known = self.plan.cells()
-        except MemFactoryError:
-            return {}
-        return {cell.assignments: cell.refusal for cell in known if cell.refusal}
+        """Why the cells without a run have none, as far as it is known."""
+        every = itertools.product(*parse_grid(self.plan.grid))
+        missing = [chosen for chosen in every if chosen not in self.runs]
+        found = [_make_cell(self.plan.recipe, chosen, self.plan.fixed) for chosen in missing]
+        return {cell.assignments: cell.refusal for cell in found if cell.refusal}
 
 
 def new_sweep() -> str:

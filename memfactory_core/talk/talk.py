@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from memfactory_core.config import RunConfig
+from memfactory_core.dialects.quoted import Quoted
 from memfactory_core.episode import Sampler, Steps
 from memfactory_core.errors import ConfigError, MemFactoryError
 from memfactory_core.stores import Refused
@@ -58,6 +59,11 @@ class Talk:
         """Goes on with another live policy, such as the same one loaded again."""
         self.sampler = sampler
         self.context.speak_to(sampler)
+
+    def let_go(self) -> None:
+        """Holds its policy no longer, so that a model's memory can be used by others, until `speak_with`."""
+        self.sampler = None
+        self.context.dialect_of = lambda role: Quoted()
 
     @property
     def memories(self) -> list[Memory]:

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from memfactory_core.policies.packing import pack
-from memfactory_core.policies.shared_attention import shared_attention
+from memfactory_core.policies.sharing.packing import pack
+from memfactory_core.policies.sharing.shared_attention import shared_attention
 
 
 def kept_log_probs(

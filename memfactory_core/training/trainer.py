@@ -37,7 +37,7 @@ from memfactory_core.errors import RunError
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies.language_model import Generated, LanguageModelSampler
 from memfactory_core.policies.roles import Complete, RoleSampler
-from memfactory_core.policies.shared_attention import shared_attention, without_adapters
+from memfactory_core.policies.sharing.shared_attention import shared_attention, without_adapters
 from memfactory_core.rewards import Weights, score_all
 from memfactory_core.trace import Episode
 from memfactory_core.training import generators

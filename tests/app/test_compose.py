@@ -70,6 +70,7 @@ def test_a_red_line_holds_start_back_and_no_run_is_left(runs: Path) -> None:
     assert not start_of(page).disabled
     page.selectbox(key="preset").set_value("hotpotqa-scripted").run()
     assert start_of(page).disabled
+    assert page.button(key="compose.play").disabled
     assert any("hotpot_dev_distractor_v1.json" in e.value.replace("\\", "") for e in page.error)
     assert database.list_runs(database.connect(jobs.database_url())) == []
 

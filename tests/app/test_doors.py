@@ -116,7 +116,7 @@ def test_a_cell_is_a_door_to_its_episodes(runs: Any) -> None:
     page = open_page("runs", run=runs["memory_r1"], tab="Decisions", cell="right.add.update")
     assert "Right was add, done was update" in words(page)
     links = [link.proto for link in page.get("page_link")]
-    assert sum("Open " in str(link) for link in links) == 12
+    assert sum('label: "Open"' in str(link) for link in links) == 12
     silent = open_page("runs", run=runs["memory_r1"], tab="Decisions", cell="right.<b>.x")
     assert not silent.error and "Right was" not in words(silent)
 

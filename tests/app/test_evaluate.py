@@ -132,3 +132,17 @@ def test_a_run_under_way_is_told_with_its_state(filled: dict[str, str]) -> None:
 def test_the_runs_page_leads_to_evaluate(filled: dict[str, str]) -> None:
     page = open_page("runs", run=filled["evaluated"])
     assert any(button.label == "Evaluate on …" for button in page.button)
+
+
+def test_a_file_that_is_given_becomes_the_task_of_the_evaluation(runs: Any) -> None:
+    run = with_weights(database_engine())
+    page = choose(open_page("evaluate", run=run))
+    page.multiselect(key="evaluate.tasks").set_value(["jsonl"]).run()
+    line = b'{"context": "The pet of Bako is Zimo.", "question": "What is it?", "answer": "Zimo"}'
+    page.file_uploader(key="evaluate.file.jsonl").set_value(
+        ("mine.jsonl", line, "text/plain")
+    ).run()
+    assert not page.exception and not page.warning and "2 evaluations" in words(page)
+    command = next(code.value for code in page.code if code.language == "bash").splitlines()[0]
+    built = evaluation_of(database.get_run(database_engine(), run), shlex.split(command)[4::2])
+    assert built.held_out.kind == "jsonl" and built.held_out.examples(9, 1)[0].answers == ("Zimo",)

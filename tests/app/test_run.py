@@ -65,8 +65,8 @@ def test_every_part_of_the_reward_has_its_curve(ids: dict[str, str]) -> None:
     engine = database_engine()
     run = jobs.create(engine, config.load("memory-r1-tiny", ["reward.contained=0.5"])).id
     for step in range(1, 4):
-        values = {"reward": step / 3, "score/contained": 0.2, "score/right_update": step / 9}
+        values = {"reward": step / 3, "score/contained": step / 10, "score/right_update": step / 9}
         recording.save_metrics(engine, run, step, values)
     shown = [str(chart.proto) for chart in open_page("runs", run=run).get("plotly_chart")]
-    assert any("Gold strings contained: 20% to 20% (step 1 to 3)" in chart for chart in shown)
+    assert any("Gold strings contained: 10% to 30% (step 1 to 3)" in chart for chart in shown)
     assert any("Right decisions: Update 11% to 33%" in chart for chart in shown)

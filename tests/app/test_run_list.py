@@ -123,3 +123,14 @@ def test_a_stopped_run_is_resumed_by_its_button(two, lab, monkeypatch):
     page.button(key=f"resume.{two[1].id}").click().run()
     assert resumed == [two[1].id]
     assert not [b for b in open_page("runs", run=two[0].id).button if "resume" in str(b.key)]
+
+
+def test_a_run_is_opened_in_compose_with_its_settings(two, lab, tmp_path):
+    changed = jobs.create(lab, load("memory-r1-tiny", ["name=Changed", "training.steps=7"]))
+    page = open_page("runs", run=changed.id)
+    next(one for one in page.button if one.label == "Open in Compose").click().run()
+    assert not page.exception and page.title[0].value == "Compose a run"
+    assert page.query_params == {"run": changed.id}
+    toml = next(code.value for code in page.code if code.language == "toml")
+    (tmp_path / "typed.toml").write_text(toml)
+    assert load(str(tmp_path / "typed.toml")).dump() == changed.settings

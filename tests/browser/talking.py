@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from tests.conftest import PATIENCE
@@ -27,3 +28,16 @@ def say(chat: Any, message: str) -> None:
     chat.get_by_label("Message").press("Enter")
     chat.locator(".mf-you").nth(count).wait_for()
     chat.locator(".mf-open").first.wait_for()
+
+
+def drop(chat: Any, name: str, content: bytes) -> None:
+    """Drops a file on the talk."""
+    chat.locator("#log").evaluate(
+        """(log, [name, content]) => {
+          const bytes = Uint8Array.from(atob(content), sign => sign.charCodeAt(0));
+          const data = new DataTransfer();
+          data.items.add(new File([bytes], name));
+          log.dispatchEvent(new DragEvent('drop', {dataTransfer: data, bubbles: true, cancelable: true}));
+        }""",
+        [name, base64.b64encode(content).decode()],
+    )

@@ -3,6 +3,7 @@ tour that was closed stays closed."""
 
 from __future__ import annotations
 
+import urllib.request
 from typing import Any
 
 import pytest
@@ -53,6 +54,23 @@ def test_a_link_opened_cold_leaves_no_error_in_the_console(
     page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
     page.goto(f"{open_lab.url}/{address}")
     page.locator("h1").first.wait_for()
-    page.wait_for_load_state("networkidle")
+    page.get_by_test_id("stStatusWidget").wait_for(state="detached")
+    page.wait_for_timeout(1000)  # what is still asked for; the chat's own connection never ends
     assert wrong == []
     assert page.evaluate("location.pathname").strip("/") == address.partition("?")[0]
+
+
+def test_pages_know_their_server_and_nothing_else_is_changed(open_lab: Server) -> None:
+    for address in ("", "learn", "learn/", "talk"):
+        asked = urllib.request.Request(
+            f"{open_lab.url}/{address}", headers={"Accept-Encoding": "gzip", "If-None-Match": "*"}
+        )
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            body = answer.read()
+            assert answer.status == 200 and len(body) == int(answer.headers["content-length"])
+            assert body.count(b"BACKEND_BASE_URL") == 1
+            assert answer.headers["content-security-policy"] == "frame-ancestors 'self'"
+    with urllib.request.urlopen(f"{open_lab.url}/chat/", timeout=20) as answer:
+        assert b"BACKEND_BASE_URL" not in answer.read()
+    with urllib.request.urlopen(f"{open_lab.url}/_stcore/health", timeout=20) as answer:
+        assert answer.read() == b"ok"

@@ -58,7 +58,8 @@ def test_a_page_opens(name: str, tab: Any, faults: list[str]) -> None:
 )
 def test_a_run_is_started_trained_and_seen(open_lab: Server, tab: Any, faults: list[str]) -> None:
     run_id = start_run(tab, open_lab, steps=STEPS)
-    tab.get_by_role("button", name="Chat with its agent").wait_for()  # it has trained weights
+    wait_for_trained = tab.get_by_role("button", name="Chat with its agent").wait_for
+    wait_for_trained(timeout=4 * PATIENCE)  # its process reads the training library first
     tab.wait_for_function(f"({POINTS})() === {STEPS}")
     with open_lab.chosen():
         run = database.get_run(database.connect(jobs.database_url()), run_id)

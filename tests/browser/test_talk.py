@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from memfactory_core.runs import database, jobs
 from memfactory_core.tiny import WEIGHTS
-from tests.browser.talking import say, take_first_offer
+from tests.browser.talking import drop, say, take_first_offer
+from tests.conftest import PATIENCE
+from tests.talk.pdfs import make_pdf
 from tests.talk.talks import ASKED, CHANGE, FACT, GONE
 
 pytestmark = [
@@ -21,6 +24,13 @@ pytestmark = [
 
 def bank(chat: Any) -> list[str]:
     return chat.locator(".mf-bank .mf-text").all_inner_texts()
+
+
+def manager() -> str:
+    """The id of the trained manager that comes with the package."""
+    runs = database.list_runs(database.connect(jobs.database_url()))
+    (run,) = [r.id for r in runs if r.id.startswith("import-") and r.name.startswith("Memory-R1")]
+    return run
 
 
 def last_answer(chat: Any) -> str:
@@ -69,6 +79,37 @@ def test_a_talk_with_undo_and_the_bank_beside_it(server: Any, page: Any) -> None
     page.reload()
     chat.get_by_text("By hand: Undo update 1").wait_for()
     assert not errors
+
+
+def test_both_answer_side_by_side(shared: Any, page: Any) -> None:
+    page.goto(f"{shared.url}/talk?run={manager()}")
+    chat = page.frame_locator("iframe")
+    chat.locator(".mf-offers button").first.wait_for()
+    say(chat, FACT)
+    chat.get_by_role("radio", name="Both").check()
+    chat.get_by_role("heading", name="Bank before training").wait_for()
+    assert bank(chat) == [FACT, FACT], "copies of one bank"
+    say(chat, CHANGE)
+    say(chat, ASKED)
+    answers = chat.locator(".mf-sides").last.locator(".mf-answer strong")
+    assert answers.count() == 2 and answers.first.inner_text() == CHANGE
+    assert chat.get_by_role("link", name="Look into this memory").count() == 2
+
+
+def test_a_pdf_of_fifty_pages_is_dropped(shared: Any, page: Any) -> None:
+    page.goto(f"{shared.url}/talk?run={manager()}")
+    chat = page.frame_locator("iframe")
+    chat.locator(".mf-offers button").first.wait_for()
+    name = "Ba{}{}".format
+    pages = [
+        [f"The pet of {name(a, b)} is Zimo."]
+        for a in "bdfgk"
+        for b in ("do", "fi", "gu", "ke", "lo", "ma", "ni", "po", "ru", "sa")
+    ]
+    drop(chat, "facts.pdf", make_pdf(pages))
+    chat.locator("progress").wait_for()
+    chat.get_by_text("Read 50 of 50 sections").wait_for(timeout=2 * PATIENCE)
+    assert bank(chat)
 
 
 def test_a_named_bank_is_there_after_the_server_was_killed(server: Any, page: Any) -> None:

@@ -24,12 +24,12 @@ from transformers import (
     Qwen3MoeForCausalLM,
 )
 
-from memfactory_core.policies import packing
-from memfactory_core.policies import shared_attention as attention
-from memfactory_core.policies.decoding import decode
 from memfactory_core.policies.language_model import LanguageModelSampler
-from memfactory_core.policies.packing import pack
-from memfactory_core.policies.shared_attention import can_share, shared_attention
+from memfactory_core.policies.sharing import packing
+from memfactory_core.policies.sharing import shared_attention as attention
+from memfactory_core.policies.sharing.decoding import decode
+from memfactory_core.policies.sharing.packing import pack
+from memfactory_core.policies.sharing.shared_attention import can_share, shared_attention
 from memfactory_core.tiny.tokenizer import make_tokenizer
 from memfactory_core.training.log_probs import score_packed
 from tests.training.test_trainer import make

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memfactory_core.policies.packing import pack
-from memfactory_core.policies.shared_attention import Stream, shared_attention
+from memfactory_core.policies.sharing.packing import pack
+from memfactory_core.policies.sharing.shared_attention import Stream, shared_attention
 
 LEFT = 0.8
 """Where this share of the rows or less goes on, the others leave the batch."""

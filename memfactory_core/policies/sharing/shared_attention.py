@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from memfactory_core.policies.packing import Packed, pack
+from memfactory_core.policies.sharing.packing import Packed, pack
 
 NAME = "memfactory_shared"
 """What the attention is called among transformers' own."""

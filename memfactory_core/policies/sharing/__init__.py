@@ -1,0 +1,3 @@
+"""What prompts have in common is computed once: rows packed into one sequence, attention over it, decoding from it.
+
+A room of its own, for its files load torch and a list of policies must not."""

@@ -1,0 +1,28 @@
+"""The strip of curves over the groups: a click on it moves in time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.reads.examples import find_examples
+from tests.browser.conftest import Server
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def test_a_click_on_the_strip_opens_another_step(page: Any, shared: Server) -> None:
+    run = find_examples()[0]
+    page.goto(f"{shared.url}/groups?run={run.id}&phase=train&step=20")
+    page.get_by_text("Groups · step 20").wait_for()
+    strip = page.locator(".js-plotly-plot").first
+    strip.locator(".scatterlayer path.point").first.wait_for()
+    box = strip.locator(".nsewdrag").first.bounding_box()
+    page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 0.5 * box["height"])
+    page.wait_for_url("**step=1*")
+    step = int(page.evaluate("new URLSearchParams(location.search).get('step')"))
+    assert 95 <= step <= 130
+    page.get_by_text(f"Groups · step {step - step % 10}").wait_for()
+    page.go_back()
+    page.get_by_text("Groups · step 20").wait_for()
