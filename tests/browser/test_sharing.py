@@ -28,12 +28,12 @@ def test_a_run_is_downloaded_and_brought_in_again(page, shared, tmp_path):
     page.get_by_text("Bring in a run").click()
     bad = tmp_path / "bad.zip"
     bad.write_bytes(file.read_bytes()[:-1000])
-    page.locator("input[type=file]").set_input_files(bad)
+    page.locator("input[type=file][accept*='.tar.gz']").set_input_files(bad)
     page.get_by_text(re.compile("bad.zip|uploaded")).first.wait_for()
     page.get_by_text("it is cut short").wait_for()
     assert len(database.list_runs(engine)) == len(before)
 
-    page.locator("input[type=file]").set_input_files(file)
+    page.locator("input[type=file][accept*='.tar.gz']").set_input_files(file)
     page.wait_for_url("**/runs?run=import-*")
     page.get_by_role("heading", name=chosen.name).wait_for()
     (run,) = (run for run in database.list_runs(engine) if run.id not in before)
