@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,7 @@ def ids(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEMFACTORY_RUNS", str(folder))
         patch.delenv("MEMFACTORY_DB", raising=False)
-        patch.setitem(sys.modules, "memfactory_core.runs.examples", None)
+        patch.setattr("memfactory_core.runs.examples.ensure", lambda engine: [])
         engine = database.connect(jobs.database_url())
         yield fill(engine, steps=6, examples=4) | {"tiny": with_weights(engine, steps=2)}
 

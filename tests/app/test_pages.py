@@ -4,7 +4,6 @@ text."""
 from __future__ import annotations
 
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,9 @@ HOSTILE = (
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MEMFACTORY_RUNS", str(tmp_path / "runs"))
     monkeypatch.delenv("MEMFACTORY_DB", raising=False)
-    monkeypatch.setitem(sys.modules, "memfactory_core.runs.examples", None)  # no example run here
+    monkeypatch.setattr(
+        "memfactory_core.runs.examples.ensure", lambda engine: []
+    )  # no example run here
     return tmp_path
 
 
@@ -52,7 +53,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEMFACTORY_RUNS", str(folder))
         patch.delenv("MEMFACTORY_DB", raising=False)
-        patch.setitem(sys.modules, "memfactory_core.runs.examples", None)
+        patch.setattr("memfactory_core.runs.examples.ensure", lambda engine: [])
         yield fill(database.connect(jobs.database_url()), steps=3, examples=3)
 
 

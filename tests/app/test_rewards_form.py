@@ -1,7 +1,6 @@
 """The reward's form: weights, settings, parts under names of their own; and pages beside a broken part."""
 
 import json
-import sys
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -102,7 +101,7 @@ def filled_run(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEMFACTORY_RUNS", str(tmp_path_factory.mktemp("filled") / "runs"))
         patch.delenv("MEMFACTORY_DB", raising=False)
-        patch.setitem(sys.modules, "memfactory_core.runs.examples", None)
+        patch.setattr("memfactory_core.runs.examples.ensure", lambda engine: [])
         yield fill(database.connect(jobs.database_url()), steps=2, examples=2)["trained"]
 
 

@@ -17,7 +17,7 @@ __all__ = ["runs"]
 @pytest.fixture
 def two(lab, monkeypatch):
     """A finished MemAgent and a stopped Memory-R1."""
-    monkeypatch.setitem(__import__("sys").modules, "memfactory_core.runs.examples", None)
+    monkeypatch.setattr("memfactory_core.runs.examples.ensure", lambda engine: [])
     made = []
     for name, recipe, state in (
         ("Reader", "memagent-tiny", "finished"), ("Keeper", "memory-r1-tiny", "stopped"),

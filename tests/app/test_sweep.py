@@ -19,7 +19,7 @@ PLAN = Plan("memagent-tiny", GRID, SMALL)
 @pytest.fixture
 def quick(lab, monkeypatch):
     """A lab whose runs are carried out in this process as soon as they begin."""
-    monkeypatch.setitem(__import__("sys").modules, "memfactory_core.runs.examples", None)
+    monkeypatch.setattr("memfactory_core.runs.examples.ensure", lambda engine: [])
     monkeypatch.setattr(jobs, "start", lambda engine, run: worker.work(engine, run.id))
     return lab
 

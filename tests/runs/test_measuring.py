@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -85,7 +84,7 @@ def test_patience_counts_steps_and_not_the_evaluation(lab):
 
 
 def test_the_page_shows_the_share_and_a_bar(lab, monkeypatch):
-    monkeypatch.setitem(sys.modules, "memfactory_core.runs.examples", None)
+    monkeypatch.setattr("memfactory_core.runs.examples.ensure", lambda engine: [])
     run = jobs.create(lab, load("memagent-tiny", SMALL))
     now = database.now()
     database.update_run(
