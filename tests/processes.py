@@ -13,6 +13,7 @@ import tempfile
 import threading
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
@@ -48,10 +49,13 @@ def memfactory(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]
 def _start(*what: Any) -> BaseProcess:
     # the first start makes the process that all are forked from: what it reads must not be one test's settings
     settings = {name: os.environ.pop(name) for name in [*os.environ] if "MEMFACTORY" in name}
+    # a page's test leaves its script as the main module, which a new process would run
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
     try:
         process = _FORKS.Process(target=_become, args=what)
         process.start()
     finally:
+        sys.modules["__main__"] = main
         os.environ.update(settings)
     return process
 

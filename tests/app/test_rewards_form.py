@@ -92,7 +92,8 @@ def test_a_page_says_which_part_is_broken(name, tmp_path, monkeypatch, filled_ru
     assert not page.exception, [error.value for error in page.exception]
     told = [error.value.replace("\\", "") for error in page.error]
     assert all("bad.py cannot be used: line 1: ZeroDivisionError" in error for error in told)
-    assert bool(told) == (name not in ("overview", "compare", "chat"))
+    if name != "learn":  # what a lesson has played is kept, and then nothing is read
+        assert bool(told) == (name not in ("overview", "compare", "chat"))
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,8 @@ def test_a_lesson_to_its_end(page: Any, open_lab: Server) -> None:
     page.get_by_text("Both dogs are kept, in one memory").wait_for()
     page.get_by_label("At which cost of a memory").fill("1.25")
     page.get_by_label("At which cost of a memory").press("Enter")
+    # a click while the page is drawn anew would be lost
+    page.get_by_test_id("stStatusWidget").wait_for(state="detached")
     page.get_by_role("button", name="Check").last.click()
     page.get_by_text("This lesson is done.").wait_for()
     page.reload()
