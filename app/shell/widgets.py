@@ -13,6 +13,7 @@ import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
 from app.markup.safe_text import escape_markdown
+from app.shell.address import bind_to_address
 from app.shell.pages import page
 from memfactory_core.errors import MemFactoryError
 
@@ -31,6 +32,16 @@ def errors_in_words() -> Iterator[None]:
             "Then set MEMFACTORY_RUNS to a new folder.",
             icon=":material/error:",
         )
+
+
+def choose_view(views: dict[str, str]) -> str:
+    """Which view of a page is open, of views by their names in the address; the first where it names none."""
+    names = list(views)
+    chosen = st.segmented_control(
+        "View", names, format_func=views.__getitem__, required=True, label_visibility="collapsed",
+        **bind_to_address("view", names, names[0]),
+    )  # fmt: skip
+    return str(chosen)
 
 
 WITHOUT_BUTTONS = {"displayModeBar": False}

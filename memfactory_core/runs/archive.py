@@ -14,13 +14,13 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, or_
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy import Engine, or_
 from sqlmodel import Session, col, select
 
 from memfactory_core.errors import RunError
-from memfactory_core.runs import bundle_file, database, disk, jobs, recording
+from memfactory_core.runs import bundle_file, disk, jobs, recording
 from memfactory_core.runs.bundle import EPISODES, METRICS, POLICY_ENDINGS, RECORD, Bundle, RunRow
+from memfactory_core.runs.incoming import bring_in, find_run
 from memfactory_core.runs.record import read
 from memfactory_core.runs.tables import EpisodeRow, Metric, Run
 
@@ -110,50 +110,17 @@ def import_run(engine: Engine, source: Path) -> Run:
 def _import_folder(engine: Engine, folder: Path) -> Run:
     bundle = Bundle(folder)
     run_id = f"import-{bundle.digest()[:16]}"
-    known = _find(engine, run_id)
+    known = find_run(engine, run_id)
     if known:
         return known
     bundle.check_weights()
     rows = _rows(bundle, run_id)
-    home, staging = jobs.root() / run_id, jobs.root() / f".{run_id}.{os.getpid()}"
     kept = bundle.record.model_dump(mode="json", exclude={"run"}, exclude_none=True)
     values = bundle.record.run.values() | {
-        "id": run_id, "folder": str(home), "token": "imported", "config": json.dumps(bundle.settings),
-        "results": json.dumps(bundle.results),
+        "id": run_id, "config": json.dumps(bundle.settings), "results": json.dumps(bundle.results),
     }  # fmt: skip
     record = kept | {"id": run_id, "created": values["created"], "config": bundle.settings}
-    try:
-        database.note_elsewhere(engine)
-        _stage(bundle, staging, record)
-
-        def bring(connection: Connection) -> None:
-            # the row first: of two that bring in the same bundle at once the second stops here
-            connection.execute(insert(Run), values)
-            recording.insert_rows(connection, rows)
-            if home.exists():  # of an import that was killed before it was in the database
-                shutil.rmtree(home)
-            staging.rename(home)
-
-        database.write(engine, bring)
-    except IntegrityError as error:
-        known = _find(engine, run_id)
-        if known is None:
-            raise RunError(f"{folder} holds the same thing twice: {error.orig}") from error
-    except DataError as error:
-        raise RunError(
-            f"{folder} holds a value that the database does not store: {str(error.orig).splitlines()[0]}"
-        ) from error
-    except (OSError, shutil.Error) as error:
-        why = getattr(error, "strerror", None) or error
-        raise RunError(f"cannot write {home}: {why}") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return database.get_run(engine, run_id)
-
-
-def _find(engine: Engine, run_id: str) -> Run | None:
-    with Session(engine) as session:
-        return session.get(Run, run_id)
+    return bring_in(engine, str(folder), values, rows, lambda place: _stage(bundle, place, record))
 
 
 def _rows(bundle: Bundle, run_id: str) -> recording.Rows:
@@ -183,8 +150,6 @@ def _rows(bundle: Bundle, run_id: str) -> recording.Rows:
 
 def _stage(bundle: Bundle, staging: Path, record: dict[str, Any]) -> None:
     """The files of the run's folder, in a place that no run is looked for."""
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
     disk.write_json(staging / RECORD, record)
     for name, path in bundle.files.items():
         if name.startswith("policy/"):

@@ -5,20 +5,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, insert
-from sqlalchemy.exc import DataError, IntegrityError
-from sqlmodel import Session
+from sqlalchemy import Engine
 
 from memfactory_core.errors import RunError
 from memfactory_core.logs.episodes import to_episodes
 from memfactory_core.logs.files import KINDS, LARGEST, read_log
-from memfactory_core.runs import database, disk, jobs, recording
+from memfactory_core.runs import database, disk, recording
 from memfactory_core.runs.bundle import RECORD
+from memfactory_core.runs.incoming import bring_in, find_run
 from memfactory_core.runs.tables import Run
 
 MODE = "imported"
@@ -46,46 +43,19 @@ def import_log(engine: Engine, files: Mapping[str, bytes], name: str = "") -> Ru
     for content in files.values():
         digest.update(hashlib.sha256(content).digest())
     run_id = f"log-{digest.hexdigest()[:16]}"
-    with Session(engine) as session:
-        if known := session.get(Run, run_id):
-            return known
+    if known := find_run(engine, run_id):
+        return known
     entries, kind = read_log(files)
     episodes = to_episodes(entries)
-    home, now = jobs.root() / run_id, database.now()
+    now = database.now()
     title = (name.strip() or f"Log: {KINDS[kind]}")[:80]
     config = {"mode": MODE, "name": title, "log": {"kind": kind, "entries": len(entries)}}
     values = {
-        "id": run_id, "name": title, "mode": MODE, "state": "finished", "folder": str(home),
-        "config": json.dumps(config), "created": now, "started": now, "ended": now,
-        "token": "imported", "results": "{}",
+        "id": run_id, "name": title, "mode": MODE, "state": "finished", "config": json.dumps(config),
+        "created": now, "started": now, "ended": now, "results": "{}",
     }  # fmt: skip
     rows = recording.episode_rows(run_id, PHASE, 0, episodes)
-    staging = jobs.root() / f".{run_id}.{os.getpid()}"
-    try:
-        database.note_elsewhere(engine)
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
-        disk.write_json(staging / RECORD, {"id": run_id, "created": now, "config": config})
-
-        def bring(connection: Connection) -> None:
-            # the row first: of two that bring in the same log at once the second stops here
-            connection.execute(insert(Run), values)
-            recording.insert_rows(connection, rows)
-            if home.exists():  # of an import that was killed before it was in the database
-                shutil.rmtree(home)
-            staging.rename(home)
-
-        database.write(engine, bring)
-    except IntegrityError:  # another process was quicker
-        return database.get_run(engine, run_id)
-    except DataError as error:
-        raise RunError(
-            f"the log holds a value that the database does not store: {str(error.orig).splitlines()[0]}"
-        ) from error
-    except (OSError, shutil.Error) as error:
-        raise RunError(
-            f"cannot write {home}: {getattr(error, 'strerror', None) or error}"
-        ) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return database.get_run(engine, run_id)
+    record = {"id": run_id, "created": now, "config": config}
+    return bring_in(
+        engine, "the log", values, rows, lambda place: disk.write_json(place / RECORD, record)
+    )

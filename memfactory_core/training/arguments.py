@@ -8,6 +8,12 @@ from trl import GRPOConfig
 
 from memfactory_core.config import Training
 
+COMMON: dict[str, Any] = {
+    "save_total_limit": 2, "logging_steps": 1, "report_to": [], "bf16": False, "gradient_checkpointing": False,
+    "disable_tqdm": True, "max_grad_norm": 1.0, "adam_beta2": 0.98, "weight_decay": 0.0,
+    "dataloader_pin_memory": False,
+}  # fmt: skip
+"""What imitation and reinforcement have in common: AdamW, its clipping, and no logging of TRL's own."""
 SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
 
 
@@ -36,17 +42,7 @@ def grpo_config(settings: Training, folder: str, seed: int, **more: Any) -> GRPO
         "loss_type": settings.loss,
         "epsilon": settings.clip,
         "save_steps": settings.save_every,
-        "save_total_limit": 2,
-        "logging_steps": 1,
-        "report_to": [],
-        "bf16": False,
-        "gradient_checkpointing": False,
         "shuffle_dataset": False,
-        "disable_tqdm": True,
-        "max_grad_norm": 1.0,
-        "adam_beta2": 0.98,
-        "weight_decay": 0.0,
         "save_only_model": False,
-        "dataloader_pin_memory": False,
     }
-    return GRPOConfig(**(options | more))
+    return GRPOConfig(**(COMMON | options | more))

@@ -13,6 +13,7 @@ from trl import SFTConfig, SFTTrainer
 from memfactory_core.errors import RunError
 from memfactory_core.policies.imitation import Imitation
 from memfactory_core.policies.language_model import LanguageModelSampler
+from memfactory_core.training.arguments import COMMON
 from memfactory_core.training.demonstrations import Demonstration, draw_batches
 
 IGNORED = -100
@@ -39,18 +40,8 @@ def imitation_config(settings: Imitation, folder: str, seed: int, **more: Any) -
         "remove_unused_columns": False,
         "max_length": None,
         "save_steps": settings.save_every,
-        "save_total_limit": 2,
-        "logging_steps": 1,
-        "report_to": [],
-        "bf16": False,
-        "gradient_checkpointing": False,
-        "disable_tqdm": True,
-        "max_grad_norm": 1.0,
-        "adam_beta2": 0.98,
-        "weight_decay": 0.0,
-        "dataloader_pin_memory": False,
     }
-    return SFTConfig(**(options | more))
+    return SFTConfig(**(COMMON | options | more))
 
 
 def to_row(one: Demonstration) -> dict[str, list[int]]:

@@ -10,7 +10,7 @@ from transformers import TrainerCallback
 from memfactory_core.training.advantages import to_rows, with_advantages
 from memfactory_core.training.arguments import grpo_config
 from memfactory_core.training.objective import clipped_gain, group_loss
-from memfactory_core.training.trainer import MemoryGRPOTrainer
+from tests.training.test_gradient import Given
 
 FILE = Path(__file__).parents[2] / "docs" / "grpo_in_100_lines.py"
 
@@ -31,15 +31,6 @@ def played(loop):
     sampler.seed(3)
     episodes = loop.play(sampler, loop.RECIPE.task.examples(6, 5))
     return sampler, episodes
-
-
-class Given(MemoryGRPOTrainer):
-    """Learns from given rows instead of played episodes."""
-
-    rows = ()
-
-    def _generate_and_score_completions(self, inputs):
-        return self._batch(list(self.rows))
 
 
 class Gradients(TrainerCallback):

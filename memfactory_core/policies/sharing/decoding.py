@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from memfactory_core.policies.sharing.packing import pack
-from memfactory_core.policies.sharing.shared_attention import Stream, shared_attention
+from memfactory_core.policies.sharing.shared_attention import Stream, read_ends, shared_attention
 
 LEFT = 0.8
 """Where this share of the rows or less goes on, the others leave the batch."""
@@ -34,14 +34,8 @@ def decode(
         return said
     packed = pack(prompts, model.device)
     packed.record = []
-    packed.scored = torch.tensor([path[-1] for path in packed.places], device=model.device)
     with shared_attention(model):
-        logits_RV = model(
-            input_ids=packed.ids_1N,
-            position_ids=packed.positions_1N,
-            packed=packed,
-            use_cache=False,
-        ).logits[0]
+        logits_RV = read_ends(model, packed)
         stream = Stream(packed, max_tokens - 1)
         alive, ended = list(range(len(prompts))), [False] * len(prompts)
         for step in range(max_tokens):

@@ -217,24 +217,28 @@ def _rotates_by_position(ropes: dict[str, Any]) -> bool:
 
 
 @torch.no_grad()
+def read_ends(model: Any, packed: Packed) -> Tensor:
+    """The logits after the last token of each row, (rows, V); to be called within `shared_attention`."""
+    ends = [path[-1] for path in packed.places]
+    packed.scored = torch.tensor(ends, device=packed.ids_1N.device)
+    logits: Tensor = model(
+        input_ids=packed.ids_1N, position_ids=packed.positions_1N, packed=packed, use_cache=False
+    ).logits[0]
+    return logits
+
+
 def _agrees(model: Any) -> bool:
     """Whether two rows with a common beginning have the same logits packed and apart."""
     size, device = model.config.get_text_config().vocab_size, model.device
     beginning = [i % size for i in range(1, 13)]
     rows = [[*beginning, 2 % size, 3 % size, 4 % size], [*beginning, 5 % size, 6 % size, 7 % size]]
     packed = pack(rows, device)
-    packed.scored = torch.tensor([path[-1] for path in packed.places], device=device)
     training = model.training
     model.eval()
     try:
         plain = model(input_ids=torch.tensor(rows, device=device), use_cache=False).logits[:, -1]
         with shared_attention(model):
-            shared = model(
-                input_ids=packed.ids_1N,
-                position_ids=packed.positions_1N,
-                packed=packed,
-                use_cache=False,
-            ).logits[0]
+            shared = read_ends(model, packed)
     finally:
         model.train(training)
     difference = (plain.float() - shared.float()).abs().max()
