@@ -259,6 +259,16 @@ def test_what_a_student_said_outlives_a_reload(runs: None, monkeypatch: pytest.M
     assert not any("document.cookie" in str(one.proto) for one in again.get("html"))
     next(b for b in again.button if b.label == "Begin anew").click().run()
     assert again.radio(key="dogs.predict").value is None
+    handed = " ".join(str(one.proto) for one in again.get("html"))
+    assert f"{keepsake.COOKIE}{KEPT}=; path=/" in handed
+
+
+def test_what_is_said_and_forgotten_in_one_visit_is_forgotten_by_the_browser(runs: None) -> None:
+    page = open_page("learn", lesson="dogs")
+    commit(page, "dogs", 2)
+    next(b for b in page.button if b.label == "Begin anew").click().run()
+    handed = " ".join(str(one.proto) for one in page.get("html"))
+    assert f"{keepsake.COOKIE}{KEPT}=; path=/" in handed
 
 
 @pytest.mark.parametrize(
