@@ -74,6 +74,24 @@ def bind_list_to_address(
     return {"key": key, "on_change": write}
 
 
+def bind_steps_to_address(
+    name: str, reach: tuple[int, int], default: tuple[int, int]
+) -> dict[str, Any]:
+    """As `bind_to_address`, for a slider with two ends within `reach`: the parameter holds them as `first-last`."""
+    key = f"url.{name}"
+    ends = (st.query_params.get(name) or "").split("-")
+    st.session_state[key] = default
+    if len(ends) == 2 and all(end.isdecimal() and len(end) < 10 for end in ends):
+        first, last = (min(max(int(end), reach[0]), reach[1]) for end in ends)
+        st.session_state[key] = (first, last) if first <= last else default
+
+    def write() -> None:
+        first, last = st.session_state[key]
+        st.query_params[name] = f"{first}-{last}"
+
+    return {"key": key, "on_change": write}
+
+
 def set_address(**place: Any) -> None:
     """Makes this the place of the address bar."""
     st.query_params.from_dict({k: str(v) for k, v in place.items() if v is not None})
