@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
+
+NUMBER = re.compile("-?[0-9]{1,9}")
 
 
 def bind_to_address(
@@ -14,11 +17,12 @@ def bind_to_address(
     """Arguments that bind a widget to a parameter of the address bar, which is the truth: a link
     opened cold, the back button and the widget all lead to the same place. A change drops the
     parameters that it `drops`. The address is only written when the user does something,
-    once: each write is a step of the browser's history."""
+    once: each write is a step of the browser's history. Where the options are numbers, its value is
+    one, too."""
     key = f"url.{name}"
     given: Any = st.query_params.get(name)
-    if isinstance(options, range):
-        given = int(given) if given and given.isdecimal() else None
+    if isinstance(options[0], int):
+        given = int(given) if given and NUMBER.fullmatch(given) else None
     fallback = default if default in options else options[0]
     st.session_state[key] = given if given in options else fallback
 

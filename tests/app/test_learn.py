@@ -176,8 +176,11 @@ def test_lesson_6(runs: None) -> None:
     page = open_page("learn", lesson="hacking")
     commit(page, "hacking", 0)
     assert "did not" in words(page), "the lab's own doubt about the curve"
-    page.select_slider(key="url.w.exact_match").set_value("20").run()
+    page.select_slider(key="url.w.exact_match").set_value(20).run()
     assert not page.exception and "paid for answers" in words(page)
+    assert page.query_params["w.exact_match"] == "20"
+    page.query_params["w.rejected"] = "-20"
+    assert page.run().select_slider(key="url.w.rejected").value == -20
     answer(page, "hacking", round(hacking.least_weight(), 1), "weight")
     assert not done(page)
     answer(page, "hacking", 3.0, "seeds")
