@@ -44,7 +44,10 @@ def show_data_file(values: Mapping[str, Any], key: str) -> None:
     there = Path(path).is_file()
     name = Path(path).name if path else "none yet"
     with st.expander(
-        f"Data file: {name}", expanded=not there, icon=":material/description:", key="data-file"
+        f"Data file: {escape_markdown(name, 100)}",
+        expanded=not there,
+        icon=":material/description:",
+        key="data-file",
     ):
         if taken := take_file(values["task"]["kind"], f"{key}.upload", KEPT_HELP):
             task_values = {**values["task"], **taken}

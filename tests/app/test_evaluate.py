@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from app.reads.engine import database_engine
 from memfactory_core import config
-from memfactory_core.runs import database, jobs, worker
+from memfactory_core.errors import RunError
+from memfactory_core.runs import checks, database, jobs, worker
 from memfactory_core.runs.evaluations import evaluation_of
 from memfactory_core.runs.tables import Run
 from memfactory_core.runs.uploads import keep_file
@@ -180,3 +181,25 @@ def test_a_refused_file_is_said_and_the_page_goes_on(runs: Any) -> None:
     page.file_uploader(key="evaluate.file.jsonl").set_value(("mine.jsonl", b"", "text/plain")).run()
     assert not page.exception and "file is empty" in page.error[0].value
     assert not page.button(key="evaluate.start").disabled
+
+
+def test_an_evaluation_that_is_refused_late_is_named_beside_those_that_began(
+    runs: Any, begun: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = with_weights(database_engine())
+    page = choose(open_page("evaluate", run=run), ["overlap"])
+
+    def refuse(engine: Any, chosen: Any) -> None:
+        """The weights went between the form and the start of the first one."""
+        if chosen.name.endswith("(evaluated)"):
+            raise RunError("its weights are gone")
+        checks.refuse_start(engine, chosen)
+
+    monkeypatch.setattr(jobs, "refuse_start", refuse)
+    page.button(key="evaluate.start").click().run()
+    assert not page.exception
+    assert [one.name.rpartition(" ")[2] for one in begun] == ["(untrained)", "(overlap)"]
+    assert page.query_params["runs"] == ",".join(one.id for one in begun)
+    (told,) = [one.value.replace("\\", "") for one in page.warning]
+    assert told.endswith("(evaluated): its weights are gone")
+    assert not page.run().warning  # it is said once
