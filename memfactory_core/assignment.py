@@ -3,7 +3,7 @@ what is wrong with such values, in a line for each problem."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -87,6 +87,17 @@ def kinds_first(assignments: Sequence[str]) -> list[str]:
 def setting_name(assignment: str) -> str:
     """The name that an assignment `a.b=value` sets."""
     return assignment.partition("=")[0].strip()
+
+
+def flatten(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested settings by their places, `a.b`; an empty table is a value."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        place = f"{before}{name}"
+        found |= (
+            flatten(value, f"{place}.") if isinstance(value, dict) and value else {place: value}
+        )
+    return found
 
 
 def explain(error: ValidationError) -> list[str]:

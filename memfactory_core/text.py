@@ -187,6 +187,16 @@ def check_values(values: Any) -> None:
             left += [(item, depth + 1) for item in value]
 
 
+def describe_duration(seconds: float) -> str:
+    """A time span in the unit that leaves a small number."""
+    seconds = max(0, round(seconds))
+    if seconds < 90:
+        return f"{seconds} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds // 86_400} days"
+
+
 def one_line(text: str) -> str:
     """A text as one line for a terminal: line ends become spaces; what would move the cursor, change colours, turn the
     writing direction or cannot be written at all is shown as its code."""

@@ -7,10 +7,10 @@ import sys
 
 from sqlalchemy import Engine
 
-from app.shell.words import describe_duration
 from memfactory_core.errors import RunError
 from memfactory_core.runs.database import active_runs
 from memfactory_core.runs.tables import WORKING
+from memfactory_core.text import describe_duration
 
 CHAT_GPU = "cuda:0"
 """Where policies are loaded in the lab's own process: on the first GPU that it sees."""

@@ -11,10 +11,10 @@ import streamlit as st
 from app.compare.sides import label_side
 from app.markup.labels import cause_tag
 from app.markup.safe_text import escape_html
-from app.shell.words import describe_duration
 from memfactory_core.explain.causes import CAUSES
 from memfactory_core.runs.attempts import Side
 from memfactory_core.runs.comparison import Comparison, count_cost, differing_settings
+from memfactory_core.text import describe_duration
 
 COST_HELP = (
     "Tokens are the policy's own, on the mean of an episode of the shared examples; programs and some servers "

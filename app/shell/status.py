@@ -10,9 +10,9 @@ import streamlit as st
 
 from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
-from app.shell.words import describe_duration
 from memfactory_core.runs.queue import describe_wait
 from memfactory_core.runs.tables import ACTIVE, Run
+from memfactory_core.text import describe_duration
 
 STATE_LOOKS: dict[str, tuple[str, Literal["gray", "blue", "orange", "green", "red"]]] = {
     "queued": (":material/schedule:", "gray"),

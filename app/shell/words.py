@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from memfactory_core.runs.tables import Run
+from memfactory_core.text import describe_duration
 
 PHASE_LABELS = {
     "untrained/greedy": "Untrained, greedy",
@@ -21,16 +22,6 @@ PHASE_LABELS = {
 def describe_moment(label: str) -> str:
     """A column of a table of evaluations as the name of a curve beside others."""
     return f"{label.lower()} training" if label in ("Before", "After") else label.lower()
-
-
-def describe_duration(seconds: float) -> str:
-    """A time span in words."""
-    seconds = max(0, round(seconds))
-    if seconds < 90:
-        return f"{seconds} s"
-    if seconds < 5400:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds // 86_400} days"
 
 
 def describe_age(moment: float) -> str:

@@ -91,10 +91,12 @@ class Paradigm(Component, family="paradigms"):
     def start(self, example: Example) -> Context:
         """A context with an empty bank for one episode or chat."""
         context = Context(example, self.store.open(), prompts=self.prompts)
-        context.is_trained = lambda role: self.trains in (
-            "both", "answer" if role == "answer" else "memory",
-        )  # fmt: skip
+        context.is_trained = self.trains_role
         return context
+
+    def trains_role(self, role: str) -> bool:
+        """Whether turns of a role are trained, by `trains`."""
+        return self.trains in ("both", "answer" if role == "answer" else "memory")
 
     def read(self, index: int, context: Context) -> Generator[Any, Any, None]:
         """Reads one observation of the example into the memory."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -133,9 +134,19 @@ def use_threads(wanted: int) -> None:
     import psutil
     import torch
 
+    most = _most_threads()
     if not wanted and "OMP_NUM_THREADS" not in os.environ:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        busy = round(psutil.cpu_percent(interval=0.2) / 100 * (os.cpu_count() or 1))
-        wanted = min(torch.get_num_threads(), max(1, (cores or 1) - busy))
+        loads = psutil.cpu_percent(interval=0.2, percpu=True)
+        mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(loads))
+        busy = round(sum(loads[core] for core in mine if core < len(loads)) / 100)
+        wanted = min(most, max(1, len(mine) - busy))
     if wanted:
         torch.set_num_threads(wanted)
+
+
+@cache
+def _most_threads() -> int:
+    """What torch had before anybody set it: a number that was set at a busy moment is not the most for ever."""
+    import torch
+
+    return torch.get_num_threads()

@@ -88,5 +88,5 @@ def find_agent(
     when = "after training" if trained else "before training" if config.mode in TRAINS else ""
     return Agent(
         f"{run.name}{', ' if when else ''}{when}", config, weights,
-        role_weights(engine, config, folder), agent_id, config.mode in TRAINS,
+        role_weights(engine, config, None if untrained else folder), agent_id, config.mode in TRAINS,
     )  # fmt: skip

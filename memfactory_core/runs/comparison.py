@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
 
+from memfactory_core.assignment import flatten
 from memfactory_core.errors import RunError
 from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs import database
@@ -118,7 +119,7 @@ def compare_runs(
 
 def differing_settings(runs: Sequence[Run]) -> dict[str, list[Any]]:
     """The settings in which runs differ, by path: a value for each run, None where it has no such setting."""
-    flat = [dict(_flatten(run.settings)) for run in runs]
+    flat = [flatten(run.settings) for run in runs]
     paths = dict.fromkeys(path for values in flat for path in values)
     found = {path: [values.get(path) for values in flat] for path in paths if path not in NEITHER}
     return {path: values for path, values in found.items() if any(v != values[0] for v in values)}
@@ -165,13 +166,3 @@ def _means(attempts: Sequence[Attempt]) -> dict[str, float]:
         for name, value in attempt.scores.items():
             found.setdefault(name, []).append(value)
     return {name: sum(values) / len(values) for name, values in found.items()}
-
-
-def _flatten(values: Mapping[str, Any], path: str = "") -> list[tuple[str, Any]]:
-    flat: list[tuple[str, Any]] = []
-    for name, value in values.items():
-        place = f"{path}{name}"
-        flat += (
-            _flatten(value, f"{place}.") if isinstance(value, dict) and value else [(place, value)]
-        )
-    return flat

@@ -14,11 +14,10 @@ from memfactory_core.config import RunConfig, build
 from memfactory_core.errors import MemFactoryError
 from memfactory_core.policies.scripted import Strategy
 from memfactory_core.runs.checks import refuse_start
+from memfactory_core.runs.labels import LONGEST_NAME
 from memfactory_core.runs.tables import Run
-from memfactory_core.runs.weights import TRAINS
+from memfactory_core.runs.weights import TRAINS, start_weights
 
-LONGEST_NAME = 80
-"""Characters of a run's name at most."""
 UNTRAINED = ("weights_step=0",)
 """What makes an evaluation of a run one of the weights that it started with, on the same examples."""
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
@@ -85,7 +84,9 @@ def plan_evaluations(
                 one = _plan(engine, run, given)
                 if one.config and UNTRAINED[0] in agent:
                     apart = {name: None for name in _APART}
-                    shared = json.dumps(one.config.dump() | apart, sort_keys=True)
+                    trains_nothing = one.config.policy.kind == "scripted"
+                    begins = None if trains_nothing else start_weights(engine, one.config)
+                    shared = json.dumps([one.config.dump() | apart, str(begins)], sort_keys=True)
                     if shared in seen:
                         continue
                     seen.add(shared)

@@ -13,6 +13,7 @@ from memfactory_core.config import RunConfig, build
 from memfactory_core.errors import MemFactoryError
 from memfactory_core.runs.footprint import LOOKED_AT
 from memfactory_core.runs.tables import Run
+from memfactory_core.text import describe_duration
 from memfactory_core.types import Record
 
 ALIKE = 5
@@ -31,18 +32,11 @@ class Forecast(Record):
         if self.seconds is None:
             return f"time and memory are not known: {self.basis}"
         memory = "memory was not measured" if self.memory is None else _memory(self.memory)
-        return f"about {in_time(self.seconds)}, {memory} ({self.basis})"
+        return f"about {describe_duration(max(1.0, self.seconds))}, {memory} ({self.basis})"
 
 
 def _memory(size: int) -> str:
     return f"up to {size / 2**30:.1f} GiB of memory"
-
-
-def in_time(seconds: float) -> str:
-    """A time span in the unit that leaves a small number."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def forecast(engine: Engine, config: RunConfig) -> Forecast:

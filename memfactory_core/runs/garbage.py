@@ -31,10 +31,11 @@ from memfactory_core.runs.tables import (
     Run,
     TallyRow,
 )
+from memfactory_core.runs.weights import STAGE, final_weights
 from memfactory_core.types import Record
 
-RUN_FOLDER = re.compile(r"\d{4}-\d{6}-[0-9a-f]{4}|import-[0-9a-f]{16}")
-STAGING = re.compile(r"\.(?:unpacked|export|import-[0-9a-f]{16})\.(\d+)(?:\..*)?")
+RUN_FOLDER = re.compile(r"\d{4}-\d{6}-[0-9a-f]{4}|(?:import|log)-[0-9a-f]{16}")
+STAGING = re.compile(r"\.(?:unpacked|export|(?:import|log)-[0-9a-f]{16})\.(\d+)(?:\..*)?")
 """Folders that an export or an import works in, with the process's id."""
 PART = re.compile(r".*\.(\d+)\.part")
 """Files that are being written, with the process's id."""
@@ -104,7 +105,7 @@ def _of_run(engine: Engine, run: Run, dry_run: bool, every: int | None) -> list[
         folder = Path(run.folder)
         kinds: tuple[tuple[Kind, list[Path]], ...] = (
             ("superseded checkpoint", superseded),
-            ("leftover", [folder / "policy.part", *folder.glob("damaged-*")]),
+            ("leftover", _find_leftovers(folder)),
             ("stop flag", [folder / "stop"] if run.state != "queued" else []),
         )
         for kind, paths in kinds:
@@ -114,6 +115,17 @@ def _of_run(engine: Engine, run: Run, dry_run: bool, every: int | None) -> list[
     if run.state in ACTIVE:
         return []
     return database.write(engine, look)
+
+
+def _find_leftovers(folder: Path) -> list[Path]:
+    """What a training, or the imitation before it, began and did not need in the end."""
+    stage = folder / STAGE
+    found = [
+        path
+        for place in (folder, stage)
+        for path in (place / "policy.part", *place.glob("damaged-*"))
+    ]
+    return [*found, stage / "checkpoints"] if final_weights(stage) else found
 
 
 def _episodes(

@@ -13,15 +13,15 @@ from memfactory_core.config import RunConfig
 from memfactory_core.episode import run_episodes
 from memfactory_core.errors import RunError
 from memfactory_core.policies.language_model import LanguageModelSampler
-from memfactory_core.policies.roles import RoleSampler
+from memfactory_core.policies.roles import START, RoleSampler
 from memfactory_core.rewards import score_all
-from memfactory_core.runs import recording
+from memfactory_core.runs import record, recording
 from memfactory_core.runs.measuring import expected_seconds
 from memfactory_core.runs.recording import IMITATION, UNTRAINED
 from memfactory_core.runs.reinforcing import save_policy
 from memfactory_core.runs.weights import imitation_folder, last_checkpoint, seal, tidy
 from memfactory_core.scoring.evaluate import Summary, flat, summarize
-from memfactory_core.scoring.split import demonstrated_examples
+from memfactory_core.text import describe_duration
 from memfactory_core.types import Example
 
 if TYPE_CHECKING:
@@ -41,7 +41,11 @@ class Gate(NamedTuple):
 
 
 def imitate(
-    work: Work, sampler: RoleSampler, own: LanguageModelSampler, held_out: list[Example]
+    work: Work,
+    sampler: RoleSampler,
+    own: LanguageModelSampler,
+    held_out: list[Example],
+    shown: list[Example],
 ) -> Path:
     """Measures the run's policy as it is where that was not done yet, then lets it imitate the ignorant teacher, from
     the last checkpoint on where there is one; the folder of the weights that it ends with. Stopped where that was
@@ -57,7 +61,7 @@ def imitate(
         work.notes.append(note)
     work.evaluation_seconds = expected_seconds(work.folder)
     work.enter("imitating: playing demonstrations")
-    trainer, resumed = _make_trainer(work, folder, sampler, own)
+    trainer, resumed = _make_trainer(work, folder, sampler, own, shown)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     if trainer.state.global_step < config.imitation.steps:
         work.check_stop()
@@ -72,7 +76,11 @@ def _first(config: RunConfig) -> str:
 
 
 def _make_trainer(
-    work: Work, folder: Path, sampler: RoleSampler, own: LanguageModelSampler
+    work: Work,
+    folder: Path,
+    sampler: RoleSampler,
+    own: LanguageModelSampler,
+    examples: list[Example],
 ) -> tuple[Any, Path | None]:
     """TRL's trainer on the demonstrations, and the checkpoint that it goes on from."""
     import torch
@@ -82,7 +90,6 @@ def _make_trainer(
     from memfactory_core.training.imitation import imitation_config, make_trainer
 
     config, settings = work.config, work.config.imitation
-    examples = demonstrated_examples(config)
     demonstrations = demonstrate(config, sampler, examples)
     work.say(f"{len(demonstrations)} demonstrations of {len(examples)} examples")
     args = imitation_config(
@@ -90,9 +97,12 @@ def _make_trainer(
         **config.policy.training_arguments(),
     )  # fmt: skip
     sampler.seed(config.seed)
+    # as it learns, in every role that it is taught: those of its frozen start too
+    others = {role: other for role, other in sampler.others.items() if other[0] != START}
+    pupil = RoleSampler(own, others)
     trainer = make_trainer(
         own, demonstrations, settings, args,
-        callbacks=[_progress(work, folder, sampler, examples[: settings.checked])],
+        callbacks=[_progress(work, folder, pupil, examples[: settings.checked])],
         **config.policy.trainer_options(own.model),
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
@@ -145,8 +155,7 @@ def _tell(work: Work, step: int, left: float) -> None:
     if work.config.mode == "imitate":
         work.update(step=step, eta=left + work.evaluation_seconds)
         return
-    waits = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min"
-    phase = f"imitating, step {step} of {steps}, {waits} left of it"
+    phase = f"imitating, step {step} of {steps}, {describe_duration(left)} left of it"
     work.update(phase=phase, progress=step / steps, eta=None)
 
 
@@ -155,10 +164,14 @@ def pass_gate(work: Work, sampler: RoleSampler, held_out: list[Example]) -> None
     run's reason too. RunError where the run is to end then."""
     config, results = work.config, work.results
     last = "after" if config.mode == "imitate" else "before"
-    chance = teacher_scores(config, sampler, held_out)
-    gate = judge_gate(config, results.get(_first(config), {}), results[last], chance)
+    kept = record.read(work.folder).get("imitation")
+    if isinstance(kept, dict):  # a run that is resumed was judged before
+        gate = Gate(kept["passed"], kept["line"])
+    else:
+        chance = teacher_scores(config, sampler, held_out)
+        gate = judge_gate(config, results.get(_first(config), {}), results[last], chance)
+        work.add_to_record(imitation=gate._asdict())
     work.say(gate.line)
-    work.add_to_record(imitation=gate._asdict())
     if not gate.passed and config.imitation.missed == "end":
         raise RunError(gate.line)
     if not gate.passed:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from memfactory_core.errors import RunError
 from memfactory_core.runs import database, record
 from memfactory_core.runs.disk import write_json
-from memfactory_core.runs.tables import ACTIVE, Run
+from memfactory_core.runs.tables import ACTIVE, Run, read_table
 from memfactory_core.text import one_line
 
 LONGEST_NAME, LONGEST_TAG, LONGEST_NOTE = 80, 40, 4000
@@ -37,11 +37,8 @@ def rename_run(engine: Engine, run_id: str, name: str) -> Run:
 
 def _renamed(config: str, name: str) -> str:
     """A configuration with another name; one that cannot be read stays as it is."""
-    try:
-        values = json.loads(config)
-    except ValueError:
-        return config
-    return json.dumps(values | {"name": name}) if isinstance(values, dict) else config
+    values = read_table(config)
+    return config if values is None else json.dumps(values | {"name": name})
 
 
 def tag_run(

@@ -28,8 +28,9 @@ SECONDS = "evaluation_seconds"
 class Clock:
     """Notes how far an evaluation is, and stops it between two rounds where that was asked."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, ends_run: bool) -> None:
         self.work = work
+        self.ends_run = ends_run
         self.began = self.told = time.monotonic()
 
     def tell(self, done: float, total: int) -> None:
@@ -40,13 +41,12 @@ class Clock:
         self.told = now
         self.work.check_stop()
         left = (now - self.began) * (total - done) / done if done else None
-        ends = self.work.phase_ends_run
-        self.work.update(progress=min(1.0, done / total), eta=left if ends else None)
+        eta = left if self.ends_run else None
+        self.work.update(progress=min(1.0, done / total), eta=eta)
 
 
 def measure(work: Work, when: str, sampler: Any, examples: list[Example], step: int) -> None:
     """Measures the policy, and keeps the episodes and the scores under `when`."""
-    work.phase_ends_run = when == "after"
     work.enter(evaluation_phase(work.config, when))
 
     def keep(mode: str, episodes: list[Episode]) -> None:
@@ -55,7 +55,7 @@ def measure(work: Work, when: str, sampler: Any, examples: list[Example], step: 
 
     for mode in ("greedy", "sampled"):  # of an evaluation that was stopped half way
         recording.forget_episodes(work.engine, work.run.id, f"{when}/{mode}")
-    clock = Clock(work)
+    clock = Clock(work, ends_run=when == "after")
     summary = evaluate(
         work.config.paradigm, sampler, examples, work.config.reward,
         work.config.evaluation.samples, keep, work.judge, work.config.seed, clock.tell,

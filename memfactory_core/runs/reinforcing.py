@@ -10,14 +10,18 @@ from memfactory_core.policies.roles import RoleSampler
 from memfactory_core.runs import database, measuring, recording
 from memfactory_core.runs.interrupt import Stopped
 from memfactory_core.runs.progress import report_progress
-from memfactory_core.scoring.split import training_examples
+from memfactory_core.types import Example
 
 if TYPE_CHECKING:
     from memfactory_core.runs.worker import Work
 
 
 def reinforce(
-    work: Work, sampler: RoleSampler, own: LanguageModelSampler, resumed: Path | None
+    work: Work,
+    sampler: RoleSampler,
+    own: LanguageModelSampler,
+    resumed: Path | None,
+    examples: list[Example],
 ) -> None:
     """Trains the run's policy; the sampler has the trained model afterwards. Stopped where that was asked, after a
     checkpoint."""
@@ -32,7 +36,6 @@ def reinforce(
     config, settings = work.config, work.config.training
     done = int(resumed.name.split("-")[1]) if resumed else 0
     recording.forget_episodes(work.engine, work.run.id, "train", after_step=done)
-    examples = training_examples(config)
     args = grpo_config(
         settings, str(work.folder / "checkpoints"), config.seed,
         use_cpu=not torch.cuda.is_available(), save_total_limit=None, **config.policy.training_arguments(),

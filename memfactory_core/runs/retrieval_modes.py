@@ -35,7 +35,7 @@ def carry_out(work: Work, held_out: list[Example]) -> None:
 
         def on_step(step: int, values: dict[str, float]) -> None:
             recent.append(values["useful"])
-            if step % every == 0:
+            if step % every == 0 or step == config.reranking.steps:
                 work.keep_metrics(step, {"useful": sum(recent) / len(recent)})
                 work.update(step=step)
                 recent.clear()

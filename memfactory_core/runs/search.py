@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from memfactory_core.runs.tables import Run
+from memfactory_core.runs import database
+from memfactory_core.runs.tables import Run, read_table
 from memfactory_core.tasks.settings import find_tasks
 
 Sort = Literal["newest", "oldest", "name", "longest", "best"]
@@ -94,16 +94,8 @@ def _read_rows(engine: Engine) -> list[dict[str, Any]]:
         for start in range(0, len(unknown), 500):
             chosen = select(Run.id, Run.config).where(col(Run.id).in_(unknown[start : start + 500]))
             for run_id, config in session.exec(chosen):
-                _parts[url, run_id] = list_parts(_plain(config))
+                _parts[url, run_id] = list_parts(read_table(config) or {})
     return [row | _parts.get((url, row["id"]), {"paradigm": "", "task": ""}) for row in rows]
-
-
-def _plain(text: str) -> dict[str, Any]:
-    try:
-        values = json.loads(text)
-    except (TypeError, ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}
 
 
 def _fits(row: dict[str, Any], query: Query) -> bool:
@@ -121,9 +113,10 @@ def _fits(row: dict[str, Any], query: Query) -> bool:
 
 
 def _seconds(row: dict[str, Any]) -> float:
-    begun, ended = row["started"], row["ended"]
-    last = 0.0 if begun is None or ended is None else max(0.0, ended - begun)
-    return (row["seconds"] or 0.0) + last
+    """As `Run.elapsed` counts; 0 before the start."""
+    if row["started"] is None:
+        return row["seconds"] or 0.0
+    return Run.count_seconds(row["seconds"], row["started"], row["ended"] or database.now())
 
 
 def _read_scores(engine: Engine, run_ids: Sequence[str]) -> dict[str, float]:
@@ -134,7 +127,7 @@ def _read_scores(engine: Engine, run_ids: Sequence[str]) -> dict[str, float]:
                 col(Run.id).in_(run_ids[start : start + 500])
             )
             for run_id, results in session.exec(chosen):
-                after = _plain(results).get("after")
+                after = (read_table(results) or {}).get("after")
                 figures = after.get("greedy/exact_match") if isinstance(after, dict) else None
                 if isinstance(figures, dict) and isinstance(figures.get("mean"), int | float):
                     found[run_id] = float(figures["mean"])

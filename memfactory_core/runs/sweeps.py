@@ -17,7 +17,7 @@ from memfactory_core.config import RunConfig, load
 from memfactory_core.endpoint.address import hide_credentials
 from memfactory_core.errors import ConfigError
 from memfactory_core.runs import jobs
-from memfactory_core.runs.tables import Run
+from memfactory_core.runs.tables import Run, read_table
 
 
 class Cell(NamedTuple):
@@ -150,10 +150,7 @@ def _read(sweep_id: str, runs: Sequence[Run]) -> Sweep | None:
 
 
 def _plain(text: str) -> dict[str, Any]:
-    try:
-        values = json.loads(text)
-    except ValueError:
-        return {}
+    values = read_table(text) or {}
     lists = ("grid", "fixed", "chosen")
-    whole = isinstance(values, dict) and isinstance(values.get("recipe"), str)
+    whole = isinstance(values.get("recipe"), str)
     return values if whole and all(isinstance(values.get(name), list) for name in lists) else {}

@@ -83,7 +83,7 @@ class Run(Table, table=True):
     def settings(self) -> dict[str, Any]:
         """The configuration as plain values; {} where it cannot be read. What is not of the shape that pages look
         into is left out (`fault` says so)."""
-        return _readable(_table(self.config) or {})
+        return _readable(read_table(self.config) or {})
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class Run(Table, table=True):
         interval is left out (`fault` says so)."""
         return {
             when: {path: figures for path, figures in scores.items() if _is_figures(figures)}
-            for when, scores in (_table(self.results) or {}).items()
+            for when, scores in (read_table(self.results) or {}).items()
             if isinstance(scores, dict)
         }
 
@@ -99,18 +99,22 @@ class Run(Table, table=True):
     def fault(self) -> str:
         """What of this row cannot be read, in words; "" where all can. One bad row must not take a list of
         runs down with it."""
-        settings = _table(self.config)
+        settings = read_table(self.config)
         if not settings or settings != self.settings:
             return f"the settings of run {self.id} cannot be read"
-        kept = _table(self.results)
+        kept = read_table(self.results)
         if kept is None or kept != self.summary:
             return f"the results of run {self.id} cannot be read"
         return ""
 
     def elapsed(self, now: float) -> float:
         """Seconds of work up to `now` or the end, those before a resume included."""
-        begun = self.started or self.created
-        return (self.seconds or 0.0) + max(0.0, (self.ended or now) - begun)
+        return self.count_seconds(self.seconds, self.started or self.created, self.ended or now)
+
+    @staticmethod
+    def count_seconds(before: float | None, begun: float, until: float) -> float:
+        """Seconds of work from `begun` on, and those `before` a resume."""
+        return (before or 0.0) + max(0.0, until - begun)
 
 
 @event.listens_for(Run, "load")
@@ -240,7 +244,8 @@ class TallyRow(Table, table=True):
     count: int
 
 
-def _table(text: str) -> dict[str, Any] | None:
+def read_table(text: str) -> dict[str, Any] | None:
+    """A JSON table of a row; None where it is none."""
     try:
         values = json.loads(text)
     except (TypeError, ValueError, RecursionError):

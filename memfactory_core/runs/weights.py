@@ -216,7 +216,9 @@ def role_weights(engine: Engine, config: RunConfig, folder: Path | None = None) 
     partner that they were trained beside. RunError where that one is not here."""
     while config.mode not in TRAINS and config.weights is not None:
         other = database.get_run(engine, config.weights)
-        config, folder = build(other.settings, f"run {other.id}"), Path(other.folder)
+        # of weights_step 0, what that run started with, the partner is that of before its imitation
+        folder = Path(other.folder) if config.weights_step != 0 else None
+        config = build(other.settings, f"run {other.id}")
     if folder is None or not config.imitates:
         return start_weights(engine, config)
     imitated = imitated_weights(folder, config)

@@ -76,7 +76,6 @@ class Work:
         self.notes: list[str] = []
         self.lost = threading.Event()
         self.began = time.monotonic()
-        self.phase_ends_run = False
         self.evaluation_seconds = 0.0
 
     def carry_out(self) -> None:
@@ -157,7 +156,7 @@ class Work:
         if self.config.imitates:
             self.results = self.run.summary
             if imitated is None:
-                imitated = imitating.imitate(self, sampler, sampler.own, held_out)
+                imitated = imitating.imitate(self, sampler, sampler.own, held_out, shown)
                 del sampler  # a second model of its size might not fit
                 gc.collect()
                 sampler = self._load(imitated)
@@ -172,7 +171,7 @@ class Work:
         if self.config.imitates:
             imitating.pass_gate(self, sampler, held_out)
         if not trained and isinstance(sampler.own, LanguageModelSampler):
-            reinforcing.reinforce(self, sampler, sampler.own, checkpoint)
+            reinforcing.reinforce(self, sampler, sampler.own, checkpoint, learned)
         self.evaluate("after", sampler, held_out, self.config.training.steps)
 
     def _load(self, weights: Path | None) -> RoleSampler:

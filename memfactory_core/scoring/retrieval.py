@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
+from memfactory_core.assignment import flatten
 from memfactory_core.episode import Context, steps
 from memfactory_core.errors import ConfigError
 from memfactory_core.retrievers import Retriever
@@ -27,7 +27,7 @@ def name_retrievers(retrievers: Sequence[Retriever]) -> dict[str, Retriever]:
     """Each by its kind; several of one kind also by the settings in which they differ, `dense (embedder.kind=hashing)`.
     A second one with the same settings is left out."""
     told = {one.model_dump_json(): one for one in retrievers}
-    settings = {key: dict(_flat_settings(one.model_dump(mode="json"))) for key, one in told.items()}
+    settings = {key: flatten(one.model_dump(mode="json")) for key, one in told.items()}
     named = {}
     for key, one in told.items():
         others = [settings[other] for other in told if told[other].kind == one.kind]
@@ -41,14 +41,6 @@ def name_retrievers(retrievers: Sequence[Retriever]) -> dict[str, Retriever]:
         label = f"{one.kind} ({', '.join(apart)})" if apart else one.kind
         named[label.replace("/", "\u2215")] = one
     return named
-
-
-def _flat_settings(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat_settings(value, f"{before}{name}.")
-        elif before or name != "kind":
-            yield f"{before}{name}", value
 
 
 def compare_retrievers(

@@ -1,5 +1,5 @@
-"""Whether what a run will ask fits into the windows of its policies' models, found out before it starts: beyond its
-window a model answers with nonsense and no error."""
+"""Whether what a run will ask fits into the windows of its policies' models, found out before anything is measured:
+beyond its window a model answers with nonsense and no error."""
 
 from __future__ import annotations
 

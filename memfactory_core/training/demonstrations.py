@@ -106,10 +106,8 @@ class Teacher(Sampler):
 
 def trained_roles(config: RunConfig) -> set[str]:
     """The roles whose turns GRPO trains with these settings."""
-    trains = config.paradigm.trains
-    kinds = {"both": (True, False), "memory": (False,), "answer": (True,)}[trains]
     roles = set(asked_roles(config.paradigm)[1]) - set(config.roles)
-    return {role for role in roles if (role == "answer") in kinds}
+    return set(filter(config.paradigm.trains_role, roles))
 
 
 def imitated_roles(config: RunConfig) -> set[str]:

@@ -12,7 +12,7 @@ and distribution. Rules, each with its test:
    the log-probs of the drawing are the denominator of the ratio.
 4. Loss and entropy bonus do not depend on how the rows are cut into pieces.
 
-Before TRL takes them, the pieces of a batch are sorted by length (`rows.py`).
+Before TRL takes them, the pieces of a batch are sorted by length, or by beginning where prompts are shared (`rows.py`).
 """
 
 from __future__ import annotations

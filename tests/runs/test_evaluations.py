@@ -96,6 +96,9 @@ def test_a_baseline_that_two_runs_share_is_planned_once(lab):
     planned = plan_evaluations(lab, pair, [(), UNTRAINED, scripted("last")])
     names = [one.config.name for one in planned]
     assert names == ["One (evaluated)", "One (untrained)", "One (last)", "Two (evaluated)"]
+    on_top = jobs.create(lab, load("memagent-tiny", ["name=On top", f"weights={pair[0].id}"]))
+    planned = plan_evaluations(lab, [pair[0], on_top], [UNTRAINED])
+    assert len(planned) == 2, "what they started with is not the same"
     other = make_run(lab, "Three", recipe="memory-r1-tiny")
     assert len(plan_evaluations(lab, [pair[0], other], [UNTRAINED])) == 2
 

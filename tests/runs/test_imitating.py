@@ -11,7 +11,7 @@ from memfactory_core.cli.report import evaluations, print_table
 from memfactory_core.config import load
 from memfactory_core.errors import ConfigError, RunError
 from memfactory_core.policies.imitation import Imitation
-from memfactory_core.runs import database, jobs, record
+from memfactory_core.runs import database, imitating, jobs, record
 from memfactory_core.runs.archive import export_run, import_run
 from memfactory_core.runs.imitating import judge_gate
 from memfactory_core.runs.tables import EpisodeRow
@@ -156,9 +156,27 @@ def test_frozen_roles_are_played_by_what_imitation_ended_with(lab, model):
         "memagent-smollm2", [f"policy.model={model}", "mode=evaluate", f"weights={run.id}"]
     )
     assert role_weights(lab, evaluated, folder / "elsewhere") == folder / "imitation" / "policy"
+    begun = load(
+        "memagent-smollm2",
+        [f"policy.model={model}", "mode=evaluate", f"weights={run.id}", "weights_step=0"],
+    )
+    assert role_weights(lab, begun) is None, "the partner of what it started with"
     (folder / "imitation" / "policy").rename(folder / "gone")
     with pytest.raises(RunError, match="the weights that its imitation ended with"):
         role_weights(lab, config, folder)
+
+
+def test_the_curve_of_the_form_asks_the_pupil_in_the_roles_that_are_frozen_later(
+    lab, model, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(
+        imitating, "obeyed", lambda config, sampler, examples: asked.append(sampler) or 1.0
+    )
+    more = ['roles={"answer": "start"}', "paradigm.trains=memory", "imitation.steps=2"]
+    run = work(lab, jobs.create(lab, configured(model, *more)).id)
+    assert run.state == "finished", run.reason
+    assert asked and all(not sampler.others for sampler in asked)
 
 
 def scores(**means):

@@ -167,6 +167,9 @@ def test_runs_are_found_by_every_side_and_put_in_every_order(lab):
     assert names(sort="oldest") == ["beta", "Alpha", "gamma"]
     assert names(sort="name") == ["Alpha", "beta", "gamma"]
     assert names(sort="longest") == ["beta", "Alpha", "gamma"]
+    database.update_run(lab, two.id, ended=None)  # it works since long ago
+    assert names(sort="longest") == ["Alpha", "beta", "gamma"]
+    database.update_run(lab, two.id, ended=9.0)
     assert names(sort="best") == ["beta", "gamma", "Alpha"]
     assert names(paradigms=["memory_r1"]) == names(tasks=["dialogue"]) == ["Alpha"]
     assert names(states=["failed"]) == names(text="ALPH") == names(text=two.id) == ["Alpha"]

@@ -69,7 +69,7 @@ def test_where_nothing_was_measured_nothing_is_expected(lab, tmp_path):
 def test_an_evaluation_is_stopped_between_two_rounds(lab, monkeypatch):
     monkeypatch.setattr(measuring, "TOLD_EVERY", 0.0)
     run = jobs.create(lab, load("memagent-tiny", SMALL))
-    clock = measuring.Clock(Work(lab, run))
+    clock = measuring.Clock(Work(lab, run), ends_run=True)
     clock.tell(1.0, 12)
     (Path(run.folder) / FLAG).touch()
     with pytest.raises(Stopped):

@@ -206,6 +206,11 @@ def litter(lab, monkeypatch):
     age(orphan)
     fresh = shutil.copytree(orphan, jobs.root() / "0101-000000-ffff")
     os.utime(fresh)
+    (jobs.root() / f".log-{'0' * 16}.{dead.pid}").mkdir()  # a log that was being brought in
+    stage = Path(finished.folder) / "imitation"
+    (stage / "policy").mkdir(parents=True)
+    (stage / "policy" / "model.safetensors").touch()
+    checkpoint(stage, 4)
     (jobs.root() / "my notes").mkdir()
     age(jobs.root() / "my notes")
     return finished, live
@@ -242,7 +247,9 @@ def test_gc_removes_what_may_go_and_nothing_of_a_live_run(lab, monkeypatch):
     mine = {path for path in gone if not path.startswith(finished.id)}
     assert {path.split("/")[0] for path in mine} == {
         next(path for path in mine if path.startswith(".unpacked")).split("/")[0], "0101-000000-abcd",
+        next(path for path in mine if path.startswith(".log-")),
     }  # fmt: skip
+    assert {path.name for path in (Path(finished.folder) / "imitation").iterdir()} == {"policy"}
     left = Path(finished.folder) / "checkpoints"
     assert steps_of(left.iterdir()) == [20, 30]
     assert len(list((Path(live.folder) / "checkpoints").iterdir())) == 3
