@@ -37,8 +37,8 @@ def choose_preset() -> tuple[str, dict[str, Any]]:
     presets = read_presets()
     if run := _find_run():
         presets = {run.name: run} | presets
-    if st.session_state.get("preset", FIRST) not in presets:  # a run that is here no more
-        st.session_state.pop("preset", None)
+    if st.session_state.get("preset") not in {None, *presets}:  # a run that is here no more
+        del st.session_state["preset"]
         reset()
     first = list(presets).index(FIRST) if FIRST in presets else 0
     chosen, all_of_them, again = st.columns([2.4, 1, 1], vertical_alignment="bottom")

@@ -84,7 +84,7 @@ def _choose_phase(run: Run) -> str | None:
     return st.segmented_control(
         "Phase",
         phases,
-        format_func=lambda phase: escape_markdown(PHASE_LABELS.get(phase, phase)),
+        format_func=lambda phase: escape_markdown(PHASE_LABELS.get(str(phase), str(phase))),
         required=True,
         **bound,
     )
