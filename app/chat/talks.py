@@ -32,11 +32,10 @@ class LiveTalk:
         """Which agent answers: after or before its training, or both."""
         self.other: Talk | None = None
         self.kept: KeptBank | None = None
-        self.acts: list[tuple[list[Entry], list[Entry]]] = []
+        self.acts: list[tuple[list[Entry], list[Entry]]] = [([one], []) for one in talk.entries]
         """What was said and done, each with what it led to in the talk and in the copy."""
         self.stop = threading.Event()
         self._lock = threading.Lock()
-        self.acts = [([entry], []) for entry in talk.entries]
 
     @contextmanager
     def acting(self, by_hand: bool = False) -> Iterator[None]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
+from app.evaluate.agents import label_run
 from app.reads.curves import read_curves
 from app.run import charts
 from app.shell.address import bind_to_address
 from app.shell.widgets import show_chart, table_with_download
 from memfactory_core.runs.attempts import Side
 from memfactory_core.runs.score_table import shown_in
-from memfactory_core.runs.tables import Run
 
 CHART_POINTS = 600
 """Points of a curve, more than a chart is wide."""
@@ -41,7 +41,7 @@ def show_curves(sides: Sequence[Side]) -> None:
     curve = choice.selectbox("Curve", known, format_func=label, **bind_to_address("curve", known))
     share = curve.startswith("score/") and shown.is_share(curve.removeprefix("score/"))
     series = {
-        label_of(runs[run].name, run, runs): curves[curve]
+        label_run(runs[run], list(runs.values())): curves[curve]
         for run, curves in found.items()
         if curve in curves
     }
@@ -54,9 +54,3 @@ def show_curves(sides: Sequence[Side]) -> None:
         for step, value in points:
             rows.setdefault(step, {"step": step})[name] = round(value, 4)
     table_with_download([rows[step] for step in sorted(rows)], "compared-curves")
-
-
-def label_of(name: str, run_id: str, runs: Mapping[str, Run]) -> str:
-    """A run's name; with its id where two of them are called the same."""
-    same = sum(run.name == name for run in runs.values()) > 1
-    return f"{name} · {run_id}" if same else name

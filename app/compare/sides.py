@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.evaluate.agents import label_run
 from app.markup.safe_text import one_line
-from app.reads.runs import ANSWERING, list_measured
+from app.reads.runs import ANSWERING
 from app.reads.steps import list_phases
 from app.shell.address import bind_list_to_address, bind_to_address
 from memfactory_core.runs.attempts import WHENS, Side
@@ -33,9 +33,8 @@ def list_sides(runs: Sequence[Run]) -> dict[str, tuple[Run, str]]:
     return sides
 
 
-def choose_sides() -> list[Side]:
-    """The sides chosen by name, in their order; [] where there are fewer than two to choose from."""
-    runs = list_measured()
+def choose_sides(runs: Sequence[Run]) -> list[Side]:
+    """The sides chosen of these runs by name, in their order; [] where there are fewer than two to choose from."""
     known = list_sides(runs)
 
     def label(key: str) -> str:

@@ -18,10 +18,11 @@ from app.shell.widgets import show_empty_state
 
 def show_comparison() -> None:
     """What is different between the chosen runs, how surely, and where to look."""
-    if not list_measured():
+    runs = list_measured()
+    if not runs:
         show_empty_state("There is no run yet, so there is nothing to compare.")
         return
-    sides = choose_sides()
+    sides = choose_sides(runs)
     if len(sides) < 2:
         st.info(
             "Choose two runs or more, or one run before and after its training.",
@@ -46,7 +47,7 @@ def show_comparison() -> None:
         chosen = others[0].key
         if len(others) > 1:
             chosen = st.selectbox(
-                f"Look closer at {label_side(kept[0])} beside", list(names),
+                f"Look closer at {escape_markdown(label_side(kept[0]), 100)} beside", list(names),
                 format_func=names.__getitem__,
                 **bind_to_address("with", list(names), others[0].key, drops=("example",)),
             )  # fmt: skip

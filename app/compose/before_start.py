@@ -24,9 +24,12 @@ from memfactory_core.runs.footprint import foresee
 from memfactory_core.runs.forecast import forecast
 from memfactory_core.runs.tables import Run
 from memfactory_core.runs.weights import role_weights, start_weights
+from memfactory_core.trace import Episode
 
 READ = {"task", "evaluation", "training", "reranking", "mode", "seed", "weights", "weights_step"}
 """Groups of settings that decide what is read from the data files."""
+EPISODE = "compose.episode"
+"""In the session: the episode that the dialog shows, and the seconds that it took."""
 LOOKED_AT_AGAIN = 300
 """Seconds after which files that did not change are read again."""
 
@@ -74,29 +77,45 @@ def offer_episode(config: RunConfig, ready: bool) -> None:
     """The button that plays one episode and shows it; grey where the run could not start either."""
     if config.mode in PLAYED and st.button(
         "Play one episode now", icon=":material/smart_display:", width="stretch", key="compose.play",
-        disabled=not ready, help="One example, the policy as it would begin; no run is made. memfactory play",
+        disabled=not ready, on_click=_ask_for_episode,
+        help="One example, the policy as it would begin; no run is made. memfactory play",
     ):  # fmt: skip
         _show_episode(config.model_dump_json())
 
 
+def _ask_for_episode() -> None:
+    """The dialog plays one when it is drawn next."""
+    st.session_state.pop(EPISODE, None)
+
+
+def _play(config: RunConfig) -> tuple[Episode, float]:
+    """An episode of a random example, and how many seconds it took, the loading aside."""
+    engine = database_engine()
+    weights = start_weights(engine, config)
+    with st.spinner("The policy is loaded and plays"):
+        sampler = samplers.get(Agent("", config, weights, role_weights(engine, config, None)))
+        began = time.monotonic()
+        episode = rehearse(config, sampler, secrets.randbelow(1_000_000))
+    return episode, time.monotonic() - began
+
+
 @st.dialog("One episode before the start", width="large")
 def _show_episode(settings: str) -> None:
-    """An episode in the view that a run's episodes have; another one at each press."""
+    """An episode in the view that a run's episodes have; the same one until another is asked for, whatever else in the
+    dialog draws it again."""
     with errors_in_words():
         config = build(json.loads(settings))
-        engine = database_engine()
-        weights = start_weights(engine, config)
-        with st.spinner("The policy is loaded and plays"):
-            sampler = samplers.get(Agent("", config, weights, role_weights(engine, config, None)))
-            began = time.monotonic()
-            episode = rehearse(config, sampler, secrets.randbelow(1_000_000))
-            seconds = time.monotonic() - began
+        if EPISODE not in st.session_state:
+            st.session_state[EPISODE] = _play(config)
+        episode, seconds = st.session_state[EPISODE]
         st.caption(
             f"Played in {seconds:.2g} s with the policy as it would begin"
             f"{', drawn as in training' if config.mode == 'train' else ', greedily'}; nothing is kept."
         )
-        if st.button("Play another", icon=":material/refresh:", key="compose.play.another"):
-            st.rerun(scope="fragment")
+        st.button(
+            "Play another", icon=":material/refresh:", key="compose.play.another",
+            on_click=_ask_for_episode,
+        )  # fmt: skip
         show_earnings(config.dump()["reward"], episode, {})
         shown = Run(
             id="before-start", name=config.name, mode=config.mode, state="queued", folder="", token="",

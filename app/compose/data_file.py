@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -22,8 +22,17 @@ from memfactory_core.tasks.data_file import FORMATS
 LONGEST_CELL = 120
 """Characters of a field in the preview."""
 NO_COLUMN = "none"
+KEPT_HELP = "It is kept in the lab's folder under its content's hash."
 COLUMNS = 3
 """Choices beside each other."""
+
+
+class Taken(NamedTuple):
+    """What became of an upload: its id, the settings of the task that it makes, why it was refused."""
+
+    upload: str
+    settings: dict[str, str]
+    problem: str
 
 
 def show_data_file(values: Mapping[str, Any], key: str) -> None:
@@ -35,9 +44,16 @@ def show_data_file(values: Mapping[str, Any], key: str) -> None:
     there = Path(path).is_file()
     name = Path(path).name if path else "none yet"
     with st.expander(
-        f"Data file: {name}", expanded=not there, icon=":material/description:", key="data-file"
+        f"Data file: {escape_markdown(name, 100)}",
+        expanded=not there,
+        icon=":material/description:",
+        key="data-file",
     ):
-        _take_file(values, key)
+        if taken := take_file(values["task"]["kind"], f"{key}.upload", KEPT_HELP):
+            task_values = {**values["task"], **taken}
+            told = f"**Data file: {escape_markdown(Path(taken['path']).name, 80)}.**"
+            restart_from({**values, "task": task_values}, told)
+            st.rerun()
         if not there:
             st.caption(
                 "Give the file here, or name its path on the lab's machine in the card Read."
@@ -69,25 +85,33 @@ def _look_into(path: str, stamp: int) -> Overview:
     return look_into(path)
 
 
-def _take_file(values: Mapping[str, Any], key: str) -> None:
-    """The place for a file; what is given becomes the task's path, and its columns are guessed."""
+def take_file(kind: str, key: str, help: str) -> dict[str, str]:
+    """The place for a task's file; once one is given, its path and the columns guessed of it, as settings of the task.
+    {}, said in words, where it is refused. Remembered by the upload's id: a rerun does not read the file again."""
     given = st.file_uploader(
-        "Give a file", type=[ending.lstrip(".") for ending in FORMATS], key=f"{key}.upload",
-        max_upload_size=LARGEST // 1_000_000, help="It is kept in the lab's folder under its content's hash.",
+        "Give a file", type=[ending.lstrip(".") for ending in FORMATS], key=key,
+        max_upload_size=LARGEST // 1_000_000, help=help,
     )  # fmt: skip
     if given is None:
-        return
+        return {}
+    taken = st.session_state.get(f"{key}.taken")
+    if taken is None or taken.upload != given.file_id:
+        taken = st.session_state[f"{key}.taken"] = _keep(kind, given)
+    if taken.problem:
+        st.error(escape_markdown(taken.problem, 800), icon=":material/error:")
+    return dict(taken.settings)
+
+
+def _keep(kind: str, given: Any) -> Taken:
+    settings: dict[str, str] = {}
     try:
-        path = keep_file(given.getbuffer(), given.name)
-        task = dict(values["task"]) | {"path": str(path)}
-        if wanted := named_columns(_find_task(task["kind"])):
-            guessed = guess_columns(look_into(str(path)).columns)
-            task |= {name: guessed[name] for name in wanted if guessed[name]}
+        path = str(keep_file(given.getbuffer(), given.name))
+        if wanted := named_columns(_find_task(kind)):
+            guessed = guess_columns(look_into(path).columns)
+            settings = {name: guessed[name] for name in wanted if guessed[name]}
     except MemFactoryError as error:
-        st.error(escape_markdown(str(error), 800), icon=":material/error:")
-        return
-    restart_from({**values, "task": task}, f"**Data file: {escape_markdown(path.name, 80)}.**")
-    st.rerun()
+        return Taken(given.file_id, {}, str(error))
+    return Taken(given.file_id, {"path": path, **settings}, "")
 
 
 def _map_columns(values: Mapping[str, Any], seen: Overview, settings: list[str], key: str) -> None:

@@ -53,10 +53,14 @@ def compose_run() -> None:
         st.info(told, icon=":material/swap_horiz:")
     drawn, asked = edit_picture(_whole(given), key)
     typed |= drawn
-    show_data_file(_whole(typed), key)
+    place = st.container()
     form, panel = st.columns([1.55, 1], gap="large")
     with form:
         typed |= _edit_groups(fields, [*single, *drawn], named, given, typed["mode"], key)
+    with (
+        place
+    ):  # filled after the tabs: a file or a column starts the form anew from all that was typed
+        show_data_file(_whole(typed), key)
     with panel, st.container(border=True):
         _show_panel(preset, recipe, typed)
     if asked:

@@ -26,20 +26,24 @@ COLUMNS = 2
 
 
 @st.cache_data(show_spinner="Reading the presets")
-def _list_presets() -> list[Preset]:
-    return list_presets()
+def read_presets() -> dict[str, Preset]:
+    """The presets that come with the package, by name, in the order in which they are offered."""
+    return {preset.name: preset for preset in list_presets()}
 
 
 def choose_preset() -> tuple[str, dict[str, Any]]:
     """The preset's name and its values. A run that the address names is one more preset, and the chosen one at first:
     its record is a recipe."""
-    presets = {preset.name: preset for preset in _list_presets()}
-    if run := _find_run(st.query_params.get("run") or st.session_state.get(OPENED)):
+    presets = read_presets()
+    if run := _find_run():
         presets = {run.name: run} | presets
+    if st.session_state.get("preset") not in {None, *presets}:  # a run that is here no more
+        del st.session_state["preset"]
+        reset()
     first = list(presets).index(FIRST) if FIRST in presets else 0
     chosen, all_of_them, again = st.columns([2.4, 1, 1], vertical_alignment="bottom")
     name = chosen.selectbox(
-        "Preset", list(presets), first, key="preset", on_change=reset, persist_state="session",
+        "Preset", list(presets), first, key="preset", on_change=_leave_run, persist_state="session",
         format_func=lambda name: presets[name].title,
     )  # fmt: skip
     if all_of_them.button(
@@ -55,17 +59,24 @@ def choose_preset() -> tuple[str, dict[str, Any]]:
     return name, config.read(name)
 
 
-def _find_run(run_id: str | None) -> Preset | None:
-    """The run as a preset; None, said in words, where its record cannot be read."""
+def _find_run() -> Preset | None:
+    """The run that the address names, else the one that was opened last, as a preset; None where there is none, said in
+    words where its record cannot be read. One that the address names is the chosen preset: choosing another takes it
+    out of the address."""
+    named = st.query_params.get("run")
+    run_id = named or st.session_state.get(OPENED)
     if not run_id:
         return None
     try:
         run = database.get_run(database_engine(), run_id)
         found = describe_preset(str(Path(run.folder) / "run.json"))
     except MemFactoryError as error:
-        st.warning(escape_markdown(str(error), 400), icon=":material/warning:")
+        if st.session_state.get(OPENED) == run_id:
+            del st.session_state[OPENED]
+        if named:
+            st.warning(escape_markdown(str(error), 400), icon=":material/warning:")
         return None
-    if st.session_state.get(OPENED) != run.id:
+    if named and st.session_state.get("preset") != found.name:
         st.session_state["preset"] = found.name
         st.session_state[OPENED] = run.id
         reset()
@@ -81,6 +92,12 @@ def _find_run(run_id: str | None) -> Preset | None:
             "needs": (device, *found.needs[1:]),
         }
     )
+
+
+def _leave_run() -> None:
+    """Another preset was chosen: the address names the run no more, so that opening it again is seen."""
+    st.query_params.pop("run", None)
+    reset()
 
 
 def reset() -> None:
@@ -109,7 +126,7 @@ def _show_cards(presets: list[Preset]) -> None:
 
 def _take(name: str) -> None:
     st.session_state["preset"] = name
-    reset()
+    _leave_run()
 
 
 def _figures(preset: Preset) -> dict[str, str]:

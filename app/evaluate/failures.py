@@ -30,7 +30,7 @@ def show_failures(runs: list[Run]) -> None:
 
     def label(key: str) -> str:
         run, phase = places[key]
-        return f"{run.name} · {PHASE_LABELS[phase].lower()}" if run.mode != "evaluate" else (
+        return f"{run.name} · {PHASE_LABELS.get(phase, phase).lower()}" if run.mode != "evaluate" else (
             f"{run.name} · {phase.split('/')[1]}"
         )  # fmt: skip
 

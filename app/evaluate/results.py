@@ -13,23 +13,25 @@ from app.reads.runs import find_runs, list_measured
 from app.shell.address import bind_list_to_address, bind_to_address
 from app.shell.pages import page
 from app.shell.status import describe_progress, show_state
-from app.shell.widgets import errors_in_words
+from app.shell.widgets import keep_current
 from memfactory_core.cli.table import table_notes, table_of
 from memfactory_core.runs.score_table import ALL, ScoreRow, collect_scores, score_names, shown_in
 from memfactory_core.runs.table_formats import ENDINGS, Format, describe_count, describe_figures
 from memfactory_core.runs.tables import ACTIVE, Run
 
-REFRESH = 2.0
-"""Seconds after which the table is read again while an evaluation is under way."""
 FILES: dict[Format, str] = {
     "csv": "CSV", "json": "JSON", "latex": "LaTeX", "markdown": "Markdown",
 }  # fmt: skip
+REFUSED = "evaluate.refused"
+"""In the session: which of the evaluations that were just begun were refused and why; said once."""
 FIRST_SCORES = 4
 """Scores that the table shows at first."""
 
 
 def show_evaluations() -> None:
     """The runs of the table, chosen by name, and what was found."""
+    for told in st.session_state.pop(REFUSED, []):
+        st.warning(f"Not begun: {escape_markdown(told, 500)}", icon=":material/block:")
     runs = list_measured()
     known = {run.id: run for run in runs}
     chosen = st.multiselect(
@@ -40,18 +42,15 @@ def show_evaluations() -> None:
     if not chosen:
         st.info("Choose the runs whose scores are laid side by side.", icon=":material/table:")
         return
-    active = any(known[run].state in ACTIVE for run in chosen)
+    keep_current(
+        lambda: _show_scores(find_runs(chosen)),
+        lambda: any(run.state in ACTIVE for run in find_runs(chosen)),
+    )
 
-    @st.fragment(run_every=REFRESH if active else None)
-    def live() -> None:
-        with errors_in_words():  # a fragment's errors do not reach the page
-            now = find_runs(chosen)
-            if active and not any(run.state in ACTIVE for run in now):
-                st.rerun()
-            _show_progress(now)
-            _show_table(now)
 
-    live()
+def _show_scores(runs: list[Run]) -> None:
+    _show_progress(runs)
+    _show_table(runs)
 
 
 def _show_progress(runs: list[Run]) -> None:

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.evaluate.agents import choose_agents, choose_runs
+from app.evaluate.results import REFUSED
 from app.evaluate.tasks import choose_counts, choose_tasks
 from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
 from app.reads.runs import list_measurable
 from app.shell.links import go_to
-from app.shell.widgets import show_empty_state
+from app.shell.widgets import errors_in_words, show_empty_state
+from memfactory_core.errors import MemFactoryError, RunError
 from memfactory_core.runs import jobs
 from memfactory_core.runs.evaluations import Planned, plan_evaluations
 
@@ -57,7 +59,8 @@ def _show_plan(planned: Sequence[Planned]) -> None:
         "Start", type="primary", icon=":material/play_arrow:", width="stretch",
         disabled=not ready or too_many, key="evaluate.start",
     ):  # fmt: skip
-        _start(ready)
+        with errors_in_words():
+            _start(ready)
     if ready:
         st.caption("The same from the shell:")
         commands = "\n".join(eval_command(one) for one in ready[:MOST_AT_ONCE])
@@ -71,9 +74,16 @@ def eval_command(one: Planned) -> str:
 
 
 def _start(ready: Sequence[Planned]) -> None:
-    """Puts them into the queue and goes to where their scores will stand."""
+    """Puts them into the queue and goes to where their scores will stand, and where it is said which of them was
+    refused."""
     engine = database_engine()
-    begun = [jobs.create(engine, one.config) for one in ready if one.config]
-    for run in begun:
-        jobs.start(engine, run)
+    begun, refused = [], []
+    for config in [one.config for one in ready if one.config]:
+        try:
+            begun.append(jobs.begin(engine, config))
+        except MemFactoryError as error:
+            refused.append(f"{config.name}: {error}")
+    if not begun:
+        raise RunError(f"no evaluation was begun. {refused[0]}")
+    st.session_state[REFUSED] = refused
     go_to("evaluate", view="results", runs=",".join(run.id for run in begun))

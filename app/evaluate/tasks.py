@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.compose.data_file import take_file
 from app.compose.fields import field_label
 from app.compose.forms import edit_settings
 from memfactory_core.assembly.command import find_differences
 from memfactory_core.component import kinds
 from memfactory_core.config import Evaluation
-from memfactory_core.runs.uploads import LARGEST, keep_file
-from memfactory_core.tasks.data_file import FORMATS
 
 OWN = "own"
 OWN_LABEL = "the run's own held-out examples"
@@ -18,6 +17,7 @@ TASKS_HELP = (
     "Another task, or a file of yours, shows what carries over. A task that reads a file has a field for "
     "its path."
 )
+FILE_HELP = "It is kept in the lab's folder; or name the path of one that is there."
 COUNTS = {"examples": "As in the run", "samples": "As in the run", "seed": "As in the run"}
 
 
@@ -36,23 +36,15 @@ def choose_tasks() -> list[tuple[str, ...]]:
         model = known[name]
         with st.expander(f"Settings of {name}", expanded="path" in model.model_fields):
             st.caption(model.summary())
-            given = _take_file(name) if "path" in model.model_fields else {}
+            given: dict[str, str] = {}
+            if "path" in model.model_fields:
+                given = take_file(name, f"evaluate.file.{name}", FILE_HELP)
             # a file that is given starts the form anew: its path is in it then
-            key = f"evaluate.task.{name}" + "".join(f".{path}" for path in given.values())
+            key = ".".join(["evaluate.task", name, *([given["path"]] if given else [])])
             typed = edit_settings(model, given, key)
         task = {"evaluation": {"task": {"kind": name, **typed}}}
         tasks.append(tuple(find_differences({"evaluation": {"task": None}}, task)))
     return tasks
-
-
-def _take_file(name: str) -> dict[str, str]:
-    """The place for a task's file; its path once one is given."""
-    given = st.file_uploader(
-        "Give a file", type=[ending.lstrip(".") for ending in FORMATS], key=f"evaluate.file.{name}",
-        max_upload_size=LARGEST // 1_000_000,
-        help="It is kept in the lab's folder; or name the path of one that is there.",
-    )  # fmt: skip
-    return {"path": str(keep_file(given.getbuffer(), given.name))} if given else {}
 
 
 def choose_counts() -> tuple[str, ...]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from app.learn.course import Course
 from app.run.charts import DASHES, PALETTE, layout
+from app.shell.address import bind_to_address
 from app.shell.widgets import show_chart, table_with_download
 from memfactory_core.episode import Ask, run_episodes
 from memfactory_core.paradigms import Paradigm
@@ -73,9 +73,11 @@ def show_bounded(course: Course) -> bool:
     course.compare(said, true, GROWTHS)
     course.step(3, "Give the memory more room, and the policy a window: what it can read at once.")
     left, right = st.columns(2, gap="medium")
-    room = left.selectbox("Room of the memory, characters", ROOMS, **_bound("room", ROOMS, 64))
+    room = left.selectbox(
+        "Room of the memory, characters", ROOMS, **bind_to_address("room", ROOMS, 64)
+    )
     window = right.selectbox(
-        "Window of the policy, characters", WINDOWS, **_bound("window", WINDOWS, 4000)
+        "Window of the policy, characters", WINDOWS, **bind_to_address("window", WINDOWS, 4000)
     )
     full = {n: longest_read(n, None) for n in LENGTHS}
     bounded = {n: longest_read(n, room) for n in LENGTHS}
@@ -116,18 +118,6 @@ def show_bounded(course: Course) -> bool:
         "difference",
     )  # fmt: skip
     return passed and other
-
-
-def _bound(name: str, options: Sequence[int], default: int) -> dict[str, Any]:
-    """A box of numbers bound to the address."""
-    given = st.query_params.get(name, "")
-    key = f"url.{name}"
-    st.session_state[key] = int(given) if given.isdecimal() and int(given) in options else default
-
-    def write() -> None:
-        st.query_params[name] = str(st.session_state[key])
-
-    return {"key": key, "on_change": write}
 
 
 def _show_price(room: int) -> None:

@@ -21,8 +21,6 @@ from memfactory_core.trace import Episode
 OFFERED = ("overwritten", "deleted", "not_written", "no_room", "stale", "reader_error")
 """Causes that the student chooses among, and that the lesson has an episode of."""
 SOURCES = (("memory_r1", "after/greedy"), ("memory_r1", "before/greedy"))
-ONE_WRONG = 0.75
-"""The share of right answers from which an episode is plain enough: one question of four failed."""
 
 
 class Case(NamedTuple):

@@ -9,10 +9,10 @@ import streamlit as st
 
 from app.chat.agents import find_agent, samplers
 from app.learn.course import Course
-from app.learn.stored import find_example
 from app.markup.answers import answer_cards
 from app.markup.safe_text import show_text
 from app.markup.sections import section_cards
+from app.reads.examples import find_example
 from app.shell.address import bind_to_address
 from memfactory_core import config
 from memfactory_core.config import RunConfig

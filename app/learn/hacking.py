@@ -225,14 +225,13 @@ def _weigh() -> None:
     for column, (name, (label, reach, start)) in zip(
         st.columns(len(WEIGHED), gap="medium"), WEIGHED.items(), strict=True
     ):
-        bound = bind_to_address(f"w.{name}", _named(reach), str(start))
         unit = 100 if name == "length" else 10
 
-        def scaled(step: str, unit: int = unit) -> str:
-            return f"{int(step) / unit:g}"
+        def scaled(step: int, unit: int = unit) -> str:
+            return f"{step / unit:g}"
 
-        value = column.select_slider(label, _named(reach), format_func=scaled, **bound)
-        weights[name] = int(str(value)) / unit
+        bound = bind_to_address(f"w.{name}", reach, start)
+        weights[name] = column.select_slider(label, reach, format_func=scaled, **bound) / unit
     rows = [
         {"Policy": label, "Earns": round(earned(side, when, weights), 3)}
         for label, side, when in (
@@ -244,7 +243,3 @@ def _weigh() -> None:
     left, right = st.columns([1.4, 1], gap="large", vertical_alignment="center")
     left.dataframe(rows, hide_index=True, alt="What each policy would earn")
     right.markdown(f"Your reward prefers the policy **{best['Policy']}**.")
-
-
-def _named(reach: range) -> list[str]:
-    return [str(value) for value in reach]

@@ -6,10 +6,9 @@ from functools import lru_cache
 
 import streamlit as st
 
-from app.reads.engine import database_engine
+from app.reads.examples import find_example
 from app.shell.pages import page
 from memfactory_core.errors import RunError
-from memfactory_core.runs.tables import Run
 from memfactory_core.trace import Episode
 
 
@@ -25,15 +24,6 @@ def read_stored(name: str, phase: str, step: int | None = None) -> tuple[Episode
         raise RunError(
             "this installation was built without the example runs, from which this lesson takes its episodes"
         ) from error
-
-
-def find_example(name: str) -> Run | None:
-    """An example run that is in this lab; None where it is not, or where the package came without examples."""
-    try:
-        from memfactory_core.runs import examples
-    except ImportError:
-        return None
-    return examples.find(database_engine()).get(name)
 
 
 def link_to_stored(name: str, label: str, screen: str, **place: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from memfactory_core.text import has_unspaced, words
 from memfactory_core.trace import words_line
@@ -100,6 +100,11 @@ def one_line(value: str, limit: int = 80) -> str:
 def escape_markdown(value: str, limit: int = 200) -> str:
     """A text for Streamlit's markdown, its special characters escaped, on one line."""
     return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])", r"\\\1", one_line(value, limit))
+
+
+def show_tags(tags: Iterable[str]) -> str:
+    """A run's tags as badges in Streamlit's markdown; their text means nothing to it."""
+    return " ".join(f":gray-badge[{escape_markdown(tag, 80)}]" for tag in tags)
 
 
 def _reveal(char: str) -> str:

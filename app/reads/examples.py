@@ -7,13 +7,23 @@ from memfactory_core.errors import RunError
 from memfactory_core.runs.tables import Run
 
 
-def find_examples() -> list[Run]:
-    """The example runs of this lab by name; [] where they were taken out, or where the package came without them."""
+def _read_examples() -> dict[str, Run]:
+    """The example runs of this lab by the names of their folders; {} where the package came without them."""
     try:
         from memfactory_core.runs import examples
     except ImportError:
-        return []
-    return sorted(examples.find(database_engine()).values(), key=lambda run: run.name)
+        return {}
+    return examples.find(database_engine())
+
+
+def find_examples() -> list[Run]:
+    """The example runs of this lab by name; [] where they were taken out, or where the package came without them."""
+    return sorted(_read_examples().values(), key=lambda run: run.name)
+
+
+def find_example(name: str) -> Run | None:
+    """An example run that is in this lab; None where it is not, or where the package came without examples."""
+    return _read_examples().get(name)
 
 
 def bring_in_examples() -> None:

@@ -84,7 +84,7 @@ def _choose_phase(run: Run) -> str | None:
     return st.segmented_control(
         "Phase",
         phases,
-        format_func=lambda phase: PHASE_LABELS.get(phase, phase),
+        format_func=lambda phase: escape_markdown(PHASE_LABELS.get(str(phase), str(phase))),
         required=True,
         **bound,
     )
@@ -102,7 +102,7 @@ def _show_failures(
     bar = None if chosen == ALL_STEPS else bars[places.index(chosen)]
     steps = (bar["first"], bar["last"]) if bar else (bars[0]["first"], bars[-1]["last"])
     total = count_failures(run.id, phase, cause, steps)
-    st.caption(f"{total:,} episodes: {CAUSES.get(cause, cause)}")
+    st.caption(f"{total:,} episodes: {escape_markdown(CAUSES.get(cause, cause))}")
     number = choose_page(total, f"failures.{phase}.{cause}.{chosen}")
     listed = list_failures(run.id, phase, cause, steps, ROWS_A_PAGE, (number - 1) * ROWS_A_PAGE)
     for row in listed:

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app.markup.labels import ACTIONS
+from app.markup.safe_text import escape_markdown
 from app.reads.curves import read_curves
 from app.reads.operations import count_operations
 from app.reads.steps import find_step_range, list_phases
@@ -81,7 +82,7 @@ def show_curves(run: Run) -> None:
     places = [place for _ in range(0, len(small), 4) for place in st.columns(4)]
     for column, (name, (title, share)) in zip(places, small.items(), strict=False):
         with column:
-            st.caption(title)
+            st.caption(escape_markdown(title))
             figure = charts.curve_figure({title: found[name]}, share, 170)
             clicked.append(
                 clickable_chart(
@@ -126,7 +127,8 @@ def _fold_away(
     with st.expander(f"{measures} that did not change", icon=":material/horizontal_rule:"):
         for name, (title, share) in flat.items():
             value = found[name][-1][1]
-            st.markdown(f"{title}: {value:.0%}" if share else f"{title}: {value:.3g}")
+            told = f"{value:.0%}" if share else f"{value:.3g}"
+            st.markdown(f"{escape_markdown(title)}: {told}")
 
 
 def _score_curves(run: Run) -> tuple[dict[str, str], dict[str, str], dict[str, tuple[str, bool]]]:

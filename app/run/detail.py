@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.markup.safe_text import escape_markdown, one_line
+from app.markup.safe_text import escape_markdown, show_tags
 from app.reads.engine import database_engine
 from app.reads.runs import find_run
 from app.run.actions import show_buttons, show_keeping
@@ -30,8 +30,7 @@ def show_run(run: Run) -> None:
     link_to("runs", "All runs", "all", ":material/arrow_back:")
     st.title(escape_markdown(run.name))
     if run.tags or run.note:
-        tags = " ".join(f"`{one_line(tag)}`" for tag in run.tag_list)
-        st.markdown(f"{tags} {escape_markdown(run.note, 600)}")
+        st.markdown(f"{show_tags(run.tag_list)} {escape_markdown(run.note, 600)}")
 
     @st.fragment(run_every=2 if run.state in ACTIVE else None)
     def live() -> None:

@@ -27,7 +27,12 @@ def show_log_upload() -> None:
         bring, example = st.columns([1, 2.6])
         if bring.button("Bring it in", type="primary", disabled=not given, key="logs.bring"):
             with errors_in_words():
-                _open(import_log(database_engine(), {one.name: one.getvalue() for one in given}))
+                # numbered: two files of one name are two files
+                files = {
+                    f"{number}. {one.name}" if len(given) > 1 else one.name: one.getvalue()
+                    for number, one in enumerate(given, 1)
+                }
+                _open(import_log(database_engine(), files))
         if example.button(
             "Bring in the example log", key="logs.example", icon=":material/science:"
         ):

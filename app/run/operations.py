@@ -17,7 +17,7 @@ from app.reads.engine import database_engine
 from app.reads.episodes import count_episodes_between
 from app.reads.operations import knows_operations
 from app.reads.steps import find_step_range, list_phases
-from app.shell.address import bind_to_address
+from app.shell.address import bind_steps_to_address, bind_to_address
 from app.shell.place import link_to_episode
 from app.shell.widgets import table_with_download
 from app.shell.words import PHASE_LABELS
@@ -30,6 +30,8 @@ COUNTED_EPISODES = 500
 """Episodes that one table is counted from at most."""
 LISTED_DECISIONS = 12
 """Decisions behind a cell that are listed."""
+CHOSEN = ("left", "left.steps", "right", "right.steps")
+"""Parameters of the address that say what the two tables are of."""
 STRETCHES = 10
 """A table of training steps begins with a tenth of them."""
 
@@ -82,14 +84,14 @@ def _show_side(run: Run, phases: list[str], side: str, start: str) -> None:
         label,
         phases,
         format_func=lambda phase: PHASE_LABELS.get(phase, phase),
-        **bind_to_address(side, phases, start),
+        **bind_to_address(side, phases, start, drops=(f"{side}.steps",)),
     )
     first, last = find_step_range(run.id, phase)
     if last > first:
         width = -(-(last - first + 1) // STRETCHES)
         begin = (first, first + width - 1) if side == "left" else (last - width + 1, last)
-        key = f"operations.{side}.{run.id}.{phase}"
-        first, last = st.slider("Steps", first, last, begin, key=key)
+        bound = bind_steps_to_address(f"{side}.steps", (first, last), begin)
+        first, last = st.slider("Steps", first, last, **bound)
     table, episodes = _count_table(
         run.id, phase, first, last, run.step if run.state in ACTIVE else -1
     )
@@ -100,7 +102,7 @@ def _show_side(run: Run, phases: list[str], side: str, start: str) -> None:
     agree = sum(done.get(right, 0) for right, done in table.items())
     st.markdown(f"**{agree / total:.0%} right**, {agree:,} of {total:,} messages")
     title = f"{PHASE_LABELS.get(phase, phase)}: right against done"
-    st.html(confusion_table(table, title, partial(_door, run, side, phase)))
+    st.html(confusion_table(table, title, partial(_door, run, side, phase, (first, last))))
     kept = count_episodes_between(run.id, phase, first, last)
     of_all = "" if kept <= episodes else f" of {kept:,}, from steps evenly spread"
     st.caption(
@@ -115,14 +117,17 @@ def _show_side(run: Run, phases: list[str], side: str, start: str) -> None:
     table_with_download(rows, f"operations-{side}-{phase.replace('/', '-')}")
 
 
-def _door(run: Run, side: str, phase: str, right: str, done: str) -> str:
-    """The address at which the decisions behind a cell are listed."""
-    kept = {k: v for k, v in st.query_params.to_dict().items() if k in ("left", "right")}
+def _door(
+    run: Run, side: str, phase: str, steps: tuple[int, int], right: str, done: str
+) -> str:  # fmt: skip
+    """The address at which the decisions behind a cell are listed: both sides as they are chosen."""
+    kept = {k: v for k, v in st.query_params.to_dict().items() if k in CHOSEN}
     place = {
         "run": run.id,
         "tab": "Decisions",
         **kept,
         side: phase,
+        f"{side}.steps": f"{steps[0]}-{steps[1]}",
         "cell": f"{side}.{right}.{done}",
     }
     return f"runs?{urlencode(place)}"

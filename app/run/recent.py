@@ -8,7 +8,7 @@ from app.markup.labels import figures_row
 from app.markup.safe_text import escape_markdown
 from app.reads.examples import bring_in_examples, find_examples
 from app.reads.runs import list_runs
-from app.run.run_list import keep_current
+from app.run.run_list import keep_list_current
 from app.shell.links import go_to, link_to
 from app.shell.status import describe_progress, show_state
 from app.shell.widgets import errors_in_words, show_empty_state
@@ -29,7 +29,7 @@ def show_recent_runs() -> None:
             go_to("runs", run=examples[0].id)
     names = {run.id for run in examples}
     st.subheader("Recent runs")
-    keep_current(lambda: _draw_recent_runs(names))
+    keep_list_current(lambda: _draw_recent_runs(names))
     _show_examples(examples)
 
 

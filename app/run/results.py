@@ -58,7 +58,7 @@ def show_results(run: Run) -> None:
             )
             alt = f"{title}: means and intervals, the same as in the table beside it"
             show_chart(figure, f"results.{mode}", alt)
-        columns = {"Score": [*shares.values(), *figures.values()]}
+        columns = {"Score": [*map(escape_markdown, [*shares.values(), *figures.values()])]}
         for side, values in sides.items():
             if values:
                 columns[side] = [describe_interval(values.get(name), True) for name in shares]
@@ -89,7 +89,7 @@ def _show_categories(run: Run, sides: Mapping[str, Mapping[str, Any]]) -> None:
     columns: dict[str, list[str]] = {"Score": [], "Category": []}
     shown = Shown(run.settings.get("reward", {}))
     for name, category in categories:
-        columns["Score"].append(shown.title(name))
+        columns["Score"].append(escape_markdown(shown.title(name)))
         columns["Category"].append(escape_markdown(category, 80))
     for side, values in sides.items():
         if values:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app.markup.safe_text import escape_markdown, one_line
+from app.markup.safe_text import escape_markdown, show_tags
 from app.reads.engine import database_engine
 from app.reads.runs import count_runs, find_runs
 from app.run.filters import choose_query, is_filtered
@@ -16,15 +16,13 @@ from app.run.waiting import show_queue_buttons
 from app.shell.address import bind_page_to_address
 from app.shell.links import link_to
 from app.shell.status import describe_progress, show_state
-from app.shell.widgets import errors_in_words, show_empty_state
+from app.shell.widgets import keep_current, show_empty_state
 from app.shell.words import describe_age, describe_change
 from memfactory_core.runs.database import active_runs
 from memfactory_core.runs.search import Query, list_parts, search_runs
 from memfactory_core.runs.tables import Run
 
 RUNS_A_PAGE = 12
-REFRESH = 3.0
-"""Seconds after which a list is read again while a run is active."""
 WIDTHS = (2.6, 1.6, 2.2, 2.1, 1.2, 1.2)
 COLUMNS = {
     "Run": "", "State": "",
@@ -34,18 +32,9 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def keep_current(draw: Callable[[], None]) -> None:
+def keep_list_current(draw: Callable[[], None]) -> None:
     """Draws a list, and again every few seconds while one of all runs has not ended."""
-    active = bool(active_runs(database_engine()))
-
-    @st.fragment(run_every=REFRESH if active else None)
-    def live() -> None:
-        with errors_in_words():  # a fragment's errors do not reach the page
-            if active and not active_runs(database_engine()):
-                st.rerun()
-            draw()
-
-    live()
+    keep_current(draw, lambda: bool(active_runs(database_engine())))
 
 
 def show_runs() -> None:
@@ -55,7 +44,7 @@ def show_runs() -> None:
         show_empty_state("There is no run yet.")
     else:
         query = choose_query()
-        keep_current(lambda: _draw_runs(query))
+        keep_list_current(lambda: _draw_runs(query))
     show_upload()
     show_log_upload()
 
@@ -89,9 +78,8 @@ def _draw_run(run: Run) -> None:
     name, state, parts, progress, *figures = st.columns(WIDTHS, vertical_alignment="center")
     with name:
         link_to("runs", escape_markdown(run.name), f"run.{run.id}", run=run.id)
-        tags = " ".join(f"`{one_line(tag)}`" for tag in run.tag_list)
         note = f"  \n:small[{escape_markdown(run.note, 90)}]" if run.note else ""
-        st.markdown(f":small[{describe_age(run.created)} {tags}]{note}")
+        st.markdown(f":small[{describe_age(run.created)}] {show_tags(run.tag_list)}{note}")
     with state:
         show_state(run)
     parts.markdown(f":small[{describe_parts(run)}]")

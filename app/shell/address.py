@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
+
+NUMBER = re.compile("-?[0-9]{1,9}")
 
 
 def bind_to_address(
@@ -14,11 +17,12 @@ def bind_to_address(
     """Arguments that bind a widget to a parameter of the address bar, which is the truth: a link
     opened cold, the back button and the widget all lead to the same place. A change drops the
     parameters that it `drops`. The address is only written when the user does something,
-    once: each write is a step of the browser's history."""
+    once: each write is a step of the browser's history. Where the options are numbers, its value is
+    one, too."""
     key = f"url.{name}"
     given: Any = st.query_params.get(name)
-    if isinstance(options, range):
-        given = int(given) if given and given.isdecimal() else None
+    if isinstance(options[0], int):
+        given = int(given) if given and NUMBER.fullmatch(given) else None
     fallback = default if default in options else options[0]
     st.session_state[key] = given if given in options else fallback
 
@@ -70,6 +74,24 @@ def bind_list_to_address(
         kept = {k: v for k, v in st.query_params.to_dict().items() if k not in gone}
         chosen = ",".join(st.session_state[key])
         st.query_params.from_dict(kept | ({name: chosen} if chosen else {}))
+
+    return {"key": key, "on_change": write}
+
+
+def bind_steps_to_address(
+    name: str, reach: tuple[int, int], default: tuple[int, int]
+) -> dict[str, Any]:
+    """As `bind_to_address`, for a slider with two ends within `reach`: the parameter holds them as `first-last`."""
+    key = f"url.{name}"
+    ends = (st.query_params.get(name) or "").split("-")
+    st.session_state[key] = default
+    if len(ends) == 2 and all(end.isdecimal() and len(end) < 10 for end in ends):
+        first, last = (min(max(int(end), reach[0]), reach[1]) for end in ends)
+        st.session_state[key] = (first, last) if first <= last else default
+
+    def write() -> None:
+        first, last = st.session_state[key]
+        st.query_params[name] = f"{first}-{last}"
 
     return {"key": key, "on_change": write}
 

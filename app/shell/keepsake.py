@@ -33,23 +33,30 @@ def _given(name: str) -> str:
 def keep(name: str, group: str, **words: str) -> None:
     """Keeps words in a group, beside those that are there."""
     table = recall(name)
-    st.session_state[f"kept.{name}"] = table | {group: table.get(group, {}) | words}
+    _change(name, table | {group: table.get(group, {}) | words})
 
 
 def forget(name: str) -> None:
     """Keeps nothing under a name any more."""
-    st.session_state[f"kept.{name}"] = {}
+    _change(name, {})
+
+
+def _change(name: str, table: Table) -> None:
+    st.session_state[f"kept.{name}"] = table
+    # from now on every page hands it over: what the browser sent is what it had when this session connected
+    st.session_state[f"changed.{name}"] = True
 
 
 def hand_over() -> None:
-    """Gives the browser what this session keeps and the browser does not know yet; for the end of a page."""
+    """Gives the browser what this session changed and what it keeps otherwise than it came; for the end of a page."""
     lines = []
     for key, table in st.session_state.items():
         name = str(key).removeprefix("kept.")
         if name == key or not isinstance(table, dict):
             continue
         packed = pack(table)
-        if packed != _given(name) and len(packed) <= LONGEST:
+        changed = packed != _given(name) or st.session_state.get(f"changed.{name}")
+        if changed and len(packed) <= LONGEST:
             # of letters, digits, - and _ alone, whatever was kept
             lines.append(
                 f'document.cookie="{COOKIE}{name}={packed}; path=/; max-age={A_YEAR}; samesite=lax";'

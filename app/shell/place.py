@@ -79,7 +79,11 @@ def show_breadcrumbs(run: Run, phase: str, step: int, group: str | None = None) 
     """The way back: the run, its step's groups, the episode's group."""
     place = {"run": run.id, "phase": phase, "step": str(step)}
     links = {escape_markdown(run.name, 40): ("runs", {"run": run.id})}
-    when = f"step {step:,}" if phase == "train" else PHASE_LABELS.get(phase, phase).lower()
+    when = (
+        f"step {step:,}"
+        if phase == "train"
+        else escape_markdown(PHASE_LABELS.get(phase, phase).lower())
+    )
     links[f"Groups · {when}"] = ("groups", place)
     if group:
         links["This group"] = ("groups", place | {"group": group})

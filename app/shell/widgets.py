@@ -34,6 +34,23 @@ def errors_in_words() -> Iterator[None]:
         )
 
 
+def keep_current(
+    draw: Callable[[], None], is_active: Callable[[], bool], every: float = 3.0
+) -> None:
+    """Draws a part of a page, and again after every so many seconds while what it shows is under way; the whole page
+    once that has ended."""
+    active = is_active()
+
+    @st.fragment(run_every=every if active else None)
+    def live() -> None:
+        with errors_in_words():  # a fragment's errors do not reach the page
+            if active and not is_active():
+                st.rerun()
+            draw()
+
+    live()
+
+
 def choose_view(views: dict[str, str]) -> str:
     """Which view of a page is open, of views by their names in the address; the first where it names none."""
     names = list(views)

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from memfactory_core import config
+from app.compose.presets import FIRST, read_presets
 from memfactory_core.component import kinds
 
 PARTS = {
@@ -21,10 +21,10 @@ VALUES_HELP = "Each value makes one row or column; every combination is one run.
 
 def choose_recipe() -> str:
     """The recipe that every cell begins from."""
-    names = {name: config.read(name) for name in config.recipes()}
+    presets = read_presets()
     return st.selectbox(
-        "Preset", list(names), list(names).index("memagent-tiny") if "memagent-tiny" in names else 0,
-        format_func=lambda name: names[name].get("name", name), key="sweep.recipe",
+        "Preset", list(presets), list(presets).index(FIRST) if FIRST in presets else 0,
+        format_func=lambda name: presets[name].title, key="sweep.recipe",
     )  # fmt: skip
 
 

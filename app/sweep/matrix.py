@@ -11,7 +11,7 @@ from app.reads.engine import database_engine
 from app.shell.address import bind_to_address
 from app.shell.links import link_to
 from app.shell.status import STATE_LOOKS
-from app.shell.widgets import errors_in_words
+from app.shell.widgets import keep_current
 from app.shell.words import describe_age
 from app.sweep.start import sweep_command
 from memfactory_core.rewards.shown import Shown
@@ -19,9 +19,6 @@ from memfactory_core.runs.score_table import collect_scores, score_names, shown_
 from memfactory_core.runs.sweeps import Sweep, find_sweep, list_sweeps
 from memfactory_core.runs.table_formats import describe_figures
 from memfactory_core.runs.tables import ACTIVE, Run
-
-REFRESH = 3.0
-"""Seconds after which a matrix is read again while one of its runs is active."""
 
 
 def show_sweeps() -> None:
@@ -37,20 +34,17 @@ def show_sweeps() -> None:
         "Sweep", list(sweeps), format_func=lambda name: label_sweep(sweeps[name]),
         **bind_to_address("sweep", list(sweeps), drops=("score",)),
     )  # fmt: skip
-    active = any(run.state in ACTIVE for run in sweeps[chosen].runs.values())
 
-    @st.fragment(run_every=REFRESH if active else None)
-    def live() -> None:
-        with errors_in_words():  # a fragment's errors do not reach the page
-            now = find_sweep(database_engine(), chosen)
-            if now is None:
-                st.rerun()
-            still = any(run.state in ACTIVE for run in now.runs.values())
-            if active and not still:
-                st.rerun()
-            _show_matrix(now)
+    def read() -> Sweep:
+        now = find_sweep(database_engine(), chosen)
+        if now is None:  # its runs were deleted meanwhile
+            st.rerun()
+        return now
 
-    live()
+    keep_current(
+        lambda: _show_matrix(read()),
+        lambda: any(run.state in ACTIVE for run in read().runs.values()),
+    )
 
 
 def label_sweep(sweep: Sweep) -> str:
@@ -76,7 +70,8 @@ def _show_matrix(sweep: Sweep) -> None:
     axes = sweep.axes
     rest = axes[2:]
     fixed = [
-        st.selectbox(path, values, **bind_to_address(f"at.{path}", values)) for path, values in rest
+        st.selectbox(escape_markdown(path), values, **bind_to_address(f"at.{path}", values))
+        for path, values in rest
     ]
     (row_path, row_values), (column_path, column_values) = (
         axes[0],
@@ -98,9 +93,10 @@ def _show_matrix(sweep: Sweep) -> None:
                 with column.container(border=True):
                     _show_cell(sweep.runs.get(place), refusals.get(place, ""), score, shown)
     if score:
+        title = escape_markdown(shown.title(score))
         percent = " in percent" if shown.is_share(score) else ""
         st.caption(
-            f"{shown.title(score)}{percent}, greedy, after training where there was one, with its 95% interval."
+            f"{title}{percent}, greedy, after training where there was one, with its 95% interval."
         )
     st.code(sweep_command(sweep.plan), language="bash", wrap_lines=True)
     link_to(
@@ -116,7 +112,10 @@ def _assignments(axes: Sequence[tuple[str, list[str]]], values: Sequence[str]) -
 def _show_cell(run: Run | None, refusal: str, score: str | None, shown: Shown) -> None:
     """A run's score as a link to it; its state where it has none yet; why there is no run."""
     if run is None:
-        st.markdown(":small[refused]" if refusal else ":small[no run]", help=refusal or None)
+        st.markdown(
+            ":small[refused]" if refusal else ":small[no run]",
+            help=escape_markdown(refusal, 400) or None,
+        )
         return
     rows = [row for row in collect_scores([run], categories=False) if row.when != "before"]
     figures = next((row.scores[score] for row in rows if score in row.scores), None)

@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
+from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
 from memfactory_core import config
 from memfactory_core.cli.main import app
@@ -125,6 +126,12 @@ def test_three_runs_and_the_one_that_is_looked_at_closer(compared: dict[str, str
     assert set(tables(page)[0]["Run"]) == {"Last", "Fewer"}
     page.selectbox(key="url.with").set_value(compared["fewer"]).run()
     assert page.query_params["with"] == compared["fewer"]
+    assert page.selectbox(key="url.with").label == "Look closer at Overlap beside"
+    hostile = "a ![x](https://e.example/p.png)"
+    database.update_run(database_engine(), compared["best"], name=hostile)
+    label = open_page("compare", runs=three).selectbox(key="url.with").label
+    database.update_run(database_engine(), compared["best"], name="Overlap")
+    assert label == f"Look closer at {escape_markdown(hostile)} beside"
     settings = next(table for table in tables(page) if "Setting" in table)
     assert set(settings["Setting"]) == {"policy.strategy", "evaluation.examples"}
 

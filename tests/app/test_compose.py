@@ -3,12 +3,16 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.compose import before_start
 from memfactory_core import config
+from memfactory_core.assembly.rehearsal import rehearse
 from memfactory_core.runs import database, jobs
+from memfactory_core.runs.deletion import delete_run
 from tests.app.test_pages import open_page, runs, words
 
 __all__ = ["runs"]
@@ -140,6 +144,25 @@ def test_a_file_given_in_the_browser_is_kept_mapped_and_read(runs: Path) -> None
     assert start_of(page).disabled and page.error
 
 
+def test_what_was_typed_in_the_tabs_outlives_a_file_and_a_column(runs: Path) -> None:
+    page = open_page("compose")
+    choose(page, "memagent-tiny", "task", "jsonl")
+    page.number_input(key=find_key(page.number_input, ".training.steps")).set_value(9).run()
+    content = "\n".join(map(json.dumps, MINE)).encode()
+    page.file_uploader[0].set_value(("mine.jsonl", content, "application/json")).run()
+    assert "training.steps=9" in shown_command(page)
+    page.number_input(key=find_key(page.number_input, ".training.groups")).set_value(3).run()
+    column = next(str(box.key) for box in page.selectbox if box.label == "Answers")
+    page.selectbox(key=column).set_value("other").run()
+    command = shown_command(page)
+    assert "task.answers=other" in command or "task.answer=other" in command
+    assert "training.steps=9" in command and "training.groups=3" in command
+
+
+def find_key(widgets: Any, ending: str) -> str:
+    return next(str(one.key) for one in widgets if str(one.key).endswith(ending))
+
+
 def test_a_broken_file_given_in_the_browser_says_its_line(runs: Path) -> None:
     page = open_page("compose")
     choose(page, "memagent-tiny", "task", "jsonl")
@@ -183,3 +206,52 @@ def test_a_run_is_opened_with_its_settings(runs: Path) -> None:
 def test_a_run_that_is_not_there_is_said(runs: Path) -> None:
     page = open_page("compose", run="nowhere")
     assert "nowhere" in page.warning[0].value and not start_of(page).disabled
+
+
+def test_a_run_is_opened_again_after_another_preset_was_chosen(runs: Path) -> None:
+    engine = database.connect(jobs.database_url())
+    run = jobs.create(engine, config.load("memagent-tiny", ["training.steps=9"]))
+    page = open_page("compose", run=run.id)
+    page.selectbox(key="preset").set_value("memory-r1-tiny").run()
+    assert "run" not in page.query_params
+    page.query_params["run"] = run.id
+    page.run()
+    assert shown_command(page) == f"memfactory train {run.folder}/run.json"
+
+
+def test_a_deleted_run_is_forgotten(runs: Path) -> None:
+    engine = database.connect(jobs.database_url())
+    run = jobs.create(engine, config.load("memagent-tiny", ["training.steps=9"]))
+    page = open_page("compose", run=run.id)
+    database.update_run(engine, run.id, state="failed")
+    delete_run(engine, run.id)
+    del page.query_params["run"]
+    page.run()
+    assert not page.exception and not page.warning
+    assert shown_command(page) == "memfactory train memagent-tiny"
+
+
+def play_before_start() -> None:
+    from app.compose.before_start import _show_episode
+    from memfactory_core.config import load
+
+    _show_episode(load("memagent-tiny", ["mode=evaluate", "policy=scripted"]).model_dump_json())
+
+
+def test_another_episode_is_played_once_and_nothing_else_in_the_dialog_plays(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = []
+
+    def count(*given: Any) -> Any:
+        played.append(given)
+        return rehearse(*given)
+
+    monkeypatch.setattr(before_start, "rehearse", count)
+    page = AppTest.from_function(play_before_start, default_timeout=60).run()
+    assert not page.exception and len(played) == 1
+    shown = page.session_state[before_start.EPISODE]
+    page.run()
+    assert len(played) == 1 and page.session_state[before_start.EPISODE] == shown
+    page.button(key="compose.play.another").click().run()
+    assert not page.exception and len(played) == 2

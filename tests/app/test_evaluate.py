@@ -11,9 +11,11 @@ from streamlit.testing.v1 import AppTest
 
 from app.reads.engine import database_engine
 from memfactory_core import config
-from memfactory_core.runs import database, jobs, worker
+from memfactory_core.errors import RunError
+from memfactory_core.runs import checks, database, jobs, worker
 from memfactory_core.runs.evaluations import evaluation_of
 from memfactory_core.runs.tables import Run
+from memfactory_core.runs.uploads import keep_file
 from tests.app.test_pages import filled, open_page, runs, words
 from tests.filled import with_weights
 
@@ -146,3 +148,58 @@ def test_a_file_that_is_given_becomes_the_task_of_the_evaluation(runs: Any) -> N
     command = next(code.value for code in page.code if code.language == "bash").splitlines()[0]
     built = evaluation_of(database.get_run(database_engine(), run), shlex.split(command)[4::2])
     assert built.held_out.kind == "jsonl" and built.held_out.examples(9, 1)[0].answers == ("Zimo",)
+
+
+def test_a_file_with_other_columns_is_read_by_guessed_ones_and_kept_once(
+    runs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = []
+
+    def count(*given: Any) -> Any:
+        kept.append(given[1])
+        return keep_file(*given)
+
+    monkeypatch.setattr("app.compose.data_file.keep_file", count)
+    run = with_weights(database_engine())
+    page = choose(open_page("evaluate", run=run))
+    page.multiselect(key="evaluate.tasks").set_value(["jsonl"]).run()
+    line = b'{"passage": "The pet of Bako is Zimo.", "query": "What is it?", "output": "Zimo"}'
+    page.file_uploader(key="evaluate.file.jsonl").set_value(
+        ("mine.jsonl", line, "text/plain")
+    ).run()
+    page.run()
+    assert not page.exception and not page.warning and kept == ["mine.jsonl"]
+    command = next(code.value for code in page.code if code.language == "bash").splitlines()[0]
+    built = evaluation_of(database.get_run(database_engine(), run), shlex.split(command)[4::2])
+    assert built.held_out.examples(9, 1)[0].answers == ("Zimo",)
+
+
+def test_a_refused_file_is_said_and_the_page_goes_on(runs: Any) -> None:
+    run = with_weights(database_engine())
+    page = choose(open_page("evaluate", run=run))
+    page.multiselect(key="evaluate.tasks").set_value(["own", "jsonl"]).run()
+    page.file_uploader(key="evaluate.file.jsonl").set_value(("mine.jsonl", b"", "text/plain")).run()
+    assert not page.exception and "file is empty" in page.error[0].value
+    assert not page.button(key="evaluate.start").disabled
+
+
+def test_an_evaluation_that_is_refused_late_is_named_beside_those_that_began(
+    runs: Any, begun: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = with_weights(database_engine())
+    page = choose(open_page("evaluate", run=run), ["overlap"])
+
+    def refuse(engine: Any, chosen: Any) -> None:
+        """The weights went between the form and the start of the first one."""
+        if chosen.name.endswith("(evaluated)"):
+            raise RunError("its weights are gone")
+        checks.refuse_start(engine, chosen)
+
+    monkeypatch.setattr(jobs, "refuse_start", refuse)
+    page.button(key="evaluate.start").click().run()
+    assert not page.exception
+    assert [one.name.rpartition(" ")[2] for one in begun] == ["(untrained)", "(overlap)"]
+    assert page.query_params["runs"] == ",".join(one.id for one in begun)
+    (told,) = [one.value.replace("\\", "") for one in page.warning]
+    assert told.endswith("(evaluated): its weights are gone")
+    assert not page.run().warning  # it is said once

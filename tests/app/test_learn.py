@@ -176,8 +176,11 @@ def test_lesson_6(runs: None) -> None:
     page = open_page("learn", lesson="hacking")
     commit(page, "hacking", 0)
     assert "did not" in words(page), "the lab's own doubt about the curve"
-    page.select_slider(key="url.w.exact_match").set_value("20").run()
+    page.select_slider(key="url.w.exact_match").set_value(20).run()
     assert not page.exception and "paid for answers" in words(page)
+    assert page.query_params["w.exact_match"] == "20"
+    page.query_params["w.rejected"] = "-20"
+    assert page.run().select_slider(key="url.w.rejected").value == -20
     answer(page, "hacking", round(hacking.least_weight(), 1), "weight")
     assert not done(page)
     answer(page, "hacking", 3.0, "seeds")
@@ -259,6 +262,16 @@ def test_what_a_student_said_outlives_a_reload(runs: None, monkeypatch: pytest.M
     assert not any("document.cookie" in str(one.proto) for one in again.get("html"))
     next(b for b in again.button if b.label == "Begin anew").click().run()
     assert again.radio(key="dogs.predict").value is None
+    handed = " ".join(str(one.proto) for one in again.get("html"))
+    assert f"{keepsake.COOKIE}{KEPT}=; path=/" in handed
+
+
+def test_what_is_said_and_forgotten_in_one_visit_is_forgotten_by_the_browser(runs: None) -> None:
+    page = open_page("learn", lesson="dogs")
+    commit(page, "dogs", 2)
+    next(b for b in page.button if b.label == "Begin anew").click().run()
+    handed = " ".join(str(one.proto) for one in page.get("html"))
+    assert f"{keepsake.COOKIE}{KEPT}=; path=/" in handed
 
 
 @pytest.mark.parametrize(

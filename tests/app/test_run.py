@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import re
+from urllib.parse import parse_qsl
+
 import pytest
 
 from app.reads.engine import database_engine
@@ -47,8 +51,17 @@ def test_right_against_done_before_and_after(ids: dict[str, str]) -> None:
     page.selectbox(key="url.right").set_value("train").run()
     assert not page.exception and page.query_params["right"] == "train"
     assert "**100% right**" in words(page)  # the last steps
-    page.slider(key=f"operations.right.{run}.train").set_value((1, 1)).run()
+    page.slider(key="url.right.steps").set_value((1, 1)).run()
     assert f" right**, {right.count('noop')} of {total} messages" in words(page)
+    # every cell's link, of both tables, leads to a new session that shows the same two tables
+    links = re.findall(r'href=\\?"runs\?([^"\\]+)', words(page))
+    assert links
+    for link in links:
+        place = dict(parse_qsl(html.unescape(link)))
+        assert (place["right"], place["right.steps"]) == ("train", "1-1"), place
+    opened = open_page("runs", **place)
+    assert opened.slider(key="url.right.steps").value == (1, 1)
+    assert f" right**, {right.count('noop')} of {total} messages" in words(opened)
     assert "Decisions" not in [tab.label for tab in open_page("runs", run=ids["trained"]).tabs]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_name_tags_and_note_are_given_by_the_page_with_their_commands(two, lab):
     tag_run(lab, run.id, ["paper", "late"])
     note_run(lab, run.id, "why it matters")
     page.run()
-    assert "why it matters" in words(page) and "`paper`" in words(page)
+    assert "why it matters" in words(page) and ":gray-badge[paper]" in words(page)
     page.multiselect(key=f"tags.{run.id}").set_value(["late"]).run()
     assert f"memfactory tag {run.id} --remove paper" in [code.value for code in page.code]
     page.button(key=f"tag.{run.id}").click().run()
@@ -134,3 +135,20 @@ def test_a_run_is_opened_in_compose_with_its_settings(two, lab, tmp_path):
     toml = next(code.value for code in page.code if code.language == "toml")
     (tmp_path / "typed.toml").write_text(toml)
     assert load(str(tmp_path / "typed.toml")).dump() == changed.settings
+
+
+HOSTILE = "a`b ![x](https://e.example/p.png) **c** :red[d]"
+
+
+def test_the_words_of_a_run_from_elsewhere_are_no_markdown(two, lab):
+    database.update_run(lab, two[0].id, name=HOSTILE, tags=f"{HOSTILE},fine", note=HOSTILE)
+    assert database.get_run(lab, two[0].id).tag_list == [HOSTILE, "fine"]
+    for page in (open_page("runs"), open_page("runs", run=two[0].id)):
+        shown = [one.value for kind in ("title", "markdown", "caption") for one in page.get(kind)]
+        shown += [
+            str(one.label) for kind in ("button", "expander", "tab") for one in page.get(kind)
+        ]
+        held = [text for text in shown if "e.example" in text.replace("\\", "")]
+        assert held and any(":gray-badge[fine]" in text for text in shown)
+        for text in held:
+            assert not re.search(r"(?<!\\)(`|!|\*\*c|\]\()", text), text

@@ -6,6 +6,7 @@ import shlex
 
 import pytest
 
+from memfactory_core.assembly.presets import list_presets
 from memfactory_core.errors import ConfigError
 from memfactory_core.runs import database, jobs, worker
 from memfactory_core.runs.sweeps import Plan, begin_sweep, find_sweep, list_sweeps
@@ -27,6 +28,9 @@ def quick(lab, monkeypatch):
 def test_the_page_says_what_is_refused_and_its_command_makes_the_same_sweep(quick):
     page = open_page("sweep")
     assert "Choose what is varied" in words(page)
+    offered = page.selectbox(key="sweep.recipe")
+    assert offered.options == [preset.title for preset in list_presets()]
+    assert offered.value == "memagent-tiny"
     page.multiselect(key="sweep.rows.paradigm.retriever").set_value(["everything", "bm25"]).run()
     page.selectbox(key="sweep.columns").set_value("another setting").run()
     page.text_input(key="sweep.columns.path").set_value("policy.strategy").run()

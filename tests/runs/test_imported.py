@@ -124,3 +124,20 @@ def test_the_upload_brings_a_log_in(lab: Any) -> None:
     assert [run.name for run in database.list_runs(lab) if run.mode == "imported"] == [
         "Log: a memory log"
     ]
+
+
+def test_two_files_of_one_name_are_two_files(lab: Any) -> None:
+    def show() -> None:
+        from app.run.foreign import show_log_upload
+
+        show_log_upload()
+
+    lines = EXAMPLE.read_bytes().splitlines(keepends=True)
+    halves = (b"".join(lines[:9]), b"".join(lines[9:]))
+    page = AppTest.from_function(show, default_timeout=60).run()
+    page.file_uploader(key="logs.upload").set_value(
+        [("history.jsonl", half, "text/plain") for half in halves]
+    ).run()
+    page.button(key="logs.bring").click().run()
+    (run,) = [run for run in database.list_runs(lab) if run.mode == "imported"]
+    assert run.settings["log"]["entries"] == len(lines)
