@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 from memfactory_core.config import RunConfig
@@ -18,8 +18,8 @@ from memfactory_core.talk.entry import Entry, EntryKind
 from memfactory_core.talk.evidence import question_of
 from memfactory_core.talk.hint import hear, hear_document
 from memfactory_core.talk.message import How, split_sections, take_apart
-from memfactory_core.trace import Episode, Failed
-from memfactory_core.types import Example, Memory
+from memfactory_core.trace import Episode, Failed, replay
+from memfactory_core.types import Example, Memory, told_by_id
 from memfactory_core.updaters.overwrite import OPEN_QUESTION
 
 TALK = "talk"
@@ -53,7 +53,11 @@ class Talk:
             self.speak_with(sampler)
         kept = self.context.bank.all()
         if kept:  # the store names a table of its own
-            self.open_bank(kept, self._next_id(kept), "")
+            try:
+                self.open_bank(kept, 1, "")
+            except ConfigError:
+                self.close()  # nobody else has it to close
+                raise
 
     def speak_with(self, sampler: Sampler) -> None:
         """Goes on with another live policy, such as the same one loaded again."""
@@ -77,6 +81,10 @@ class Talk:
 
     def open_bank(self, memories: Sequence[Memory], next_id: int, name: str) -> None:
         """Begins with the memories of a bank. ConfigError where they do not fit into the agent's store."""
+        if self._would_lose(memories):
+            raise ConfigError(
+                f"this agent keeps a table of its own, which the bank {name!r} would replace: talk without a bank"
+            )
         entry = self.begin("bank", name)
         try:
             self.context.begin_with(memories, next_id, f"opened with the bank {name}".strip())
@@ -87,6 +95,10 @@ class Talk:
             ) from refusal
         self.bank_name = name
         self.finish(entry)
+
+    def _would_lose(self, memories: Iterable[Memory]) -> bool:
+        """Whether the bank holds, or has held, something else than these memories, which shall take its place."""
+        return not self.context.has_new_bank and told_by_id(memories) != told_by_id(self.memories)
 
     def say(self, text: str, how: How = "auto", stopped: Stopped = never) -> Iterator[Entry]:
         """One message: what is told is read, what is asked is answered. Gives the entry back after each step of the
@@ -221,10 +233,6 @@ class Talk:
         asked = [entry.text for entry in self.entries if entry.kind == "asked"]
         return asked[-1] if asked else OPEN_QUESTION
 
-    @staticmethod
-    def _next_id(memories: Sequence[Memory]) -> int:
-        return max((int(m.id) for m in memories if m.id.isdecimal()), default=0) + 1
-
     def episode(self) -> Episode:
         """The whole talk as a trace."""
         asked = [entry for entry in self.entries if entry.kind == "asked"]
@@ -249,11 +257,18 @@ class Talk:
         )  # fmt: skip
 
     def take_up(self, episode: Episode) -> None:
-        """Goes on where a talk ended that was kept as a trace. ConfigError where its bank does not fit."""
+        """Goes on where a talk ended that was kept as a trace. ConfigError, and the talk is closed, where its bank does
+        not fit, or where a table that lasts has become another since."""
         about = episode.example.meta.get(TALK, {})
+        if self._would_lose(replay(episode.events).values()):
+            self.close()
+            raise ConfigError(
+                "another talk has gone on with this agent's table since: begin a new one"
+            )
         try:
             self.context.go_on(episode.turns, episode.events)
         except Refused as refusal:
+            self.close()
             raise ConfigError(f"the talk cannot be gone on with: {refusal}") from refusal
         self.id = episode.id
         self.entries = talk_entries(episode)
