@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 from memfactory_core.config import RunConfig
@@ -14,7 +14,7 @@ from memfactory_core.episode import Sampler, Steps
 from memfactory_core.errors import ConfigError, MemFactoryError
 from memfactory_core.stores import Refused
 from memfactory_core.talk.driving import Stop, Stopped, drive, never
-from memfactory_core.talk.entry import Entry, EntryKind
+from memfactory_core.talk.entry import Entries, Entry, EntryKind
 from memfactory_core.talk.evidence import question_of
 from memfactory_core.talk.hint import hear, hear_document
 from memfactory_core.talk.message import How, split_sections, take_apart
@@ -100,7 +100,7 @@ class Talk:
         """Whether the bank holds, or has held, something else than these memories, which shall take its place."""
         return not self.context.has_new_bank and told_by_id(memories) != told_by_id(self.memories)
 
-    def say(self, text: str, how: How = "auto", stopped: Stopped = never) -> Iterator[Entry]:
+    def say(self, text: str, how: How = "auto", stopped: Stopped = never) -> Entries:
         """One message: what is told is read, what is asked is answered. Gives the entry back after each step of the
         agent. ConfigError where the message is empty or too long."""
         heard, hint = hear(text.strip(), self.config)
@@ -126,7 +126,7 @@ class Talk:
             entry = self.begin("asked", words.question)
             yield from self._guard(entry, self._answer(entry, stopped))
 
-    def read_document(self, name: str, text: str, stopped: Stopped = never) -> Iterator[Entry]:
+    def read_document(self, name: str, text: str, stopped: Stopped = never) -> Entries:
         """Reads a document section by section. ConfigError where there is nothing in it or too much."""
         sections = split_sections(text, self.config)
         if not sections:
@@ -145,7 +145,7 @@ class Talk:
             return
         yield from self._guard(entry, self._read(entry, sections, "", stopped))
 
-    def end_session(self, stopped: Stopped = never) -> Iterator[Entry]:
+    def end_session(self, stopped: Stopped = never) -> Entries:
         """Reads the messages that wait, as one session."""
         if not self.waiting:
             return
@@ -177,12 +177,12 @@ class Talk:
         self.finish(entry)
         return entry
 
-    def _guard(self, entry: Entry, work: Iterator[Entry]) -> Iterator[Entry]:
+    def _guard(self, entry: Entry, work: Entries) -> Entries:
         """Whatever a part or a model does, the talk stays usable: the entry says what went wrong."""
         try:
             yield entry
             yield from work
-        except Stop:
+        except (Stop, KeyboardInterrupt):
             entry.note, entry.answer = "Stopped.", entry.partial or None
         except MemFactoryError as error:
             self.context.fail(error)
@@ -196,7 +196,7 @@ class Talk:
 
     def _read(
         self, entry: Entry, sections: Sequence[str], question: str, stopped: Stopped
-    ) -> Iterator[Entry]:
+    ) -> Entries:
         known = question or self._last_question
         for section in sections:
             told = self.context.example.observations
@@ -207,7 +207,7 @@ class Talk:
             entry.read += 1
             yield entry
 
-    def _answer(self, entry: Entry, stopped: Stopped) -> Iterator[Entry]:
+    def _answer(self, entry: Entry, stopped: Stopped) -> Entries:
         update = {"question": entry.text}
         self.context.example = self.context.example.model_copy(update=update)
         steps = self.config.paradigm.answer([entry.text], self.context)
