@@ -229,12 +229,19 @@ class Context:
     def go_on(self, turns: Sequence[Turn], events: Sequence[Event]) -> None:
         """Takes up where a trace ended: the bank becomes what it was then. Refused where it does not fit."""
         ids = [
-            int(e.memory_id)
-            for e in events
-            if isinstance(e, Wrote) and e.memory_id and e.memory_id.isdecimal()
+            int(event.memory_id)
+            for event in events
+            # a refused write names whatever the policy has said
+            if isinstance(event, Wrote) and event.action == "add"
+            if event.memory_id and event.memory_id.isdecimal()
         ]
         self._bank.hold(list(replay(events).values()), max(ids, default=0) + 1)
         self.turns, self.events = list(turns), list(events)
+
+    @property
+    def has_new_bank(self) -> bool:
+        """Whether the bank has never held anything, not even what is deleted again."""
+        return self._bank.next_id == 1 and not self._bank.all()
 
     def close(self) -> None:
         """Gives back what the bank holds outside this process's memory."""

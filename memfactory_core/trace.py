@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 from memfactory_core.text import words
 from memfactory_core.types import Action, Evidence, Example, Hit, Memory, Record, Turn
@@ -87,7 +87,6 @@ class Failed(Header):
 
 
 Event = Annotated[Asked | Recalled | Cited | Wrote | Pinned | Failed, Field(discriminator="kind")]
-EVENTS: TypeAdapter[list[Event]] = TypeAdapter(list[Event])
 
 
 class Episode(Record):

@@ -4,6 +4,7 @@ attempt at it, a *turn* one call of the policy inside an episode, a *group* the 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -125,6 +126,12 @@ class Memory(Record):
     def searched_text(self) -> str:
         """What a search compares with: the key, or the text where there is none."""
         return self.key or self.text
+
+
+def told_by_id(memories: Iterable[Memory]) -> dict[str, tuple[str, str, bool]]:
+    """What memories say, the words under which they are found and whether they are pinned, by their ids: equal for
+    banks that hold the same, whatever events led to it."""
+    return {memory.id: (memory.text, memory.key, memory.pinned) for memory in memories}
 
 
 class Hit(Record):

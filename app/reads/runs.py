@@ -6,10 +6,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlmodel import Session
 
 from app.reads.engine import database_engine
+from memfactory_core.runs import search
 from memfactory_core.runs.tables import ACTIVE, Run
 
 
@@ -44,16 +45,12 @@ def list_measured() -> list[Run]:
 
 def find_runs(run_ids: Sequence[str]) -> list[Run]:
     """The runs of these ids, in their order; those that are gone are left out."""
-    with Session(database_engine()) as session:
-        chosen = select(Run).where(Run.id.in_(run_ids))
-        found = {run.id: run for run in session.execute(chosen).scalars()}
-    return [found[run_id] for run_id in run_ids if run_id in found]
+    return search.find_runs(database_engine(), run_ids)
 
 
 def count_runs() -> int:
     """How many runs there are."""
-    with Session(database_engine()) as session:
-        return session.execute(select(func.count()).select_from(Run)).scalar_one()
+    return search.count_runs(database_engine())
 
 
 def find_run(run_id: str | None) -> Run | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +19,7 @@ from memfactory_core.talk import hand
 from memfactory_core.talk.bank_file import read_lines, write_lines
 from memfactory_core.talk.banks import open_bank
 from memfactory_core.talk.document import read_document
-from memfactory_core.talk.entry import Entry
+from memfactory_core.talk.entry import Entries, Entry
 from memfactory_core.talk.offers import offers
 from memfactory_core.talk.talk import Talk
 from memfactory_core.text import one_line
@@ -33,7 +33,8 @@ HELP = """A message that ends with ? is asked, any other is told. Or:
   /pin ID          keep it as it is                    /unpin ID   let go of it
   /wipe            remove all that is not pinned       /examples   sentences that this agent knows
   /export FILE     the bank as jsonl                   /import FILE
-  /help            this                                /quit"""
+  /help            this                                /quit
+Ctrl-C stops the agent, and the talk goes on; where nothing is being done it ends the talk, as /quit does."""
 
 
 def chat(
@@ -56,19 +57,23 @@ def chat(
             talk.open_bank(kept.memories, kept.next_id, kept.name)
             talk.on_change = lambda talk: kept.write(talk.memories)
         _print(f"{found.label}. /help lists what can be done, /quit ends.")
+        saved = begun = len(talk.entries)
         for line in _lines():
             try:
                 if not _obey(talk, line):
                     break
             except MemFactoryError as error:
                 _print(f"! {error}")
-            if talk.context.events:
+            except KeyboardInterrupt:
+                _print("! Stopped.")
+            if talk.context.events and len(talk.entries) > saved:
                 chats.save(engine, talk.label, talk.episode())
+                saved = len(talk.entries)
     finally:
         talk.close()
         if kept:
             kept.close()
-    if talk.context.events:
+    if saved > begun:
         _print(f"kept as talk {talk.id}")
 
 
@@ -123,13 +128,17 @@ def _acts(talk: Talk) -> dict[str, Callable[[str], None]]:
     }
 
 
-def _watch(entries: Iterable[Entry], talk: Talk) -> None:
+def _watch(entries: Entries, talk: Talk) -> None:
     """Shows each entry once it is whole."""
     last: Entry | None = None
-    for entry in entries:
-        if last is not None and entry is not last:
-            _tell(last, talk)
-        last = entry
+    try:
+        for entry in entries:
+            if last is not None and entry is not last:
+                _tell(last, talk)
+            last = entry
+    except KeyboardInterrupt:
+        # it came while an entry was shown: the agent, which waits, has not heard of it
+        last = entries.throw(KeyboardInterrupt())
     if last is not None:
         _tell(last, talk)
 

@@ -28,6 +28,8 @@ def kinds(
     ] = False,
 ) -> None:
     """List the parts that can be assembled."""
+    if set_ and not fits:
+        raise RunError("--set changes the recipe of --fits: name one, such as --fits memagent-tiny")
     known = tuple(PLACES) if fits else component.FAMILIES
     if family and family not in known:
         what = "in a recipe" if fits and family in component.FAMILIES else "there"

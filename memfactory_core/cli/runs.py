@@ -14,7 +14,14 @@ from memfactory_core.errors import RunError
 from memfactory_core.runs import database
 from memfactory_core.runs.deletion import delete_run, list_heirs
 from memfactory_core.runs.labels import note_run, rename_run, tag_run
-from memfactory_core.runs.search import Query, Sort, search_runs
+from memfactory_core.runs.search import (
+    MOST,
+    Query,
+    Sort,
+    count_runs,
+    find_runs,
+    search_runs,
+)
 from memfactory_core.text import one_line
 
 Several = list[str] | None
@@ -34,9 +41,9 @@ def list_runs(
     """List the runs, newest first."""
     connection = open_database()
     query = Query(text, state or (), paradigm or (), task or (), tag or (), sort=sort)
-    found = search_runs(connection, query)[:MOST_LISTED]
-    known = {run.id: run for run in database.list_runs(connection, limit=1_000_000)}
-    runs = [known[run_id] for run_id in found if run_id in known]
+    found = search_runs(connection, query)
+    runs = find_runs(connection, found[:MOST_LISTED])
+    _tell_what_is_left_out(len(found) - MOST_LISTED, count_runs(connection) - MOST)
     if json_:
         print(json.dumps([report(run) for run in runs], indent=2))
         return
@@ -45,7 +52,16 @@ def list_runs(
         line += f"  [{', '.join(run.tag_list)}]" if run.tags else ""
         print(one_line(line + (f"  ({run.fault})" if run.fault else "")))
     if not runs:
-        print("no such run" if known else "no runs yet; try: memfactory demo")
+        print("no such run" if count_runs(connection) else "no runs yet; try: memfactory demo")
+
+
+def _tell_what_is_left_out(more: int, older: int) -> None:
+    """Beside the list, so that a program can still read it."""
+    if more > 0:
+        narrow = "narrow it down with --text, --state, --paradigm, --task or --tag"
+        print(f"{more:,} more that are not listed: {narrow}", file=sys.stderr)
+    if older > 0:
+        print(f"{older:,} runs that are older were not looked through", file=sys.stderr)
 
 
 def rename(run_id: str, name: str) -> None:

@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 
 from memfactory_core.assignment import explain
 from memfactory_core.errors import RunError
@@ -24,7 +32,15 @@ LATEST = 32_503_680_000.0
 """The year 3000, in seconds since 1970; a larger number of seconds is no time."""
 Op = Literal["read", "add", "update", "delete", "noop", "reject", "search", "answer"]
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def spell_number(value: Any) -> Any:
+    """A whole number as the text of an id; anything else as it is."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Name = Annotated[str, BeforeValidator(spell_number), Field(min_length=1, max_length=200)]
+"""An id; other programs have numbers too."""
 
 
 class Logged(BaseModel):
@@ -47,7 +63,7 @@ class Entry(Logged):
 
     op: Op
     at: float | None = None
-    session: Annotated[str, Field(max_length=200)] = ""
+    session: Annotated[str, BeforeValidator(spell_number), Field(max_length=200)] = ""
     id: Name | None = None
     text: Text = ""
     before: Text | None = None
@@ -69,11 +85,6 @@ class Entry(Logged):
                 raise ValueError(f"no time in seconds since 1970: {value}")
         return value
 
-    @field_validator("id", mode="before")
-    @classmethod
-    def _read_name(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
     @field_validator("right", "needed", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
@@ -84,7 +95,7 @@ class Entry(Logged):
     def _names_or_memories(cls, value: Any) -> Any:
         if not isinstance(value, list | tuple):
             return value
-        return [{"id": str(one)} if isinstance(one, str | int) else one for one in value]
+        return [{"id": one} if isinstance(one, str | int) else one for one in value]
 
 
 ENTRY = TypeAdapter(Entry)

@@ -21,7 +21,7 @@ from memfactory_core.types import Completion, Evidence, Example, Hit, Memory, Tu
 MOST_EVENTS = 400_000
 """Events and texts of all episodes together: a session with many answers is told again for each of them."""
 MOST_WORK = 20_000_000
-"""Events times memories: each write is compared with the bank that it was made in."""
+"""Writes times memories: each write is compared with the bank that it was made in."""
 MOST_CHARACTERS = 50_000_000
 """Characters of what is read in all episodes together."""
 WEIGHTS = {"exact_match": 1.0}
@@ -38,6 +38,8 @@ class _Session:
     characters: int = 0
     events: list[Event] = field(default_factory=list)
     bank: dict[str, str] = field(default_factory=dict)
+    work: int = 0
+    """Memories that its writes are compared with: at each write those of the bank at that time."""
     reads: bool = False
     """Whether the log says what was read."""
     made: int = 0
@@ -96,15 +98,19 @@ class _Room:
     def take(self, session: _Session) -> None:
         """Counts one more episode of a session, before it is made. RunError where there is no room for it."""
         self.events += len(session.events) + len(session.observations) + len(session.searches)
-        self.work += len(session.events) * len(session.bank)
+        self.work += session.work
         self.characters += session.characters
-        too_much = self.work > MOST_WORK or self.characters > MOST_CHARACTERS
-        if self.events > MOST_EVENTS or too_much:
-            raise RunError(
-                f"the log is too large: a session is told again for each of its answers, and {self.events:,} events "
-                f"(at most {MOST_EVENTS:,}) over {len(session.bank):,} memories would come of it so far; import a part "
-                "of it, or give its parts sessions of their own"
-            )
+        for count, most, what in (
+            (self.events, MOST_EVENTS, "events and texts"),
+            (self.work, MOST_WORK, "comparisons of a write with a memory"),
+            (self.characters, MOST_CHARACTERS, "characters of what was read"),
+        ):
+            if count > most:
+                raise RunError(
+                    f"the log is too large: a session is told again for each of its answers, and {count:,} {what} "
+                    f"(at most {most:,}) would come of it so far; import a part of it, or give its parts sessions of "
+                    "their own"
+                )
 
 
 def _take(session: _Session, entry: Entry) -> None:
@@ -122,6 +128,7 @@ def _take(session: _Session, entry: Entry) -> None:
 
 
 def _write(session: _Session, entry: Entry) -> None:
+    session.work += 1 + len(session.bank)
     name, action = entry.id, entry.op
     if name is None and action == "add":
         session.made += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from memfactory_core.errors import RunError
 from memfactory_core.logs import mem0, spans
@@ -40,14 +41,18 @@ def _open(name: str, content: bytes) -> tuple[str, Iterator[Entry]]:
     if not lines:
         return "jsonl", iter(())
     number, first = lines[0]
-    if not _is_json(first):  # one value over several lines, or no JSON at all
+    try:
+        value = parse_json(first)
+    except json.JSONDecodeError:  # one value over several lines, or no JSON at all
         values = _parse(text, name)
         if spans.is_spans(values):
             return "otlp", spans.entries_of([values], name)
-        raise RunError(f"{name}, line {number} is not JSON; a log has one entry a line")
-    if spans.is_spans(_parse(first, f"{name}, line {number}")):
-        requests = (_parse(line, f"{name}, line {number}") for number, line in lines)
-        return "otlp", spans.entries_of(requests, name)
+        raise RunError(f"{name}, line {number} is not JSON; a log has one entry a line") from None
+    except ValueError as error:
+        raise RunError(f"{name}, line {number} is not JSON: {str(error)[:200]}") from error
+    if spans.is_spans(value):
+        more = (_parse(line, f"{name}, line {number}") for number, line in lines[1:])
+        return "otlp", spans.entries_of(chain([value], more), name)
     places = ((line, f"{name}, line {number}") for number, line in lines)
     return "jsonl", (make_entry(parse_line(line, place), place) for line, place in places)
 
@@ -58,11 +63,3 @@ def _parse(text: str, place: str) -> object:
         return parse_json(text)
     except ValueError as error:
         raise RunError(f"{place} is not JSON: {str(error)[:200]}") from error
-
-
-def _is_json(line: str) -> bool:
-    try:
-        json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return True

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from memfactory_core.errors import RunError
-from memfactory_core.logs.entry import Entry, make_entry
+from memfactory_core.logs.entry import Entry, make_entry, spell_number
 from memfactory_core.text import parse_json
 
 WRITES = {"create_memory": "add", "update_memory": "update", "upsert_memory": "update"}
@@ -105,7 +105,7 @@ def _records(known: Mapping[str, Any], place: str) -> list[dict[str, Any]]:
     for record in records:
         if not isinstance(record, dict):
             raise RunError(f"{place}: gen_ai.memory.records holds something that is no record")
-        name, text = record.get("id") or only, _text(record.get("content"))
+        name, text = spell_number(record.get("id")) or only, _text(record.get("content"))
         if text:
             score = record.get("score")
             number = score if isinstance(score, int | float) else 0.0

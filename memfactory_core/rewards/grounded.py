@@ -36,11 +36,13 @@ class Grounded(Reward, kind="grounded"):
 
 def _stated_share(text: str, sources: Sequence[str], asked: frozenset[str]) -> float | None:
     """The share of a text's sentences that the sources state; None of a text without words."""
-    told = [known for source in sources for known in _told(source)]
-    written = [sentence for sentence in split_sentences(text) if telling(sentence)]
+    written = [_needed(sentence, asked) for sentence in split_sentences(text) if telling(sentence)]
     if not written:
         return None
-    return fmean(any(_needed(sentence, asked) <= known for known in told) for sentence in written)
+    # what was read comes first and mostly states it: the bank is then not looked through
+    return fmean(
+        any(needed <= known for source in sources for known in _told(source)) for needed in written
+    )
 
 
 @lru_cache(maxsize=8192)

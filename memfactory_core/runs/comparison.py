@@ -7,13 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine
-
 from memfactory_core.assignment import flatten
 from memfactory_core.errors import RunError
 from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs import database
-from memfactory_core.runs.attempts import Attempt, Side, read_attempts
+from memfactory_core.runs.attempts import Attempt, Side
 from memfactory_core.runs.tables import Run
 from memfactory_core.scoring.intervals import paired
 
@@ -107,14 +105,6 @@ def compare_sides(
         len(left) - len(same), len(right) - len(same),
         {name: scores[name] for name in [*names, "reward"] if name in scores},
     )  # fmt: skip
-
-
-def compare_runs(
-    engine: Engine, first: Run, second: Run, phase: str = "after/greedy"
-) -> dict[str, dict[str, Any]]:
-    """The scores of `compare_sides` for two runs in one phase."""
-    sides = Side(first, phase), Side(second, phase)
-    return compare_sides(*sides, *(read_attempts(engine, side) for side in sides)).scores
 
 
 def differing_settings(runs: Sequence[Run]) -> dict[str, list[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
 from memfactory_core.runs import database
@@ -57,6 +57,22 @@ def search_runs(engine: Engine, query: Query = Query()) -> list[str]:  # noqa: B
         scores = _read_scores(engine, [row["id"] for row in rows])
         key = lambda row: (-scores.get(row["id"], -1.0), -row["created"])  # noqa: E731
     return [row["id"] for row in sorted(rows, key=key)]
+
+
+def find_runs(engine: Engine, run_ids: Sequence[str]) -> list[Run]:
+    """The runs of these ids, in their order; those that are gone are left out."""
+    found: dict[str, Run] = {}
+    with Session(engine) as session:
+        for start in range(0, len(run_ids), 500):
+            chosen = select(Run).where(col(Run.id).in_(run_ids[start : start + 500]))
+            found |= {run.id: run for run in session.exec(chosen)}
+    return [found[run_id] for run_id in run_ids if run_id in found]
+
+
+def count_runs(engine: Engine) -> int:
+    """How many runs there are."""
+    with Session(engine) as session:
+        return session.exec(select(func.count()).select_from(Run)).one()
 
 
 def list_facets(engine: Engine) -> Facets:

@@ -37,6 +37,8 @@ class Bank(ABC):
 
     budget: int
     """How many characters all memories may have together."""
+    next_id: int = 1
+    """The id of the next new memory, where ids count up; 1 says that none was ever given."""
 
     @abstractmethod
     def get(self, memory_id: str) -> Memory | None:
@@ -57,8 +59,8 @@ class Bank(ABC):
         raise Refused("this bank takes no memory back")
 
     def hold(self, memories: Sequence[Memory], next_id: int) -> None:
-        """Makes the bank hold exactly these memories; the next new one gets the id `next_id`. Raises Refused where
-        that cannot be done."""
+        """Makes the bank hold exactly these memories; the next new one gets the id `next_id`, or a later one where the
+        bank knows that this one was used. Raises Refused where that cannot be done."""
         raise Refused("this bank cannot be filled from outside")
 
     def pin(self, memory_id: str, pinned: bool) -> None:

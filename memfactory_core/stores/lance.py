@@ -21,7 +21,7 @@ from memfactory_core.errors import ConfigError
 from memfactory_core.stores import Store
 from memfactory_core.stores.ram import RamBank
 from memfactory_core.trace import Wrote
-from memfactory_core.types import Hit, Memory, Op
+from memfactory_core.types import Hit, Memory, Op, told_by_id
 
 MEMORY = "memory://"
 KEPT = "memfactory_text"
@@ -92,11 +92,12 @@ class LanceBank(RamBank):
         self._note(memory_id)
 
     def hold(self, memories: Sequence[Memory], next_id: int) -> None:
-        """Holds exactly these memories, written in one batch; see `Bank.hold`."""
-        before = dict(self.memories)
+        """Holds exactly these memories, written in one batch; see `Bank.hold`. A row whose memory says the same stays
+        as it is: the numbers of events in it belong to the talk that wrote it."""
+        before = told_by_id(self.memories.values())
         super().hold(memories, next_id)
-        ids = before.keys() | self.memories.keys()
-        self.changed |= {i for i in ids if before.get(i) != self.memories.get(i)}
+        after = told_by_id(self.memories.values())
+        self.changed |= {i for i in before.keys() | after.keys() if before.get(i) != after.get(i)}
         if self.settings.table:
             self.flush()
 
@@ -252,7 +253,7 @@ class Lance(Store, kind="lance"):
     storage: tuple[StorageOption, ...] = ()
     """Of an object store: NAME=VALUE each, such as region=eu-central-1, endpoint=http://host:9000
     or allow_http=true."""
-    table: str = Field("", pattern=r"^\w*$")
+    table: str = Field("", pattern=r"^[A-Za-z0-9_]*$")
     """Name of a table that is kept and opened again, for a chat; empty means a new one for each
     episode. It has one writer: it cannot be opened twice at a time, and not be trained on."""
     capacity: int = Field(100_000, ge=1, le=100_000_000)

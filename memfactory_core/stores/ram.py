@@ -73,7 +73,9 @@ class RamBank(Bank):
             raise Refused(f"{len(memories)} memories do not fit: it holds {self.capacity}")
         if (size := sum(len(memory.text) for memory in memories)) > self.budget:
             raise Refused(f"{size} characters do not fit: {self.budget} are allowed")
-        self.memories, self.next_id = {memory.id: memory for memory in memories}, next_id
+        self.memories = {memory.id: memory for memory in memories}
+        used = (int(memory.id) + 1 for memory in memories if memory.id.isdecimal())
+        self.next_id = max([self.next_id, next_id, *used])
 
     def pin(self, memory_id: str, pinned: bool) -> None:
         """Pins a memory or lets go of it; see `Bank.pin`."""

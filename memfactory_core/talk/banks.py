@@ -16,7 +16,7 @@ BANKS = "banks"
 """The folder of the named banks, beside the runs."""
 COUNTER = "_next_id"
 """How the tables end in which LanceDB banks note their next id."""
-_NAME = re.compile(r"\w{1,60}")
+_NAME = re.compile(r"[A-Za-z0-9_]{1,60}")
 
 
 class KeptBank:
@@ -39,8 +39,7 @@ class KeptBank:
 
     def write(self, memories: Sequence[Memory]) -> None:
         """Makes it hold exactly these memories."""
-        ids = [int(memory.id) for memory in memories]
-        self._bank.hold(memories, max([self._bank.next_id, *(i + 1 for i in ids)]))
+        self._bank.hold(memories, self._bank.next_id)
 
     def close(self) -> None:
         """Lets others open it."""
@@ -53,7 +52,8 @@ def open_bank(folder: Path, name: str) -> KeptBank:
     name cannot be one, or where the bank is open already."""
     if not _NAME.fullmatch(name) or name.endswith(COUNTER):
         raise ConfigError(
-            f"{name[:60]!r} cannot be the name of a bank: take up to 60 letters, digits and underscores"
+            f"{name[:60]!r} cannot be the name of a bank: take up to 60 letters of a to z, digits "
+            "and underscores"
         )
     place = folder / BANKS
     place.mkdir(parents=True, exist_ok=True)

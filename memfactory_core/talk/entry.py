@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -34,3 +35,7 @@ class Entry(BaseModel):
     """The part of an answer that has been said so far."""
     note: str = ""
     """What there is to know of it besides: it was stopped, it waits, it failed, it was refused."""
+
+
+Entries = Generator[Entry, None, None]
+"""What a message leads to: the entry at work, again after each step of the agent."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 from memfactory_core.config import RunConfig
@@ -14,12 +14,12 @@ from memfactory_core.episode import Sampler, Steps
 from memfactory_core.errors import ConfigError, MemFactoryError
 from memfactory_core.stores import Refused
 from memfactory_core.talk.driving import Stop, Stopped, drive, never
-from memfactory_core.talk.entry import Entry, EntryKind
+from memfactory_core.talk.entry import Entries, Entry, EntryKind
 from memfactory_core.talk.evidence import question_of
 from memfactory_core.talk.hint import hear, hear_document
 from memfactory_core.talk.message import How, split_sections, take_apart
-from memfactory_core.trace import Episode, Failed
-from memfactory_core.types import Example, Memory
+from memfactory_core.trace import Episode, Failed, replay
+from memfactory_core.types import Example, Memory, told_by_id
 from memfactory_core.updaters.overwrite import OPEN_QUESTION
 
 TALK = "talk"
@@ -53,7 +53,11 @@ class Talk:
             self.speak_with(sampler)
         kept = self.context.bank.all()
         if kept:  # the store names a table of its own
-            self.open_bank(kept, self._next_id(kept), "")
+            try:
+                self.open_bank(kept, 1, "")
+            except ConfigError:
+                self.close()  # nobody else has it to close
+                raise
 
     def speak_with(self, sampler: Sampler) -> None:
         """Goes on with another live policy, such as the same one loaded again."""
@@ -77,6 +81,10 @@ class Talk:
 
     def open_bank(self, memories: Sequence[Memory], next_id: int, name: str) -> None:
         """Begins with the memories of a bank. ConfigError where they do not fit into the agent's store."""
+        if self._would_lose(memories):
+            raise ConfigError(
+                f"this agent keeps a table of its own, which the bank {name!r} would replace: talk without a bank"
+            )
         entry = self.begin("bank", name)
         try:
             self.context.begin_with(memories, next_id, f"opened with the bank {name}".strip())
@@ -88,7 +96,11 @@ class Talk:
         self.bank_name = name
         self.finish(entry)
 
-    def say(self, text: str, how: How = "auto", stopped: Stopped = never) -> Iterator[Entry]:
+    def _would_lose(self, memories: Iterable[Memory]) -> bool:
+        """Whether the bank holds, or has held, something else than these memories, which shall take its place."""
+        return not self.context.has_new_bank and told_by_id(memories) != told_by_id(self.memories)
+
+    def say(self, text: str, how: How = "auto", stopped: Stopped = never) -> Entries:
         """One message: what is told is read, what is asked is answered. Gives the entry back after each step of the
         agent. ConfigError where the message is empty or too long."""
         heard, hint = hear(text.strip(), self.config)
@@ -114,7 +126,7 @@ class Talk:
             entry = self.begin("asked", words.question)
             yield from self._guard(entry, self._answer(entry, stopped))
 
-    def read_document(self, name: str, text: str, stopped: Stopped = never) -> Iterator[Entry]:
+    def read_document(self, name: str, text: str, stopped: Stopped = never) -> Entries:
         """Reads a document section by section. ConfigError where there is nothing in it or too much."""
         sections = split_sections(text, self.config)
         if not sections:
@@ -133,7 +145,7 @@ class Talk:
             return
         yield from self._guard(entry, self._read(entry, sections, "", stopped))
 
-    def end_session(self, stopped: Stopped = never) -> Iterator[Entry]:
+    def end_session(self, stopped: Stopped = never) -> Entries:
         """Reads the messages that wait, as one session."""
         if not self.waiting:
             return
@@ -165,12 +177,12 @@ class Talk:
         self.finish(entry)
         return entry
 
-    def _guard(self, entry: Entry, work: Iterator[Entry]) -> Iterator[Entry]:
+    def _guard(self, entry: Entry, work: Entries) -> Entries:
         """Whatever a part or a model does, the talk stays usable: the entry says what went wrong."""
         try:
             yield entry
             yield from work
-        except Stop:
+        except (Stop, KeyboardInterrupt):
             entry.note, entry.answer = "Stopped.", entry.partial or None
         except MemFactoryError as error:
             self.context.fail(error)
@@ -184,7 +196,7 @@ class Talk:
 
     def _read(
         self, entry: Entry, sections: Sequence[str], question: str, stopped: Stopped
-    ) -> Iterator[Entry]:
+    ) -> Entries:
         known = question or self._last_question
         for section in sections:
             told = self.context.example.observations
@@ -195,7 +207,7 @@ class Talk:
             entry.read += 1
             yield entry
 
-    def _answer(self, entry: Entry, stopped: Stopped) -> Iterator[Entry]:
+    def _answer(self, entry: Entry, stopped: Stopped) -> Entries:
         update = {"question": entry.text}
         self.context.example = self.context.example.model_copy(update=update)
         steps = self.config.paradigm.answer([entry.text], self.context)
@@ -221,10 +233,6 @@ class Talk:
         asked = [entry.text for entry in self.entries if entry.kind == "asked"]
         return asked[-1] if asked else OPEN_QUESTION
 
-    @staticmethod
-    def _next_id(memories: Sequence[Memory]) -> int:
-        return max((int(m.id) for m in memories if m.id.isdecimal()), default=0) + 1
-
     def episode(self) -> Episode:
         """The whole talk as a trace."""
         asked = [entry for entry in self.entries if entry.kind == "asked"]
@@ -249,11 +257,18 @@ class Talk:
         )  # fmt: skip
 
     def take_up(self, episode: Episode) -> None:
-        """Goes on where a talk ended that was kept as a trace. ConfigError where its bank does not fit."""
+        """Goes on where a talk ended that was kept as a trace. ConfigError, and the talk is closed, where its bank does
+        not fit, or where a table that lasts has become another since."""
         about = episode.example.meta.get(TALK, {})
+        if self._would_lose(replay(episode.events).values()):
+            self.close()
+            raise ConfigError(
+                "another talk has gone on with this agent's table since: begin a new one"
+            )
         try:
             self.context.go_on(episode.turns, episode.events)
         except Refused as refusal:
+            self.close()
             raise ConfigError(f"the talk cannot be gone on with: {refusal}") from refusal
         self.id = episode.id
         self.entries = talk_entries(episode)

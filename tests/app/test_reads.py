@@ -15,10 +15,10 @@ from memfactory_core.config import load
 from memfactory_core.errors import RunError
 from memfactory_core.runs import database, jobs, recording
 from memfactory_core.runs.archive import export_run, import_run
-from memfactory_core.runs.comparison import compare_runs
 from memfactory_core.runs.examples import FOLDERS
 from memfactory_core.runs.retention import find_superseded
 from memfactory_core.runs.tables import EpisodeRow
+from tests.compared import compare_greedy
 from tests.conftest import ON_BOTH
 from tests.runs.test_chats import played
 
@@ -40,7 +40,7 @@ def read_everything(engine, run_id):
         "knows": operations.knows_operations(run_id), "diagnosis": diagnosis.find_diagnosis(run),
         "curves": curves.read_curves(run_id, ["reward", "loss"]),
         "thinned": curves.read_curves(run_id, ["reward"], points=7),
-        "compared": compare_runs(engine, run, run, "after/greedy"),
+        "compared": compare_greedy(engine, run, run),
     }  # fmt: skip
     for phase in PHASES:
         first, last = steps.find_step_range(run_id, phase)

@@ -136,3 +136,5 @@ def test_the_shell_says_what_fits_and_why_the_rest_does_not():
     )
     wrong = CliRunner().invoke(app, ["kinds", "rewards", "--fits", "memagent-tiny"])
     assert "no family called 'rewards' in a recipe" in str(wrong.exception)
+    alone = CliRunner().invoke(app, ["kinds", "policies", *more])
+    assert "--set changes the recipe of --fits" in str(alone.exception) and not alone.stdout

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from memfactory_core.errors import RunError
-from memfactory_core.logs.entry import MOST_ENTRIES
+from memfactory_core.logs.entry import MOST_ENTRIES, make_entry
 from memfactory_core.logs.episodes import to_episodes
 from memfactory_core.logs.files import read_log
 from tests.logs.test_logs import ASKED, episodes, lines
@@ -108,6 +108,37 @@ def test_too_many_entries_and_episodes_are_refused_before_they_cost_anything() -
     with pytest.raises(RunError, match="the log is too large: a session is told again"):
         episodes(*pairs)
     assert time.process_time() - began < 20
+
+
+ADDS = [{"op": "add", "id": str(n), "text": f"Fact {n} is {n}."} for n in range(4600)]
+EMPTIED = {"op": "delete", "id": "*"}
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ([*ADDS, EMPTIED, ASKED], "21,169,200 comparisons of a write with a memory (at most 20,000,000)"),
+        ([*ADDS[:2000], EMPTIED, *[ASKED] * 6], "20,020,000 comparisons of a write"),
+        ([{"op": "noop"}, *[ASKED] * 200_001], "400,002 events and texts (at most 400,000)"),
+        ([{"op": "read", "text": "x" * 100_000}, *[ASKED] * 501], "50,100,000 characters of what was read"),
+    ],
+)  # fmt: skip
+def test_the_bound_that_was_passed_is_named(entries: list[dict[str, str]], said: str) -> None:
+    known = [make_entry(entry, "here") for entry in entries]
+    began = time.process_time()
+    with pytest.raises(RunError) as error:
+        to_episodes(known)
+    assert said in str(error.value), str(error.value)
+    assert time.process_time() - began < 10
+
+
+def test_what_is_just_allowed_takes_seconds() -> None:
+    read = {"op": "read", "text": "Nothing of it."}
+    known = [make_entry(e, "here") for e in (read, *ADDS[:4400], EMPTIED, ASKED)]
+    began = time.process_time()
+    (episode,) = to_episodes(known)
+    assert time.process_time() - began < 8
+    assert len(episode.events) == 2 * 4400 + 1
 
 
 def test_a_long_log_takes_time_in_proportion() -> None:

@@ -17,6 +17,7 @@ from memfactory_core.runs import database, jobs
 from memfactory_core.runs.tables import EpisodeRow, EventRow
 from memfactory_core.runs.weights import trained_policy
 from memfactory_core.runs.worker import work
+from tests.compared import compare_greedy
 from tests.processes import memfactory
 
 SCRIPTED = ["mode=evaluate", "policy=scripted", "evaluation.examples=20", "evaluation.samples=0"]
@@ -193,20 +194,18 @@ def test_an_export_without_sampled_attempts_keeps_the_greedy_ones(lab, tmp_path)
 
 
 def test_two_runs_are_compared_on_the_same_examples(lab):
-    from memfactory_core.runs.comparison import compare_runs
-
     last, best = (
         work(
             lab, jobs.create(lab, load("memagent-tiny", [*SCRIPTED, f"policy.strategy={name}"])).id
         )
         for name in ("last", "overlap")
     )
-    row = compare_runs(lab, last, best)["exact_match"]
+    row = compare_greedy(lab, last, best)["exact_match"]
     assert row["n"] == 20 and row["second"] == 1.0
     assert 0 < row["low"] <= row["difference"] == 1.0 - row["first"]
     other = work(lab, jobs.create(lab, load("memagent-tiny", [*SCRIPTED, "evaluation.seed=5"])).id)
     with pytest.raises(RunError, match="share no examples"):
-        compare_runs(lab, last, other)
+        compare_greedy(lab, last, other)
 
 
 def test_a_sweep_runs_the_legal_cells_and_says_why_others_are_refused(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from sqlmodel import Session, func, select
 from typer.testing import CliRunner
 
+from memfactory_core.cli import runs as shown
 from memfactory_core.cli.main import app
 from memfactory_core.config import load
 from memfactory_core.errors import RunError
@@ -17,7 +18,7 @@ from memfactory_core.runs.archive import export_run, import_run
 from memfactory_core.runs.deletion import delete_run
 from memfactory_core.runs.garbage import collect
 from memfactory_core.runs.labels import note_run, rename_run, tag_run
-from memfactory_core.runs.search import Query, list_facets, list_parts, search_runs
+from memfactory_core.runs.search import Query, find_runs, list_facets, list_parts, search_runs
 from memfactory_core.runs.tables import (
     EpisodeRow,
     EventRow,
@@ -179,6 +180,24 @@ def test_runs_are_found_by_every_side_and_put_in_every_order(lab):
     listed = shell("ls", "--paradigm", "memagent", "--sort", "best").output
     assert "beta" in listed and "Alpha" not in listed
     assert shell("ls", "--state", "lost").output == "no such run\n"
+
+
+def test_what_a_list_leaves_out_is_said_beside_it(lab, monkeypatch):
+    assert shell("ls").stdout == "no runs yet; try: memfactory demo\n"
+    for name in ("one", "two", "three"):
+        make(lab, name)
+    assert shell("ls").stderr == ""
+    read = []
+    monkeypatch.setattr(
+        shown, "find_runs", lambda engine, ids: read.extend(ids) or find_runs(engine, ids)
+    )
+    monkeypatch.setattr(shown, "MOST_LISTED", 2)
+    listed = shell("ls", "--json")
+    assert [run["name"] for run in json.loads(listed.stdout)] == ["three", "two"]
+    assert listed.stderr.startswith("1 more that are not listed: narrow it down")
+    assert len(read) == 2, "what is not listed is not read"
+    monkeypatch.setattr(shown, "MOST", 1)
+    assert shell("ls", "--text", "two").stderr == "2 runs that are older were not looked through\n"
 
 
 def test_the_parts_of_a_configuration():

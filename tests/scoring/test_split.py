@@ -11,7 +11,6 @@ from memfactory_core.cli.report import print_table, report
 from memfactory_core.config import load
 from memfactory_core.errors import ConfigError, RunError
 from memfactory_core.runs import jobs
-from memfactory_core.runs.comparison import compare_runs
 from memfactory_core.runs.tables import EpisodeRow
 from memfactory_core.runs.worker import work
 from memfactory_core.scoring.split import (
@@ -25,6 +24,7 @@ from memfactory_core.scoring.split import (
     training_examples,
 )  # fmt: skip
 from memfactory_core.types import Example
+from tests.compared import compare_greedy
 from tests.tasks.records import hotpot, write
 from tests.tasks.test_identity import BASE, ONE_ID, SETTINGS
 
@@ -247,10 +247,10 @@ def test_two_runs_are_compared_on_the_same_texts_and_whole_ones_are_drawn(lab, t
         work(lab, jobs.create(lab, on_file(path, "mode=evaluate", "policy=scripted")).id)
         for path in (one, one, other)
     ]
-    row = compare_runs(lab, *runs[:2])["exact_match"]
+    row = compare_greedy(lab, *runs[:2])["exact_match"]
     assert (row["n"], row["clusters"], row["difference"]) == (18, 6, 0.0)
     with pytest.raises(RunError, match="share no examples"):  # though both have a line 1
-        compare_runs(lab, runs[0], runs[2])
+        compare_greedy(lab, runs[0], runs[2])
 
 
 def test_facts_that_a_file_names_and_states_nowhere_are_counted_in_the_table(lab, tmp_path, capsys):
