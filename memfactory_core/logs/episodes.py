@@ -22,6 +22,8 @@ MOST_EVENTS = 400_000
 """Events and texts of all episodes together: a session with many answers is told again for each of them."""
 MOST_WORK = 20_000_000
 """Writes times memories: each write is compared with the bank that it was made in."""
+MOST_PAIRS = 400_000_000
+"""Sentences of writes times sentences that were there, read or remembered: each may be compared with each."""
 MOST_CHARACTERS = 50_000_000
 """Characters of what is read in all episodes together."""
 WEIGHTS = {"exact_match": 1.0}
@@ -40,6 +42,12 @@ class _Session:
     bank: dict[str, str] = field(default_factory=dict)
     work: int = 0
     """Memories that its writes are compared with: at each write those of the bank at that time."""
+    heard: int = 0
+    """Sentences of what was read last."""
+    remembered: int = 0
+    """Sentences of all memories."""
+    pairs: int = 0
+    """Sentences of its writes times those that were there."""
     reads: bool = False
     """Whether the log says what was read."""
     made: int = 0
@@ -56,6 +64,18 @@ class _Session:
         self.observations.append(text)
         self.lines.append(words_line(text))
         self.characters += len(text)
+        self.heard = len(split_sentences(text))
+
+    def remember(self, name: str, text: str) -> None:
+        """Keeps a memory, anew where there is one of this name."""
+        written, gone = len(split_sentences(text)), len(split_sentences(self.bank.get(name, "")))
+        self.pairs += written * (self.heard + self.remembered)
+        self.remembered += written - gone
+        self.bank[name] = text
+
+    def forget(self, name: str) -> None:
+        """Lets go of a memory, if there is one."""
+        self.remembered -= len(split_sentences(self.bank.pop(name, "")))
 
     def log(self, event: type, **values: object) -> None:
         self.events.append(event(seq=len(self.events), at=self.at, turn=0, **values))
@@ -93,16 +113,19 @@ class _Room:
 
     events: int = 0
     work: int = 0
+    pairs: int = 0
     characters: int = 0
 
     def take(self, session: _Session) -> None:
         """Counts one more episode of a session, before it is made. RunError where there is no room for it."""
         self.events += len(session.events) + len(session.observations) + len(session.searches)
         self.work += session.work
+        self.pairs += session.pairs
         self.characters += session.characters
         for count, most, what in (
             (self.events, MOST_EVENTS, "events and texts"),
             (self.work, MOST_WORK, "comparisons of a write with a memory"),
+            (self.pairs, MOST_PAIRS, "comparisons of a written sentence with another"),
             (self.characters, MOST_CHARACTERS, "characters of what was read"),
         ):
             if count > most:
@@ -138,9 +161,9 @@ def _write(session: _Session, entry: Entry) -> None:
         action = "add"  # the log knows nothing of it before
     after = entry.text if action in ("add", "update") else entry.text or None
     if action in ("add", "update") and name:
-        session.bank[name] = entry.text
+        session.remember(name, entry.text)
     if action == "delete" and name:
-        session.bank.pop(name, None)
+        session.forget(name)
         after = None
     session.log(
         Wrote, action=action, memory_id=name if action in ("add", "update", "delete") else None,
