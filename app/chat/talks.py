@@ -17,6 +17,7 @@ from memfactory_core.talk.banks import KeptBank, open_bank
 from memfactory_core.talk.entry import Entry
 from memfactory_core.talk.talk import TALK, Talk
 from memfactory_core.trace import Episode
+from memfactory_core.types import told_by_id
 
 AFTER, BEFORE, BOTH = "After training", "Before training", "Both"
 KEPT_TALKS = 100
@@ -166,7 +167,7 @@ class Talks:
         if talk.bank_name:
             self._release(talk.bank_name)
             live.kept = open_bank(root(), talk.bank_name)
-            if [m.text for m in live.kept.memories] != [m.text for m in talk.memories]:
+            if told_by_id(live.kept.memories) != told_by_id(talk.memories):
                 # another talk has gone on with it since: this one keeps the bank that it had
                 live.kept.close()
                 live.kept, talk.bank_name = None, ""

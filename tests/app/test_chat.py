@@ -175,6 +175,19 @@ def test_a_named_bank_goes_from_talk_to_talk(manager: LiveTalk) -> None:
     assert "cannot be the name" in opening.begin(agent, AFTER, "a/b", "")[-1]
 
 
+def test_a_talk_finds_its_named_bank_again_after_an_undone_deletion(manager: LiveTalk) -> None:
+    """The memory that came back stands last in the talk and at its old place in the table."""
+    live = talks.begin(manager.talk.agent, bank="undone")
+    say(live, FACT, "The city of Rilo is Dema.")
+    acts.press(live.talk.id, "delete", "1")
+    acts.change(live.talk.id, hand.undo)
+    assert [memory.id for memory in live.talk.memories] == ["2", "1"]
+    live.close()
+    again = Talks().find(live.talk.id)
+    assert again is not None and again.kept is not None
+    again.close()
+
+
 def test_a_talk_keeps_no_policy_from_a_run(manager: LiveTalk) -> None:
     """Between two messages only the server's own list holds it: it lets go of it where a run wants the GPU."""
     say(manager, FACT, ASKED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from pathlib import Path
@@ -147,9 +148,12 @@ def test_what_is_just_allowed_takes_seconds() -> None:
 def test_a_long_log_takes_time_in_proportion() -> None:
     def seconds(count: int) -> float:
         log = lines(*({"op": "read", "text": f"Fact {n} is {n}."} for n in range(count)))
-        began = time.process_time()
-        to_episodes(read_log({"log": log})[0])
-        return time.process_time() - began
+        best = math.inf
+        for _ in range(3):  # the collector or a neighbour may come in between
+            began = time.process_time()
+            to_episodes(read_log({"log": log})[0])
+            best = min(best, time.process_time() - began)
+        return best
 
     seconds(1000)
     assert seconds(16_000) < 8 * max(seconds(4000), 0.02)
