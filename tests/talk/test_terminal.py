@@ -59,6 +59,14 @@ def test_a_named_bank_outlives_the_terminal(lab):
     assert "Unknown." in talk(ASKED, arguments=[run])
 
 
+@pytest.fixture(autouse=True)
+def listening():
+    """Ctrl-C is heard, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def interrupt(monkeypatch):
     """Presses Ctrl-C in the midst of what the agent is asked as `role` for the n-th time."""
