@@ -104,6 +104,9 @@ class Evaluation(Settings):
     """Examples that are attempted."""
     samples: int = Field(4, ge=0, le=64)
     """Attempts at temperature 1 per example beside the greedy one (avg@k); 0 means greedy only."""
+    scrambled: bool = False
+    """Whether every question is answered once more, greedily, from the memory of another text: a control in which a
+    policy that answers from its memory must fall to chance."""
     share: float = Field(0.2, gt=0, lt=1)
     """The share of a file that is held out where training and evaluation read the same one."""
     seed: Seed = 1000
