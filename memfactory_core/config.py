@@ -47,6 +47,9 @@ class Training(Settings):
     """Examples per step; each is attempted `group_size` times."""
     group_size: int = Field(8, ge=2, le=256)
     """Attempts at each example (G); their rewards are compared with one another."""
+    credit: Literal["episode", "decision"] = "episode"
+    """What an attempt's advantage is laid to: all that it decided, its group's attempts being independent; or one
+    decision, which all attempts of a group take in one and the same recorded state (same-state credit)."""
     learning_rate: float = Field(5e-4, gt=0, le=1)
     """Step size of AdamW; about 5e-4 for the tiny policy, 1e-6 for full fine-tuning of a large one."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
