@@ -168,6 +168,8 @@ class Guide:
 
         sets = [self._allowed(row) for row in rows]
         held = [place for place, ids in enumerate(sets) if ids is not None]
+        if not held:
+            return logits_RV
         stays_RV = torch.ones_like(logits_RV, dtype=torch.bool)
         stays_RV[held] = False
         places = [place for place, ids in enumerate(sets) for _ in ids or ()]
