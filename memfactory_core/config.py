@@ -21,6 +21,7 @@ from memfactory_core.policies.roles import (
     JUDGE,
     Role,
     RoleSampler,
+    check_copies,
     check_spoken,
     load_roles,
 )
@@ -206,6 +207,7 @@ class RunConfig(Settings):
             raise ValueError("mode 'imitate' needs imitation.steps, such as 40")
         asked = {*asked_roles(self.paradigm)[1], *({JUDGE} & set(self.roles))}
         check_spoken(self.policy, self.roles, asked, self.paradigm.cites, self.paradigm.prompts)
+        check_copies(self.policy, self.roles, self.paradigm.updater.copies)
         self._check_judge()
         if self.mode == "train":
             self._check_roles()
