@@ -69,9 +69,9 @@ def find_side(engine: Engine, name: str, phase: str = "after/greedy") -> Side:
 def read_attempts(engine: Engine, side: Side) -> dict[str, list[Attempt]]:
     """The attempts of a side by example."""
     found: dict[str, list[Attempt]] = {}
-    columns = [getattr(EpisodeRow, name) for name in _COLUMNS]
+    columns = [*(getattr(EpisodeRow, name) for name in _COLUMNS), ExampleRow.pattern]
     chosen = (
-        select(*columns, ExampleRow.pattern)
+        select(*columns)
         .join(ExampleRow, SHARED, isouter=True)
         .where(EpisodeRow.run_id == side.run.id, EpisodeRow.phase == side.phase)
     )

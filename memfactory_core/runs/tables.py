@@ -7,7 +7,7 @@ import json
 import math
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, LargeBinary, and_, event
+from sqlalchemy import BigInteger, ColumnElement, Index, LargeBinary, and_, event
 from sqlalchemy.orm import foreign, registry, relationship
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Field, Relationship, SQLModel, col
@@ -192,7 +192,7 @@ class EpisodeRow(Table, table=True):
         return unpack(self.body, self.example.pattern if self.example else None)
 
 
-SHARED = and_(
+SHARED: ColumnElement[bool] = and_(
     foreign(col(EpisodeRow.shared)) == col(ExampleRow.id),
     foreign(col(EpisodeRow.run_id)) == col(ExampleRow.run_id),
 )

@@ -151,7 +151,7 @@ def test_the_foreseen_size_is_near_the_size(lab):
     config = load("memagent-tiny", [*SCRIPTED, "evaluation.examples=200"])
     garbage.vacuum(lab)
     file = jobs.root() / "memfactory.db"
-    before = size()
+    before = file.stat().st_size
     work(lab, jobs.create(lab, config).id)
     garbage.vacuum(lab)
     taken = file.stat().st_size - before
