@@ -7,8 +7,8 @@ import streamlit as st
 from app.compare.curves import show_curves
 from app.compare.differences import show_differences
 from app.compare.flips import show_flips
-from app.compare.settings import show_causes, show_cost, show_settings
 from app.compare.scores import show_scores
+from app.compare.settings import show_causes, show_cost, show_settings
 from app.compare.sides import choose_sides, has_episodes, label_side, offer_sides
 from app.markup.safe_text import escape_markdown
 from app.reads.comparisons import compare_with_first

@@ -13,6 +13,7 @@ from app.learn import bounded, cause, decides, hacking, reranker
 from tests.browser.conftest import Server
 from tests.conftest import PATIENCE
 
+expect.set_options(timeout=PATIENCE)
 pytestmark = pytest.mark.timeout(300)
 Answers = dict[str, float | int]
 """What is right by the question's key: the number of an option (int), or a number to be typed (float)."""
@@ -56,7 +57,7 @@ def test_to_its_end(lesson: str, page: Page, open_lab: Server) -> None:
     page.goto(f"{open_lab.url}/learn?lesson={lesson}")
     choose(widget(page, lesson, "predict"), 0)
     press(page, widget(page, lesson, "commit"))
-    expect(page.get_by_role("heading", name="4 · Check")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("heading", name="4 · Check")).to_be_visible()
     for key, value in LESSONS[lesson]().items():
         settle(page)
         field = widget(page, lesson, key)
@@ -66,8 +67,8 @@ def test_to_its_end(lesson: str, page: Page, open_lab: Server) -> None:
         else:
             choose(field, value)
         press(page, widget(page, lesson, f"{key}-button"))
-    expect(page.get_by_text("This lesson is done.")).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_text("1 of 7 taken to the end")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("This lesson is done.")).to_be_visible()
+    expect(page.get_by_text("1 of 7 taken to the end")).to_be_visible()
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
@@ -86,6 +87,6 @@ def settle(page: Page) -> None:
 
 def press(page: Page, place: Locator) -> None:
     button: Any = place.get_by_role("button")
-    expect(button).to_be_enabled(timeout=PATIENCE)
+    expect(button).to_be_enabled()
     settle(page)
     button.click()
