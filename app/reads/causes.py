@@ -13,7 +13,7 @@ from app.reads.episodes import LISTED_COLUMNS
 from app.reads.steps import find_step_range
 from memfactory_core.explain.causes import explain, primary
 from memfactory_core.runs.recording import failed_columns
-from memfactory_core.runs.tables import EpisodeRow, unpack
+from memfactory_core.runs.tables import EpisodeRow
 
 FAILED_COLUMNS = (
     EpisodeRow.failed_question, EpisodeRow.failed_answer, EpisodeRow.failed_gold,
@@ -112,10 +112,7 @@ def _find_attempt(session: Session, run_id: str, row: Mapping[str, Any]) -> tupl
 def _find_failed(run_id: str, episode_id: str) -> dict[str, str]:
     """The failed question of a row that an older version wrote: it is found from the whole episode."""
     with Session(database_engine()) as session:
-        body = select(EpisodeRow.body).where(
-            EpisodeRow.run_id == run_id, EpisodeRow.id == episode_id
-        )
-        episode = unpack(session.execute(body).scalar_one())
+        episode = session.get_one(EpisodeRow, (run_id, episode_id)).episode
     return {
         name: value or ""
         for name, value in failed_columns(episode, primary(explain(episode))).items()
