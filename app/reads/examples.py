@@ -18,7 +18,7 @@ def _read_examples() -> dict[str, Run]:
 
 def find_examples() -> list[Run]:
     """The example runs of this lab by name; [] where they were taken out, or where the package came without them."""
-    return sorted(_read_examples().values(), key=lambda run: run.name)
+    return [run for _, run in sorted(_read_examples().items())]
 
 
 def find_example(name: str) -> Run | None:

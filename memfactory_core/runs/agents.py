@@ -11,6 +11,7 @@ from memfactory_core import config as configuration
 from memfactory_core.config import RunConfig
 from memfactory_core.errors import ConfigError, MemFactoryError
 from memfactory_core.runs import database
+from memfactory_core.runs.models import used_models
 from memfactory_core.runs.weights import (
     TRAINS,
     imitated_weights,
@@ -41,9 +42,10 @@ class Agent:
 
 
 def list_agents(engine: Engine) -> list[tuple[str, str]]:
-    """(label, id) of everything that can be talked with: runs, newest first, then recipes. A name that comes twice
-    carries the run's id."""
+    """(label, id) of everything that can be talked with: runs, newest first, those whose model is not on this machine
+    behind them, then recipes. A name that comes twice carries the run's id."""
     found = []
+    absent = set()
     for run in database.list_runs(engine, 200):
         try:
             config = configuration.build(run.settings, f"run {run.id}")
@@ -53,7 +55,11 @@ def list_agents(engine: Engine) -> list[tuple[str, str]]:
         except MemFactoryError:
             continue
         how = f"{run.step:,} steps" if trained else "not trained"
+        if not _has_its_models(config):
+            how += " · its model is not here"
+            absent.add(run.id)
         found.append((f"{run.name} · {how}", run.id))
+    found.sort(key=lambda entry: entry[1] in absent)
     labels = [label for label, _ in found]
     named = [
         (f"{label} · {run_id}" if labels.count(label) > 1 else label, f"run:{run_id}")
@@ -66,6 +72,14 @@ def list_agents(engine: Engine) -> list[tuple[str, str]]:
         if values.get("mode", "train") in MODES and values["policy"]["kind"] in PRESET_POLICIES
     ]
     return named + presets
+
+
+def _has_its_models(config: RunConfig) -> bool:
+    try:
+        used_models(config)
+    except ConfigError:
+        return False
+    return True
 
 
 def find_agent(

@@ -148,7 +148,11 @@ def test_the_overview_keeps_its_examples(runs: Any) -> None:
     fill(database_engine(), steps=2, examples=2)
     page = open_page("overview")
     shown = words(page)
-    assert [run.name for run in find_examples()] == ["MemAgent, tiny, CPU", "Memory-R1, tiny, CPU"]
+    assert [run.name for run in find_examples()] == [
+        "MemAgent, tiny, CPU",
+        "Memory-R1, tiny, CPU",
+        "MemAgent, SmolLM2, adapters of rank 8",
+    ]
     assert "Memory\\\\-R1, tiny, CPU" in shown or "Memory-R1" in shown.replace("\\", "")
     assert RECENT == 3 and "Just created" in shown
 
@@ -160,4 +164,4 @@ def test_examples_that_are_not_here_can_be_brought_in(
     fill(database.connect(jobs.database_url()), steps=2, examples=2)  # a lab that has runs
     page = open_page("overview")
     next(b for b in page.button if b.label == "Bring in the examples").click().run()
-    assert len(find_examples()) == 2 and not page.error
+    assert len(find_examples()) == 3 and not page.error
