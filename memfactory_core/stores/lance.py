@@ -179,12 +179,14 @@ class LanceBank(MirroredBank):
             )
         columns = ["id", "text", "created", "updated", "source", "meta"]
         rows = self.table.search().select(columns).limit(self.table.count_rows()).to_list()
+        found = {}
         for row in sorted(rows, key=lambda row: int(row["id"])):
             meta = json.loads(row["meta"])
             key = row["text"] if KEPT in meta else ""
             text, pinned = meta.pop(KEPT, row["text"]), meta.pop(PINNED, False)
             told = {"text": text, "key": key, "meta": meta, "pinned": pinned}
-            self.memories[row["id"]] = Memory(**{**row, **told})
+            found[row["id"]] = Memory(**{**row, **told})
+        self.memories = found
         self.is_indexed = bool(self.table.list_indices())
         self.next_id = max((int(i) for i in self.memories), default=0) + 1
         if self._counter in names:
