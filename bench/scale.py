@@ -12,6 +12,7 @@ import json
 import os
 import random
 import statistics
+import sys
 import time
 from importlib.util import find_spec
 
@@ -97,6 +98,7 @@ def measure_all(
             for retriever in RETRIEVERS:
                 row = {"memories": size, "writes_per_s": round(writes)}
                 rows.append(row | measure(kind, retriever, context, draw, seconds, most))
+                print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
             context.close()
     return rows
 
