@@ -44,7 +44,9 @@ def run(module: str, *words: str) -> list[dict[str, Any]]:
     print(f"{module} {' '.join(words)}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     if done.returncode:
         return [{"failed": f"{module} {' '.join(words)}: {done.stderr.strip().splitlines()[-1]}"}]
-    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith(("{", "["))]
+    # TRL prints its own tables, with single quotes
+    lines = [line for line in done.stdout.splitlines() if line.startswith(('{"', "[{"))]
+    found = [json.loads(line) for line in lines]
     return found[0] if found and isinstance(found[0], list) else found
 
 
