@@ -57,7 +57,7 @@ def measure() -> dict[str, Any]:
         "date": datetime.now(UTC).date().isoformat(), "machine": machine(),
         "load": round(os.getloadavg()[0], 1),
         "step": [row for recipe in RECIPES for row in run("step", recipe)],
-        "scale": run("scale", "--json", "--seconds", "1"),
+        "scale": run("scale", "--json", "--seconds", "0.5"),
         "generation_memory": run("generation_memory", "--rows", "8", "--tokens", "2048"),
     }  # fmt: skip
     if find_manifest(CHAT[0]):
