@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from memfactory_core.dialects import Dialect
+from memfactory_core.dialects.copied import Copied
 from memfactory_core.dialects.quoted import Quoted
 from memfactory_core.dialects.thinking import set_apart
 from memfactory_core.dialects.wordings import stated_date
@@ -42,8 +43,8 @@ Steps = Generator["list[Ask]", list[Completion], Any]
 
 @dataclass(frozen=True)
 class Ask:
-    """One question to the policy. `facts` holds the same content as the messages, unformatted, for policies
-    that are programs; `example` is there for the scripted ones that may know the truth."""
+    """One question to the policy. `facts` holds the same content as the messages, unformatted, for policies that are
+    programs; `example` is for the scripted ones that may know the truth; `copied` is what the answer is made of."""
 
     role: str
     messages: tuple[Message, ...]
@@ -51,6 +52,7 @@ class Ask:
     trainable: bool
     facts: dict[str, Any]
     example: Example
+    copied: Copied | None = None
 
 
 class Answering(Protocol):
@@ -78,7 +80,7 @@ class Sampler(Answering, Protocol):
 
     def seed(self, seed: int) -> None:
         """Starts its random draws anew: the same asks then get the same completions, bit by bit."""
-        return None  # a body: a method of a docstring alone would be abstract to a checker of types
+        return None  # without a body it would be abstract to a checker of types
 
     def state(self) -> dict[str, Any]:
         """Where its own random draws stand, as plain values and tensors; {} where it has no generator of its
@@ -147,18 +149,19 @@ class Context:
         return stated_date(told[memory.source or 0]) if known else ""
 
     def ask(
-        self, role: str, messages: Sequence[Message], max_tokens: int, **facts: Any
-    ) -> Generator[list[Ask], list[Completion], str]:
-        """Asks the policy once and returns its text."""
-        return (yield from self.ask_all(role, [(messages, facts)], max_tokens))[0]
+        self, role: str, messages: Sequence[Message], max_tokens: int, copied: Copied | None = None, **facts: Any
+    ) -> Generator[list[Ask], list[Completion], str]:  # fmt: skip
+        """Asks the policy once and returns its text; with `copied` it may say nothing else, if it can be held to it."""
+        return (yield from self.ask_all(role, [(messages, facts)], max_tokens, copied))[0]
 
     def ask_all(
-        self, role: str, many: Sequence[tuple[Sequence[Message], dict[str, Any]]], max_tokens: int
-    ) -> Generator[list[Ask], list[Completion], list[str]]:
+        self, role: str, many: Sequence[tuple[Sequence[Message], dict[str, Any]]], max_tokens: int,
+        copied: Copied | None = None,
+    ) -> Generator[list[Ask], list[Completion], list[str]]:  # fmt: skip
         """Asks several independent things at once; they share a batch."""
         trainable = self.is_trained(role)
         asks = [
-            Ask(role, tuple(messages), max_tokens, trainable, facts, self.example)
+            Ask(role, tuple(messages), max_tokens, trainable, facts, self.example, copied)
             for messages, facts in many
         ]
         completions = [set_apart(completion) for completion in (yield asks)]
@@ -212,11 +215,8 @@ class Context:
         seq, events, held = len(self.events), list[Event](), []
         for memory in memories:
             header = {"seq": seq + len(events), "turn": len(self.turns), "memory_id": memory.id}
-            held.append(
-                memory.model_copy(
-                    update={"created": header["seq"], "updated": header["seq"], "source": None}
-                )
-            )
+            at = {"created": header["seq"], "updated": header["seq"], "source": None}
+            held.append(memory.model_copy(update=at))
             events.append(
                 Wrote(**header, action="add", after=memory.text, key=memory.key, reason=reason, who="user")
             )  # fmt: skip

@@ -22,6 +22,7 @@ class HF(Policy, kind="hf"):
     """A causal language model by its hub name or folder: Qwen3, Llama and the like, whole or with LoRA."""
 
     trainable: ClassVar[bool] = True
+    copies: ClassVar[bool] = True
     dialect: Part[Dialect] = Chat()
     """How it is spoken to and read."""
     model: ChatModelName = "Qwen/Qwen3-0.6B"

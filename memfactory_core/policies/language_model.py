@@ -16,6 +16,7 @@ from memfactory_core.dialects.quoted import Quoted
 from memfactory_core.dialects.thinking import OPENED
 from memfactory_core.episode import Ask, Heard, Sampler
 from memfactory_core.errors import PolicyError
+from memfactory_core.policies.copying import Copier, Guide
 from memfactory_core.types import Completion
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ and trained is the plain softmax at the temperature, so that is what must be dra
 
 GoOn = Callable[[list[int]], bool]
 """Is told the ids of a sequence so far; False where it shall end."""
-Generate = Callable[[list[list[int]], int, float], list[Generated]]
-"""One sequence for each prompt (token ids), of at most so many new tokens, at a temperature."""
+Generate = Callable[[list[list[int]], int, float, Guide | None], list[Generated]]
+"""One sequence for each prompt (token ids), of at most so many new tokens, at a temperature, held to what the guide
+allows."""
 
 
 class LanguageModelSampler(Sampler):
@@ -76,8 +78,7 @@ class LanguageModelSampler(Sampler):
 
     def encode_completion(self, text: str) -> list[int]:
         """The ids of a whole completion, as they would have been sampled: the text, then the token that ends a turn."""
-        said = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
-        return [*said["input_ids"], self.end_id]
+        return [*self._encode_said([text])[0], self.end_id]
 
     @cached_property
     def end_id(self) -> int:
@@ -141,10 +142,12 @@ class LanguageModelSampler(Sampler):
 
         def go_on(ids: list[int]) -> bool:
             shown = [i for i in ids if i not in self.end_ids]
-            return heard(self._decode(shown, clean_up_tokenization_spaces=False).strip())
+            return heard(self._decode_said(shown).strip())
 
-        def generate(prompts: list[list[int]], limit: int, temperature: float) -> list[Generated]:
-            return self.generate(prompts, limit, temperature, go_on)
+        def generate(
+            prompts: list[list[int]], limit: int, temperature: float, guide: Guide | None
+        ) -> list[Generated]:
+            return self.generate(prompts, limit, temperature, guide, go_on)
 
         return self.complete_by(generate, [ask], temperature)[0]
 
@@ -157,10 +160,32 @@ class LanguageModelSampler(Sampler):
             chosen = [i for i, ask in enumerate(asks) if ask.max_tokens == limit]
             prompts = [self.encode(asks[i].messages) for i in chosen]
             for batch in self._batches(prompts, limit):
-                sampled = generate([prompts[j] for j in batch], limit, temperature)
+                guide = self._guide([asks[chosen[j]] for j in batch])
+                sampled = generate([prompts[j] for j in batch], limit, temperature, guide)
                 for j, sequence in zip(batch, sampled, strict=True):
-                    results[chosen[j]] = self._completion(prompts[j], sequence)
+                    copied = asks[chosen[j]].copied is not None
+                    results[chosen[j]] = self._completion(prompts[j], sequence, copied)
         return [result for result in results if result is not None]
+
+    def _guide(self, asks: Sequence[Ask]) -> Guide | None:
+        """What holds these asks to copying, where one of them is to."""
+        if all(ask.copied is None for ask in asks):
+            return None
+        start = self._copier.start
+        return Guide([start(a.copied, a.max_tokens) if a.copied else None for a in asks])
+
+    @cached_property
+    def _copier(self) -> Copier:
+        return Copier(self._encode_said, self._decode_said, self.end_ids)
+
+    def _decode_said(self, ids: list[int]) -> str:
+        return self._decode(ids, clean_up_tokenization_spaces=False)
+
+    def _encode_said(self, texts: list[str]) -> list[list[int]]:
+        ids: list[list[int]] = self.tokenizer(
+            texts, add_special_tokens=False, split_special_tokens=True
+        )["input_ids"]
+        return ids
 
     def _batches(self, prompts: list[list[int]], limit: int) -> Iterator[list[int]]:
         """Which prompts are sampled together: neighbours of one length waste the least on padding, neighbours by
@@ -181,12 +206,13 @@ class LanguageModelSampler(Sampler):
         if batch:
             yield batch
 
-    def _completion(self, prompt: list[int], sequence: Generated) -> Completion:
+    def _completion(self, prompt: list[int], sequence: Generated, copied: bool) -> Completion:
         ended = bool(sequence.ids) and sequence.ids[-1] in self.end_ids
         shown = sequence.ids[:-1] if ended else sequence.ids
-        text = self._decode(shown, clean_up_tokenization_spaces=False).strip()
-        # a template may open the thinking; cut off before its end, the output would not tell
-        opened = OPENED.search(self._decode(prompt[-16:]))
+        text = self._decode_said(shown).strip()
+        # a template may open the thinking; cut off before its end, the output would not tell. What is copied is said
+        # without any
+        opened = None if copied else OPENED.search(self._decode(prompt[-16:]))
         return Completion(
             text=f"{opened[0].strip()}{text}" if opened else text,
             prompt_ids=tuple(prompt),
@@ -213,11 +239,12 @@ class LanguageModelSampler(Sampler):
         prompts: list[list[int]],
         max_tokens: int,
         temperature: float,
+        guide: Guide | None = None,
         go_on: GoOn | None = None,
     ) -> list[Generated]:
         """One sequence for each prompt (token ids), of at most `max_tokens` new tokens, on the model's own device:
-        by `decoding.py` where that is exact, else by `model.generate`. `go_on` is asked after each token of the first
-        sequence and ends all where it says no."""
+        by `decoding.py` where that is exact, else by `model.generate`, held to what `guide` allows. `go_on` is asked
+        after each token of the first sequence and ends all where it says no."""
         import torch
 
         with self.lock:
@@ -225,27 +252,31 @@ class LanguageModelSampler(Sampler):
             self.model.eval()
             try:
                 with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.half):
-                    if not self.shares:
-                        return self._generate_padded(prompts, max_tokens, temperature, go_on)
-                    return self._generate_shared(prompts, max_tokens, temperature, go_on)
+                    by = self._generate_shared if self.shares else self._generate_padded
+                    return by(prompts, max_tokens, temperature, guide, go_on)
             finally:
                 self.model.train(training)
 
     def _generate_shared(
-        self, prompts: list[list[int]], max_tokens: int, temperature: float, go_on: GoOn | None
-    ) -> list[Generated]:
+        self, prompts: list[list[int]], max_tokens: int, temperature: float, guide: Guide | None,
+        go_on: GoOn | None,
+    ) -> list[Generated]:  # fmt: skip
         from memfactory_core.policies.sharing.decoding import decode
         from memfactory_core.policies.sharing.shared_attention import without_adapters
 
         inner = without_adapters(self.model)
-        said = decode(inner, prompts, max_tokens, temperature, self.end_ids, go_on)
-        return [Generated(ids, logprobs) for ids, logprobs in said]
+        said = decode(inner, prompts, max_tokens, temperature, self.end_ids, guide, go_on)
+        return [
+            Generated(ids, logprobs, guide.kept(row) if guide else None)
+            for row, (ids, logprobs) in enumerate(said)
+        ]
 
     def _generate_padded(
-        self, prompts: list[list[int]], max_tokens: int, temperature: float, go_on: GoOn | None
-    ) -> list[Generated]:
+        self, prompts: list[list[int]], max_tokens: int, temperature: float, guide: Guide | None,
+        go_on: GoOn | None,
+    ) -> list[Generated]:  # fmt: skip
         import torch
-        from transformers import StoppingCriteriaList
+        from transformers import LogitsProcessorList, StoppingCriteriaList
 
         pad = self.tokenizer.pad_token_id
         pad = self.tokenizer.eos_token_id if pad is None else pad
@@ -260,6 +291,15 @@ class LanguageModelSampler(Sampler):
             stop = go_on is not None and not go_on(sequences[0, width:].tolist())
             return torch.full((len(sequences),), stop, dtype=torch.bool, device=sequences.device)
 
+        def take(sequences: Any) -> None:
+            for row, said in enumerate(sequences[:, width:].tolist()):
+                if guide and said:
+                    guide.take(row, said[-1])
+
+        def hold(sequences: Any, scores: Any) -> Any:
+            take(sequences)
+            return guide.mask(scores, range(len(scores))) if guide else scores
+
         with torch.no_grad():
             output = generate(
                 input_ids=ids.to(self.model.device),
@@ -271,19 +311,26 @@ class LanguageModelSampler(Sampler):
                 output_logits=True,
                 repetition_penalty=1.0,
                 no_repeat_ngram_size=0,
+                logits_processor=LogitsProcessorList([hold] if guide else []),
                 stopping_criteria=StoppingCriteriaList([asking] if go_on else []),
                 **sampling,
             )
+        take(output.sequences)  # the last token, which nothing follows
         new = output.sequences[:, width:]
         scaled = torch.stack(output.logits, dim=1).float() / (temperature or 1.0)
         logps = scaled.log_softmax(-1).gather(-1, new.unsqueeze(-1)).squeeze(-1)
-        return [
-            self._cut(row.tolist(), logp.tolist()) for row, logp in zip(new, logps, strict=True)
-        ]
+        kept = [guide.kept(row) if guide else None for row in range(len(new))]
+        for row, sets in enumerate(kept):
+            for place, allowed in enumerate(sets or ()):
+                chosen = scaled[row, place, new[row, place]]
+                logps[row, place] = chosen - scaled[row, place, allowed].logsumexp(-1)
+        rows = zip(new, logps, kept, strict=True)
+        return [self._cut(Generated(row.tolist(), logp.tolist(), sets)) for row, logp, sets in rows]
 
-    def _cut(self, ids: list[int], logprobs: list[float]) -> Generated:
+    def _cut(self, drawn: Generated) -> Generated:
+        ids = drawn.ids
         end = next((i + 1 for i, token in enumerate(ids) if token in self.end_ids), len(ids))
-        return Generated(ids[:end], logprobs[:end])
+        return Generated(ids[:end], (drawn.logprobs or [])[:end], drawn.kept)
 
 
 def fold_system(messages: Sequence[dict[str, str]]) -> list[dict[str, str]]:

@@ -223,3 +223,17 @@ def check_spoken(
                 f"paradigm.prompts.{role}: the prompts of the policy {theirs.kind!r} (dialect {theirs.dialect.kind!r}) "
                 "are fixed; leave this out, or choose a language model with the dialect 'chat'"
             )
+
+
+def check_copies(
+    policy: Policy, roles: Mapping[Role, Policy | Literal["start"]], copying: Iterable[str]
+) -> None:
+    """ValueError where the policy of a role that must copy cannot be held to that."""
+    for role in copying:
+        given = roles.get(cast(Role, role), policy)
+        theirs = policy if isinstance(given, str) else given
+        if not theirs.copies:
+            raise ValueError(
+                f"paradigm.updater.writes is 'copied', to which the policy {theirs.kind!r} cannot be held: its tokens "
+                "are drawn elsewhere; set it to 'free', or choose a model that is loaded here (hf, tiny)"
+            )

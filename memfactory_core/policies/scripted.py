@@ -239,6 +239,7 @@ def fill(sentences: Sequence[str], budget: int) -> str:
 class Scripted(Policy, kind="scripted"):
     """A fixed strategy instead of a model: a baseline that needs no training."""
 
+    copies: ClassVar[bool] = True  # by itself: it never writes but whole sentences
     not_learned: ClassVar[tuple[str, ...]] = ("judge",)
     strategy: Strategy = "overlap"
     """What it keeps: the sentences that overlap most with the question, everything, nothing, the first, the

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from memfactory_core.errors import PolicyError
 from memfactory_core.policies import Policy
+from memfactory_core.policies.copying import Guide
 from memfactory_core.policies.language_model import Generated, GoOn, LanguageModelSampler
 from memfactory_core.tiny import WEIGHTS
 from memfactory_core.types import Seed
@@ -62,6 +63,7 @@ class TinySampler(LanguageModelSampler):
         prompts: list[list[int]],
         max_tokens: int,
         temperature: float,
+        guide: Guide | None = None,
         go_on: GoOn | None = None,
     ) -> list[Generated]:
         """Generation by tiny/sampler.py."""
@@ -75,6 +77,7 @@ class TinySampler(LanguageModelSampler):
             min_p=self.min_p,
             eos_id=self.tokenizer.eos_token_id,
             generator=self.random,
+            guide=guide,
             go_on=go_on,
         )
         return [Generated(one.ids, one.logprobs, one.kept) for one in sampled]
@@ -85,6 +88,7 @@ class Tiny(Policy, kind="tiny"):
 
     main: ClassVar[tuple[str, ...]] = ("min_p", "batch_size")
     trainable: ClassVar[bool] = True
+    copies: ClassVar[bool] = True
     small_language: ClassVar[bool] = True
     not_learned: ClassVar[tuple[str, ...]] = (
         "extract", "merge", "index", "search", "cite", "judge",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -23,12 +23,25 @@ from transformers import Lfm2ForCausalLM
 class Sampled:
     """One completion. `ids` end with the end token only where it was sampled, and `finished` says
     so; `logprobs` are of these ids under the distribution they were drawn from (greedy: the plain
-    softmax). `kept` are the ids that each token was drawn from; None where none was cut off."""
+    softmax of what might be said). `kept` are the ids that each token was drawn from; None where all were."""
 
     ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     finished: bool = False
     kept: list[list[int]] | None = None
+
+
+class Guide(Protocol):
+    """Holds rows to what they may say (policies/copying.py)."""
+
+    def mask(self, logits_RV: Tensor, rows: Sequence[int]) -> Tensor:
+        """The logits of these rows with what may not be said at minus infinity."""
+
+    def take(self, row: int, token: int) -> None:
+        """Is told what a row has said."""
+
+    def kept(self, row: int) -> list[list[int]] | None:
+        """The ids that each token of a row could be; None where it could be any."""
 
 
 @torch.inference_mode()
@@ -41,13 +54,14 @@ def generate(
     min_p: float = 0.0,
     eos_id: int,
     generator: torch.Generator | None = None,
+    guide: Guide | None = None,
     go_on: Callable[[list[int]], bool] | None = None,
 ) -> list[Sampled]:
     """One completion per prompt, in order. `temperature` 0 is greedy; otherwise the logits are divided by it,
     tokens less likely than `min_p` times the likeliest are cut off and the rest is drawn from as a
-    distribution of its own. `go_on` is told the first completion's ids after each token and ends all where it says
-    False. A completion ends where the model's positions end. ValueError for an empty prompt or for one that leaves no
-    position."""
+    distribution of its own; what `guide` does not allow is cut off first. `go_on` is told the first completion's
+    ids after each token and ends all where it says False. A completion ends where the model's positions end.
+    ValueError for an empty prompt or for one that leaves no position."""
     if not prompts:
         return []
     keys = [tuple(prompt) for prompt in prompts]
@@ -74,14 +88,16 @@ def generate(
     finished = [False] * len(keys)
     alive = list(range(len(keys)))
     for step in range(max_new_tokens):
+        if guide is not None:
+            logits = guide.mask(logits, alive)
         scores = F.log_softmax(logits if temperature == 0 else logits / temperature, -1)
+        if cuts:
+            stay = scores >= scores.max(-1, keepdim=True).values + math.log(min_p)
+            scores = F.log_softmax(scores.masked_fill(~stay, -math.inf), -1)
+            sets = torch.split(stay.nonzero()[:, 1], stay.sum(-1).tolist())
         if temperature == 0:
             chosen = scores.argmax(-1)
         else:
-            if cuts:
-                stay = scores >= scores.max(-1, keepdim=True).values + math.log(min_p)
-                scores = F.log_softmax(scores.masked_fill(~stay, -math.inf), -1)
-                sets = torch.split(stay.nonzero()[:, 1], stay.sum(-1).tolist())
             chances = scores.exp() if generator is None else scores.exp().to(generator.device)
             chosen = torch.multinomial(chances, 1, generator=generator)[:, 0].to(logits.device)
         picked = scores.gather(1, chosen[:, None])[:, 0].tolist()
@@ -95,6 +111,8 @@ def generate(
             logprobs[row].append(score)
             if cuts:
                 kept[row].append(sets[place].tolist())
+            if guide is not None:
+                guide.take(row, token)
             finished[row] = token == eos_id
             if not finished[row]:
                 left.append(place)
@@ -107,9 +125,12 @@ def generate(
             reader.keep(places)
             chosen = chosen[places]
         logits = reader.read_token(chosen)
+    held = [guide.kept(row) if guide else None for row in range(len(keys))]
     return [
-        Sampled(ids=drawn, logprobs=scored, finished=ended, kept=sets if cuts else None)
-        for drawn, scored, ended, sets in zip(ids, logprobs, finished, kept, strict=True)
+        Sampled(ids=drawn, logprobs=scored, finished=ended, kept=sets)
+        for drawn, scored, ended, sets in zip(
+            ids, logprobs, finished, kept if cuts else held, strict=True
+        )
     ]
 
 

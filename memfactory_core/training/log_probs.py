@@ -1,9 +1,9 @@
 """Log-probabilities of the distribution that was sampled from.
 
-Where the sampling cut it (min-p), a token was drawn from the ids that were left, renormalised. The loss must follow
-the same distribution: over the whole softmax, pushing a token up would also push down words that were never
-candidates. The set of ids is fixed when the token is drawn, as the action set of a step is: it does not move with
-the policy.
+Where the sampling cut it (min-p, a policy that can only copy), a token was drawn from the ids that were left,
+renormalised. The loss must follow the same distribution: over the whole softmax, pushing a token up would also push
+down words that were never candidates. The set of ids is fixed when the token is drawn, as the action set of a step is:
+it does not move with the policy.
 """
 
 from __future__ import annotations
@@ -12,16 +12,23 @@ import math
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from memfactory_core.policies.sharing.packing import pack
 from memfactory_core.policies.sharing.shared_attention import shared_attention
+
+ALL = -2
+"""Stands among the kept ids of a token that was drawn from all."""
 
 
 def kept_log_probs(
     logits_BCV: torch.Tensor, ids_BC: torch.Tensor, kept_BCK: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probabilities (B, C) of the ids among the kept ones (-1 fills up; at least one is kept of each token),
-    and the entropies (B, C) of what is kept. The logits are divided by the temperature already."""
+    """Log-probabilities (B, C) of the ids among the kept ones (-1 fills up; at least one is kept of each token, or ALL
+    stands first), and the entropies (B, C) of what is kept. The logits are divided by the temperature already."""
+    free_BC = kept_BCK[:, :, 0] == ALL
+    if free_BC.any():
+        kept_BCK = torch.where(free_BC[..., None] & (kept_BCK == ALL), ids_BC[..., None], kept_BCK)
     absent_BCK = kept_BCK < 0
     logits_BCK = logits_BCV.gather(-1, kept_BCK.clamp(min=0)).float()
     logps_BCK = logits_BCK.masked_fill(absent_BCK, -math.inf).log_softmax(-1)
@@ -30,6 +37,10 @@ def kept_log_probs(
     logps_BC = logps_BCK.masked_fill(kept_BCK != chosen_BC1, 0.0).sum(-1)
     finite_BCK = logps_BCK.masked_fill(absent_BCK, 0.0)
     entropies_BC = -(logps_BCK.exp() * finite_BCK).sum(-1)
+    if free_BC.any():
+        whole_RV = logits_BCV[free_BC].float().log_softmax(-1)
+        logps_BC = logps_BC.masked_scatter(free_BC, whole_RV.gather(-1, ids_BC[free_BC][:, None]))
+        entropies_BC = entropies_BC.masked_scatter(free_BC, -(whole_RV.exp() * whole_RV).sum(-1))
     return logps_BC, entropies_BC
 
 
@@ -66,31 +77,47 @@ def score_kept(
 
 
 def score_packed(
-    model: Any, inner: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, width: int, size: int
-) -> tuple[torch.Tensor, torch.Tensor | None]:
+    model: Any, inner: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, width: int, size: int,
+    kept_BCK: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor | None]:  # fmt: skip
     """Log-probabilities of the completions in the last `width` columns (B, width), 0 where they are padding, with
     what rows have in common computed once, of `size` rows at once; and their entropies where the model's head gives
-    them. `model` carries TRL's fused head, `inner` is the transformers model in it."""
+    them; both over the kept ids where there are any. `model` carries TRL's fused head, `inner` is the transformers
+    model in it."""
     parts = [
-        _score_part(model, inner, ids_BT[i : i + size], mask_BT[i : i + size], width)
+        _score_part(
+            model, inner, ids_BT[i : i + size], mask_BT[i : i + size], width,
+            None if kept_BCK is None else kept_BCK[i : i + size].tolist(),
+        )
         for i in range(0, len(ids_BT), size)
-    ]
+    ]  # fmt: skip
     logps, entropies = zip(*parts, strict=True)
     return torch.cat(logps), None if entropies[0] is None else torch.cat(entropies)
 
 
 def _score_part(
-    model: Any, inner: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, width: int
-) -> tuple[torch.Tensor, torch.Tensor | None]:
+    model: Any, inner: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, width: int,
+    kept: list[list[list[int]]] | None,
+) -> tuple[torch.Tensor, torch.Tensor | None]:  # fmt: skip
     rows = [ids[mask].tolist() for ids, mask in zip(ids_BT, mask_BT.bool(), strict=True)]
     starts = mask_BT[:, :-width].sum(1).tolist()
     # what comes after the last token is never asked
     packed = pack([row[: max(1, len(row) - 1)] for row in rows], ids_BT.device)
-    scored, labels, cells = [], [], []
+    scored: list[int] = []
+    labels: list[int] = []
+    cells: list[tuple[int, int]] = []
+    slots: list[
+        torch.Tensor
+    ] = []  # of each cell: its token's place among what is scored, then those of its rivals
     for index, (row, start) in enumerate(zip(rows, starts, strict=True)):
         for column, token in enumerate(row[start:]):
-            scored.append(packed.places[index][start + column - 1])
-            labels.append(token)
+            rivals = _rivals(kept[index][column], token) if kept else None
+            if rivals == []:
+                continue  # a token without rivals has probability one
+            asked = [token, *(rivals or ())]
+            scored += [packed.places[index][start + column - 1]] * len(asked)
+            slots.append(torch.arange(len(labels), len(labels) + len(asked)))
+            labels += asked
             cells.append((index, column))
     some = bool(cells)
     # rows of padding alone still pass through the model: every process makes the same calls
@@ -102,10 +129,26 @@ def _score_part(
         )  # fmt: skip
     places = tuple(torch.tensor(cells or [(0, 0)], device=ids_BT.device).T)
     blank_BC = output.log_probs.new_zeros(len(rows), width)
-    logps_BC = blank_BC.index_put(places, output.log_probs[0] * some)
-    if output.entropy is None:
+    logps_S, entropies_S = output.log_probs[0] * some, output.entropy
+    if kept and some:
+        # over the kept ids alone: what the whole softmax divides by cancels out
+        slots_XK = pad_sequence(slots, batch_first=True, padding_value=-1).to(ids_BT.device)
+        free_X = slots_XK[:, 1:].amax(-1) < 0 if slots_XK.size(1) > 1 else slots_XK[:, 0] >= 0
+        some_XK = logps_S[slots_XK.clamp(min=0)].masked_fill(slots_XK < 0, -math.inf)
+        over_XK = some_XK.log_softmax(-1)
+        logps_S = torch.where(free_X, some_XK[:, 0], over_XK[:, 0])
+        if entropies_S is not None:
+            own_X = -(over_XK.exp() * over_XK.masked_fill(slots_XK < 0, 0.0)).sum(-1)
+            entropies_S = torch.where(free_X, entropies_S[:, slots_XK[:, 0]], own_X)
+    logps_BC = blank_BC.index_put(places, logps_S)
+    if entropies_S is None:
         return logps_BC, None
-    return logps_BC, blank_BC.index_put(places, output.entropy[0] * some)
+    return logps_BC, blank_BC.index_put(places, entropies_S[0] * some)
+
+
+def _rivals(kept: list[int], token: int) -> list[int] | None:
+    """The other ids that a token was drawn from; None where these are all."""
+    return None if kept[0] == ALL else [other for other in kept if other >= 0 and other != token]
 
 
 def importance_ratio(

@@ -14,6 +14,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from memfactory_core.training.advantages import Row
+from memfactory_core.training.log_probs import ALL
 
 Piece = dict[str, Any]
 """What the loss reads: prompt_ids and prompt_mask (rows, P) padded on the left; completion_ids, completion_mask
@@ -25,7 +26,7 @@ def to_tensors(rows: Sequence[Row], count: int, pad_id: int) -> Piece:
     (both int64, shape (count, width), masks alike), advantages float32 (count,). Rows beyond the given
     ones are masked whole. Where the policy recorded them: the log-probabilities with which the tokens were
     drawn, float32 (count, width), and the ids they were drawn from, int64 (count, width, most), -1 where there
-    are fewer."""
+    are fewer, ALL where they were drawn from all."""
     prompts = [torch.tensor(turn.completion.prompt_ids) for turn, _ in rows]
     completions = [torch.tensor(turn.completion.completion_ids) for turn, _ in rows]
     blank = count - len(rows)
@@ -63,7 +64,10 @@ def _kept_ids(rows: Sequence[Row], completions_BC: torch.Tensor, pad_id: int) ->
     kept_BCK[:, :, 0] = pad_id
     for row, (turn, _) in enumerate(rows):
         said = turn.completion
-        drawn = zip(said.completion_ids or (), said.kept or (), strict=True)
+        if said.kept is None:
+            kept_BCK[row, :, 0] = ALL
+            continue
+        drawn = zip(said.completion_ids or (), said.kept, strict=True)
         for place, (token, ids) in enumerate(drawn):
             if token not in ids:
                 raise ValueError(f"token {token} was not among those that could be drawn: {ids}")

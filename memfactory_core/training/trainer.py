@@ -32,9 +32,10 @@ from trl.trainer.utils import use_adapter
 
 from memfactory_core.config import Training
 from memfactory_core.dialects import Dialect
-from memfactory_core.episode import Ask, run_episodes
+from memfactory_core.episode import Ask
 from memfactory_core.errors import RunError
 from memfactory_core.paradigms import Paradigm
+from memfactory_core.policies.copying import Guide
 from memfactory_core.policies.language_model import Generated, LanguageModelSampler
 from memfactory_core.policies.roles import Complete, RoleSampler
 from memfactory_core.policies.sharing.shared_attention import shared_attention, without_adapters
@@ -42,6 +43,7 @@ from memfactory_core.rewards import Weights, score_all
 from memfactory_core.trace import Episode
 from memfactory_core.training import generators
 from memfactory_core.training.advantages import Row, equal_groups, to_rows, with_advantages
+from memfactory_core.training.attempts import play_attempts
 from memfactory_core.training.log_probs import importance_ratio, score_kept, score_packed
 from memfactory_core.training.rows import by_beginning, by_length, to_tensors
 from memfactory_core.types import Completion, Example
@@ -97,8 +99,10 @@ class MemoryGRPOTrainer(GRPOTrainer):
     @cached_property
     def shares(self) -> bool:
         """Whether what rows have in common is computed once: exact for the model, and its weights lie here whole."""
-        split = self.is_deepspeed_enabled or self.is_fsdp_enabled or self.use_vllm
-        return not split and self.sampler.shares
+        return not self._splits() and self.sampler.shares
+
+    def _splits(self) -> bool:
+        return bool(self.is_deepspeed_enabled or self.is_fsdp_enabled or self.use_vllm)
 
     def training_step(self, *inputs: Any) -> torch.Tensor:
         """TRL's; checkpointed activations are computed again in the backward pass, with the attention of the first."""
@@ -147,16 +151,18 @@ class MemoryGRPOTrainer(GRPOTrainer):
         return True
 
     def _generate_by_trl(
-        self, prompts: list[list[int]], max_tokens: int, temperature: float
+        self, prompts: list[list[int]], max_tokens: int, temperature: float, guide: Guide | None
     ) -> list[Generated]:
-        """TRL's own generation (transformers or vLLM). The last argument is 1 because the prompts of a group
-        differ after the first turn; vLLM's server mode would otherwise take one for all."""
+        """TRL's own generation (transformers or vLLM), which cannot be guided. The last argument is 1 because the
+        prompts of a group differ after the first turn; vLLM's server mode would otherwise take one for all."""
+        if guide:
+            if self._splits():
+                raise RunError("updater.writes = 'copied' needs a whole model: set it to 'free'")
+            return self.sampler.generate(prompts, max_tokens, temperature, guide)
         self.generation_config.max_new_tokens = max_tokens
         self.generation_config.temperature = temperature
         ids, logprobs = self._generate_single_turn(prompts, None, {}, 1)
-        return [
-            Generated(sequence, logprobs[i] if logprobs else None) for i, sequence in enumerate(ids)
-        ]
+        return [Generated(said, logprobs[i] if logprobs else None) for i, said in enumerate(ids)]
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
         before = self._buffered_inputs
@@ -171,8 +177,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
         examples = [self.examples[row["index"]] for row in inputs]
         step = self.state.global_step + 1
         self._boundary = step - 1, generators.capture(), self.players.state()
-        groups = [f"{step}-{example.id}" for example in examples]
-        played = run_episodes(self.paradigm, self, examples, self.settings.temperature, groups)
+        played = play_attempts(self.paradigm, self, examples, self.settings, step, self.args.seed)
         if not any(turn.trainable for episode in played for turn in episode.turns):
             raise RunError(
                 f"nothing is trained: paradigm.trains is {self.paradigm.trains!r}, and no turn of these episodes is "
@@ -196,9 +201,8 @@ class MemoryGRPOTrainer(GRPOTrainer):
         return self.players.dialect_of(role)
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
-        """The asks of training episodes, answered by the policy as it stands and by those of other roles. A sampler
-        without a way of its own generates through TRL, and only here: evaluations are greedy too, which TRL's
-        sampling is not."""
+        """The asks of training episodes, answered by the policy as it stands and by those of other roles. Only here
+        a sampler without a way of its own generates through TRL, which is never greedy as evaluations are."""
         own: Complete = self.sampler.complete
         if type(self.sampler) is LanguageModelSampler and not self.shares:
             own = partial(self.sampler.complete_by, self._generate_by_trl)
@@ -212,8 +216,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
         everywhere = self.accelerator.gather(here).view(-1, 3)
         tensors = to_tensors(rows, int(everywhere[:, 0].max()), self._tokenizer.pad_token_id)
         batch = {name: tensor.to(device) for name, tensor in tensors.items()}
-        # a process without rows must not take another way through the model than the others
-        if not everywhere[:, 2].all():
+        if not everywhere[:, 2].all():  # all processes take one way through the model
             batch.pop("sampled_logps", None)
         tokens = batch["completion_mask"].sum()
         batch["num_items_in_batch"] = self.accelerator.gather(tokens).sum()
@@ -223,8 +226,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
         return batch
 
     def _add_log_probs(self, batch: dict[str, Any], size: int) -> None:
-        """Adds what the loss compares the policy with: as it was when it drew, and as it was at the start. `size`
-        rows pass through the model at once."""
+        """Adds what the loss compares the policy with, `size` rows at once: as it drew, and as it was at the start."""
         ids_BT = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
         mask_BT = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
         width, sampled = batch["completion_ids"].size(1), batch.pop("sampled_logps", None)
@@ -276,18 +278,17 @@ class MemoryGRPOTrainer(GRPOTrainer):
         compute_aux_loss: bool = False,
         **inputs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
-        """TRL's one place where a model gives log-probs, for the loss, the old policy and the reference alike.
-        Overridden because TRL's loss takes no others: replacing `compute_loss` instead would mean a copy of its
-        ratio, clip, KL and metrics. Where the draw was cut the kept ids of the piece at hand decide (which that
-        signature cannot carry); else it is TRL's fused head, over packed rows where that is exact."""
+        """TRL's one place where a model gives log-probs, for the loss, the old policy and the reference alike, for
+        TRL's loss takes no others. Where the draw was cut the kept ids of the piece at hand decide, which that
+        signature cannot carry. TRL's fused head scores where it can, over packed rows where that is exact."""
         kept_BCK = self._piece.get("kept_ids")
-        if kept_BCK is None and self.shares:
+        aux, size = None, batch_size or len(input_ids)
+        if self.shares:
             inner = without_adapters(self.accelerator.unwrap_model(model))
             with self.accelerator.autocast():
                 logps, entropies = score_packed(
-                    model, inner, input_ids, attention_mask, logits_to_keep, batch_size or len(input_ids)
-                )  # fmt: skip
-            aux = None
+                    model, inner, input_ids, attention_mask, logits_to_keep, size, kept_BCK
+                )
         elif kept_BCK is None:
             logps, entropies, aux = super()._get_per_token_logps_and_entropies(
                 model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy,
@@ -296,8 +297,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
         else:
             with self.accelerator.autocast():
                 logps, entropies, aux = score_kept(
-                    model, input_ids, attention_mask, kept_BCK, self.temperature,
-                    batch_size or len(input_ids), compute_aux_loss,
+                    model, input_ids, attention_mask, kept_BCK, self.temperature, size, compute_aux_loss
                 )  # fmt: skip
         self._piece["entropies"] = entropies
         return logps, entropies, aux

@@ -19,6 +19,11 @@ class Updater(Component, ABC, family="updaters"):
         return {}
 
     @property
+    def copies(self) -> frozenset[str]:
+        """The roles whose answers must be copied from what they are shown: not every policy can be held to that."""
+        return frozenset()
+
+    @property
     def for_a_question(self) -> bool:
         """Whether what is remembered depends on the question that the reading is for."""
         return False

@@ -1,5 +1,6 @@
 """MemAgent's update (arXiv 2507.02259): the policy sees question, memory and section in a fresh context
-and writes the memory anew. Departure: 1. the wording is ours, short enough for a very small model."""
+and writes the memory anew. Departures: 1. the wording is ours, short enough for a very small model; 2. by setting it
+chooses whole sentences instead of wording the memory."""
 
 from __future__ import annotations
 
@@ -8,8 +9,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from memfactory_core.dialects.copied import Copied
 from memfactory_core.dialects.quoted import join_memory
 from memfactory_core.episode import Context
+from memfactory_core.tasks.sentences import split_sentences
 from memfactory_core.types import Message, Op
 from memfactory_core.updaters import Updater
 
@@ -23,6 +26,8 @@ SYSTEM = (
 
 OPEN_QUESTION = "What is worth knowing?"
 """What is asked where the policy reads without knowing the question."""
+NOT_COPIED = "not made of sentences that were shown"
+"""Why a write is rejected where it should have been copied."""
 
 
 def remember_messages(
@@ -42,6 +47,10 @@ class Overwrite(Updater, kind="overwrite"):
     too_long: Literal["reject", "cut"] = "reject"
     """What becomes of a memory that is longer than its tokens or the store's characters allow: it is rejected and the
     old one stays, or it is cut there, as in the paper."""
+    writes: Literal["free", "copied"] = "free"
+    """Whether the policy words the memory itself, as in the paper, or can only copy: whole sentences of the section and
+    of the old memory, each once, in any order, as many as fit. It then decides what is kept and alters nothing, so that
+    a memory lasts over many sections. For models that are loaded here (tiny, hf)."""
     sees_question: bool = True
     """Whether the policy knows the question while it reads, as in the paper."""
 
@@ -49,6 +58,11 @@ class Overwrite(Updater, kind="overwrite"):
     def asks(self) -> dict[str, str]:
         """The role in which it asks the policy, with its wording."""
         return {"update": "update"}
+
+    @property
+    def copies(self) -> frozenset[str]:
+        """Its role, where it copies."""
+        return frozenset({"update"} if self.writes == "copied" else ())
 
     @property
     def for_a_question(self) -> bool:
@@ -67,19 +81,24 @@ class Overwrite(Updater, kind="overwrite"):
                 memory=join_memory(texts), text=section, question=question,
                 budget=context.bank.budget, tokens=self.max_tokens,
             )  # fmt: skip
+            copied = self._copied(texts, section, context.bank.budget)
             text = yield from context.ask(
                 "update",
                 asked,
                 self.max_tokens,
+                copied,
                 budget=context.bank.budget,
                 memory=" ".join(texts),
                 section=section,
                 question=question,
             )
-            written, wrong = context.dialect_of("update").read_memory(
-                text, "\n".join([*texts, section, question])
-            )
-            if self.too_long == "cut":
+            if copied:
+                written, wrong = text, "" if copied.allows(text) else NOT_COPIED
+            else:
+                written, wrong = context.dialect_of("update").read_memory(
+                    text, "\n".join([*texts, section, question])
+                )
+            if self.too_long == "cut" and not copied:
                 written = written[: context.bank.budget]
             elif context.cut_off:
                 wrong = "cut off at the length limit"
@@ -90,3 +109,11 @@ class Overwrite(Updater, kind="overwrite"):
                 op = Op(action="update" if kept else "add", memory_id=memory_id, text=written)
             context.apply([op])
         return []
+
+    def _copied(self, texts: Sequence[str], section: str, budget: int) -> Copied | None:
+        """What a write may be made of; None where the policy words it itself. Memories behind the first stay."""
+        if self.writes == "free":
+            return None
+        sentences = [s for text in (*texts, section) for s in split_sentences(text)]
+        room = budget - sum(map(len, texts[1:]))
+        return Copied(sentences=tuple(dict.fromkeys(sentences)), budget=room)
