@@ -8,7 +8,7 @@ PORT   ?= 8501
 # Two at once, a file's tests together so that they share what it made; tests/conftest.py says which file comes first.
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup lab demo test test-browser test-all lint clean
+.PHONY: setup lab demo test test-browser test-all bench lint clean
 
 setup: $(VENV)/.ready
 
@@ -35,6 +35,10 @@ test-browser: setup
 # All tests, the slow ones too: the wheel in an empty environment, the Dockerfile's steps, long training.
 test-all: setup
 	$(PYTEST) -m ""
+
+# Figures of docs/performance.md: bench.json and its tables, about five minutes on a calm machine.
+bench: setup
+	$(BIN)/python -m bench.report --out bench.json
 
 lint: setup
 	$(BIN)/ruff check .

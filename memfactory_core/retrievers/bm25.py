@@ -4,7 +4,9 @@ used."""
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -12,8 +14,10 @@ from pydantic import Field
 
 from memfactory_core.episode import Context
 from memfactory_core.retrievers import Retriever
+from memfactory_core.retrievers.index import Column, Index, index_of
+from memfactory_core.stores import Memories
 from memfactory_core.text import STOP_WORDS, has_unspaced, search_terms, stem
-from memfactory_core.types import Hit, Memory
+from memfactory_core.types import Hit
 
 
 class BM25(Retriever, kind="bm25"):
@@ -33,48 +37,65 @@ class BM25(Retriever, kind="bm25"):
         found = context.bank.search("words", query, self.top_k) if own else None
         if found is not None:
             return found
-        memories = context.bank.all()
-        return top_hits(memories, self.scores(query, memories), self.top_k, "bm25")
+        index = word_index(context.bank)
+        return top_hits(index, index.scores(query, self.k1, self.b), self.top_k, "bm25")
 
-    def scores(self, query: str, memories: list[Memory]) -> np.ndarray:
-        """One score for each memory, shape (memories,)."""
-        return index(tuple(memory.searched_text for memory in memories), self.k1, self.b).scores(
-            query
-        )
+    def scores(self, query: str, bank: Memories) -> np.ndarray:
+        """One score for each memory of a bank in its order, shape (memories,)."""
+        index = word_index(bank)
+        return index.in_order(index.scores(query, self.k1, self.b))
 
 
-class Index:
-    """The weights of every word in every text."""
+class WordIndex(Index):
+    """In which memories each word stands, and how often."""
 
-    def __init__(self, texts: tuple[str, ...], k1: float, b: float) -> None:
-        self.size = len(texts)
+    def clear(self) -> None:
+        """Forgets all."""
+        super().clear()
+        self.postings: dict[str, tuple[array[int], array[int]]] = {}
+        self.spread: Counter[str] = Counter()
+        """In how many living memories a word stands."""
+        self.lengths = Column(float)
+        self.total = 0
+
+    def insert(self, first: int, texts: Sequence[str]) -> None:
+        """Takes in texts at the places from `first` on."""
         counts = [terms(text) for text in texts]
-        lengths = np.array([count.total() for count in counts], dtype=float)
-        norms = k1 * (1 - b + b * lengths / max(lengths.mean(), 1.0)) if self.size else lengths
-        postings: dict[str, list[tuple[int, int]]] = {}
-        for place, count in enumerate(counts):
+        lengths = [count.total() for count in counts]
+        self.lengths.extend(np.array(lengths, dtype=float))
+        self.total += sum(lengths)
+        for place, count in enumerate(counts, first):
+            self.spread.update(count.keys())
             for term, times in count.items():
-                postings.setdefault(term, []).append((place, times))
-        self.postings: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        for term, pairs in postings.items():
-            places, times = np.array(pairs).T
-            rarity = math.log(1 + (self.size - len(pairs) + 0.5) / (len(pairs) + 0.5))
-            self.postings[term] = places, rarity * times * (k1 + 1) / (times + norms[places])
+                posting = self.postings.get(term)
+                if posting is None:
+                    posting = self.postings[term] = array("q"), array("q")
+                posting[0].append(place)
+                posting[1].append(times)
 
-    def scores(self, query: str) -> np.ndarray:
-        """The BM25 score of each text."""
-        scores = np.zeros(self.size)
+    def remove(self, place: int, text: str) -> None:
+        """Lets go of the text at a place."""
+        self.total -= int(self.lengths.values[place])
+        self.spread.subtract(terms(text).keys())
+
+    def scores(self, query: str, k1: float, b: float) -> np.ndarray:
+        """The BM25 score at each place."""
+        scores, size = np.zeros(len(self.at_place)), len(self.places)
+        mean = max(self.total / max(size, 1), 1.0)
         for term, times in terms(query).items():
-            if term in self.postings:
-                places, weights = self.postings[term]
-                scores[places] += times * weights
+            spread = self.spread[term]
+            if spread == 0:
+                continue
+            places, often = (np.frombuffer(part, dtype=np.int64) for part in self.postings[term])
+            rarity = math.log(1 + (size - spread + 0.5) / (spread + 0.5))
+            norms = k1 * (1 - b + b * self.lengths.values[places] / mean)
+            scores[places] += times * (rarity * often * (k1 + 1) / (often + norms))
         return scores
 
 
-@lru_cache(maxsize=16)
-def index(texts: tuple[str, ...], k1: float, b: float) -> Index:
-    """The index of these texts, kept while a bank does not change."""
-    return Index(texts, k1, b)
+def word_index(bank: Memories) -> WordIndex:
+    """The bank's index of words, up to date."""
+    return index_of(bank, "words", WordIndex)
 
 
 @lru_cache(maxsize=50_000)
@@ -84,12 +105,14 @@ def terms(text: str) -> Counter[str]:
     return Counter(stem(word) for word in search_terms(text) if word not in STOP_WORDS)
 
 
-def top_hits(memories: list[Memory], scores: np.ndarray, top_k: int, name: str) -> list[Hit]:
+def top_hits(index: Index, scores: np.ndarray, top_k: int, name: str) -> list[Hit]:
     """The `top_k` best memories, ties in the bank's order; those that score 0 or less are left
     out."""
-    best = np.argsort(-scores, kind="stable")[:top_k]
     return [
-        Hit(memory=memories[i], score=float(scores[i]), scores={name: float(scores[i])})
-        for i in best
-        if scores[i] > 0
+        Hit(
+            memory=index.at_place[place],
+            score=float(scores[place]),
+            scores={name: float(scores[place])},
+        )
+        for place in index.best(scores, top_k)
     ]

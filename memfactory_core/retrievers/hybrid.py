@@ -3,7 +3,6 @@ has one."""
 
 from __future__ import annotations
 
-import numpy as np
 from pydantic import Field
 
 from memfactory_core.component import Part
@@ -11,8 +10,8 @@ from memfactory_core.embedders import Embedder
 from memfactory_core.embedders.hashing import Hashing
 from memfactory_core.episode import Context
 from memfactory_core.retrievers import Retriever
-from memfactory_core.retrievers.bm25 import BM25
-from memfactory_core.retrievers.dense import cosines
+from memfactory_core.retrievers.bm25 import BM25, word_index
+from memfactory_core.retrievers.dense import vector_index
 from memfactory_core.text import has_unspaced
 from memfactory_core.types import Hit
 
@@ -39,28 +38,25 @@ class Hybrid(Retriever, kind="hybrid"):
         found = context.bank.search("both", (query, self.embedder), pool) if own else None
         if found is not None:
             return found[: self.top_k]
-        memories = context.bank.all()
-        parts = {
-            "bm25": BM25().scores(query, memories),
-            "dense": cosines(self.embedder, query, memories),
-        }
-        fused = np.sum([reciprocal_ranks(scores, pool) for scores in parts.values()], axis=0)
-        best = np.argsort(-fused, kind="stable")[: self.top_k]
+        words, near = word_index(context.bank), vector_index(context.bank, self.embedder)
+        parts = {"bm25": words.scores(query, BM25().k1, BM25().b), "dense": near.scores(query)}
+        fused: dict[str, float] = {}
+        for index, scores in zip((words, near), parts.values(), strict=True):
+            for rank, place in enumerate(index.best(scores, pool), 1):
+                name = index.at_place[place].id
+                fused[name] = fused.get(name, 0.0) + 1 / (RANK + rank)
+        # each index gives a memory that was changed another place; of equals the bank's first is read first
+        order = {name: words.order.values[words.places[name]] for name in fused}
+        best = sorted(fused, key=lambda name: (-fused[name], order[name]))[: self.top_k]
         return [
             Hit(
-                memory=memories[i],
-                score=float(fused[i]),
-                scores={**{name: float(s[i]) for name, s in parts.items()}, "rrf": float(fused[i])},
+                memory=words.at_place[words.places[name]],
+                score=fused[name],
+                scores={
+                    "bm25": float(parts["bm25"][words.places[name]]),
+                    "dense": float(parts["dense"][near.places[name]]),
+                    "rrf": fused[name],
+                },
             )
-            for i in best
-            if fused[i] > 0
+            for name in best
         ]
-
-
-def reciprocal_ranks(scores: np.ndarray, pool: int) -> np.ndarray:
-    """1 / (60 + rank) for the `pool` best that score above 0, ranks from 1; 0 for the others."""
-    order = np.argsort(-scores, kind="stable")[:pool]
-    order = order[scores[order] > 0]
-    ranks = np.zeros(len(scores))
-    ranks[order] = 1 / (RANK + np.arange(1, len(order) + 1))
-    return ranks

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 from pydantic import Field
 
 from memfactory_core.episode import Context
 from memfactory_core.retrievers import Retriever
+from memfactory_core.retrievers.index import Column, Index, index_of
 from memfactory_core.types import Hit
 
 
@@ -17,8 +21,24 @@ class Recency(Retriever, kind="recency"):
 
     def retrieve(self, query: str, context: Context) -> list[Hit]:
         """The `top_k` memories with the latest write, newest first; the score is the event's number."""
-        newest = sorted(context.bank.all(), key=lambda memory: memory.updated, reverse=True)
+        index = index_of(context.bank, "recency", WriteIndex)
+        newest = [index.at_place[place] for place in index.best(index.writes.values, self.top_k)]
         return [
-            Hit(memory=m, score=m.updated, scores={"recency": float(m.updated)})
-            for m in newest[: self.top_k]
+            Hit(memory=m, score=m.updated, scores={"recency": float(m.updated)}) for m in newest
         ]
+
+
+class WriteIndex(Index):
+    """The number of each memory's last write, from 1."""
+
+    def clear(self) -> None:
+        """Forgets all."""
+        super().clear()
+        self.writes = Column(np.int64)
+
+    def insert(self, first: int, texts: Sequence[str]) -> None:
+        """Takes in the memories at the places from `first` on."""
+        self.writes.extend(np.array([memory.updated + 1 for memory in self.at_place[first:]]))
+
+    def remove(self, place: int, text: str) -> None:
+        """Lets go of the memory at a place."""

@@ -26,7 +26,7 @@ from memfactory_core.episode import Context
 from memfactory_core.errors import ConfigError
 from memfactory_core.retrievers import Retriever
 from memfactory_core.retrievers.bm25 import BM25, terms
-from memfactory_core.retrievers.dense import vectors
+from memfactory_core.retrievers.vector_index import vectors
 from memfactory_core.text import words
 from memfactory_core.types import Hit
 
@@ -168,7 +168,7 @@ class RerankLinear(Retriever, kind="rerank_linear"):
 def _features(query: str, hits: Sequence[Hit], context: Context, near: np.ndarray) -> np.ndarray:
     bank = context.bank.all()
     place = {memory.id: index for index, memory in enumerate(bank)}
-    scores = np.pad(BM25().scores(query, bank), 1)
+    scores = np.pad(BM25().scores(query, context.bank), 1)
     at = np.array([place[hit.memory.id] for hit in hits]) + 1
     best = max(scores.max(), 1e-9)
     asked, telling = set(words(query)), set(terms(query))

@@ -40,9 +40,17 @@ class Speakers(Retriever, kind="speakers"):
         for speaker, memories in banks.items():
             if not reading or speaker == own:
                 # it shares turns and events, so that what its retriever asks is in the trace
-                view = replace(context, _bank=OneSpeaker(context.bank.budget, memories))
+                view = replace(context, _bank=_bank_of(speaker, memories, context))
                 hits += yield from steps(self.inner.retrieve(query, view))
         return hits
+
+
+def _bank_of(speaker: str, memories: list[Memory], context: Context) -> OneSpeaker:
+    """The speaker's bank of the last recall, with what it holds now: its indexes stay with it."""
+    kept = context.bank.kept
+    bank: OneSpeaker = kept.setdefault(("speaker", speaker), OneSpeaker(context.bank.budget, []))
+    bank.memories = {memory.id: memory for memory in memories}
+    return bank
 
 
 class OneSpeaker(Bank):

@@ -10,7 +10,7 @@ import json
 import re
 import zlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from pydantic_core import to_json
 
@@ -41,7 +41,7 @@ def pack(episode: Episode) -> bytes:
 def unpack_json(body: bytes, pattern: bytes | None = None) -> bytes:
     """The JSON of a packed episode; `pattern` is that of its example, None for one that stands alone (those of a
     chat, and what an older version recorded)."""
-    return zlib.decompress(body) if pattern is None else Pattern.unpack(pattern).restore(body)
+    return zlib.decompress(body) if pattern is None else _unpack_pattern(pattern).restore(body)
 
 
 def unpack(body: bytes, pattern: bytes | None = None) -> Episode:
@@ -112,3 +112,9 @@ class Pattern:
 def key_of(episode: Episode) -> str:
     """What names an episode's pattern within its run: equal for equal examples."""
     return hashlib.sha256(episode.example.model_dump_json().encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=32)
+def _unpack_pattern(packed: bytes) -> Pattern:
+    """Attempts are read by groups, one pattern for all."""
+    return Pattern.unpack(packed)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 from memfactory_core.component import Component
@@ -15,12 +16,25 @@ class Refused(Exception):
     """A bank will not carry out an operation; the message is the reason shown in the trace."""
 
 
+Change = tuple[str, Memory | None]
+"""The id of a memory that was changed, and what it is now; None where it is gone."""
+
+
 class Memories(Protocol):
     """What parts may do with a bank: read it."""
 
     @property
     def budget(self) -> int:
         """How many characters all memories may have together."""
+
+    @property
+    def kept(self) -> dict[Hashable, Any]:
+        """What readers computed from the memories, by names of theirs; keeping it up to date is their affair."""
+
+    @property
+    def journal(self) -> Sequence[Change] | None:
+        """Every change of a memory since some moment, in order; None where the bank keeps no journal. Another object
+        where it has begun anew."""
 
     def get(self, memory_id: str) -> Memory | None:
         """One memory, or None."""
@@ -39,6 +53,16 @@ class Bank(ABC):
     """How many characters all memories may have together."""
     next_id: int = 1
     """The id of the next new memory, where ids count up; 1 says that none was ever given."""
+
+    @property
+    def journal(self) -> Sequence[Change] | None:
+        """What was changed; see `Memories.journal`."""
+        return None
+
+    @cached_property
+    def kept(self) -> dict[Hashable, Any]:
+        """What readers computed from the memories; see `Memories.kept`."""
+        return {}
 
     @abstractmethod
     def get(self, memory_id: str) -> Memory | None:
@@ -82,6 +106,12 @@ class ReadOnly:
     def __init__(self, bank: Bank) -> None:
         self._bank = bank
         self.budget = bank.budget
+        self.kept = bank.kept
+
+    @property
+    def journal(self) -> Sequence[Change] | None:
+        """What was changed; see `Memories.journal`."""
+        return self._bank.journal
 
     def get(self, memory_id: str) -> Memory | None:
         """One memory, or None."""

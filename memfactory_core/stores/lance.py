@@ -1,15 +1,10 @@
-"""LanceDB, embedded: full-text, vector and hybrid search inside the bank, in memory or in a folder.
-
-The memories are also held as objects in this process, under the same rules as the plain bank; the
-table is brought up to date before it is searched, in one batch, for every single write leaves three
-files.
-"""
+"""LanceDB, embedded: full-text, vector and hybrid search inside the bank, in memory or in a folder. Every single write
+leaves three files."""
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
@@ -19,9 +14,8 @@ from memfactory_core.embedders import Embedder
 from memfactory_core.embedders.hashing import Hashing
 from memfactory_core.errors import ConfigError
 from memfactory_core.stores import Store
-from memfactory_core.stores.ram import RamBank
-from memfactory_core.trace import Wrote
-from memfactory_core.types import Hit, Memory, Op, told_by_id
+from memfactory_core.stores.mirrored import MirroredBank
+from memfactory_core.types import Hit, Memory
 
 MEMORY = "memory://"
 KEPT = "memfactory_text"
@@ -58,53 +52,19 @@ def _check_option(text: str) -> str:
 StorageOption = Annotated[str, AfterValidator(_check_option)]
 
 
-class LanceBank(RamBank):
+class LanceBank(MirroredBank):
     """A bank whose memories are also rows of a LanceDB table."""
 
     def __init__(self, settings: Lance, connection: Any) -> None:
-        super().__init__(settings.capacity, settings.budget)
+        super().__init__(settings.capacity, settings.budget, is_kept=bool(settings.table))
         self.settings = settings
         self.connection = connection
         self.name = settings.table or f"bank_{uuid.uuid4().hex[:12]}"
         self.table: Any = None
         self.is_indexed = False
-        self.changed: set[str] = set()
         self.batches = 0
         if settings.table:
             self._load()
-
-    def apply(self, op: Op, seq: int, source: int | None) -> Wrote:
-        """Carries out one operation; see `Bank.apply`."""
-        event = super().apply(op, seq, source)
-        if op.action != "noop" and event.memory_id:
-            self._note(event.memory_id)
-        return event
-
-    def restore(self, memory: Memory, seq: int, source: int | None) -> Wrote:
-        """Brings a memory back under its own id; see `Bank.restore`."""
-        event = super().restore(memory, seq, source)
-        self._note(memory.id)
-        return event
-
-    def pin(self, memory_id: str, pinned: bool) -> None:
-        """Pins a memory or lets go of it; see `Bank.pin`."""
-        super().pin(memory_id, pinned)
-        self._note(memory_id)
-
-    def hold(self, memories: Sequence[Memory], next_id: int) -> None:
-        """Holds exactly these memories, written in one batch; see `Bank.hold`. A row whose memory says the same stays
-        as it is: the numbers of events in it belong to the talk that wrote it."""
-        before = told_by_id(self.memories.values())
-        super().hold(memories, next_id)
-        after = told_by_id(self.memories.values())
-        self.changed |= {i for i in before.keys() | after.keys() if before.get(i) != after.get(i)}
-        if self.settings.table:
-            self.flush()
-
-    def _note(self, memory_id: str) -> None:
-        self.changed.add(memory_id)
-        if self.settings.table:
-            self.flush()
 
     def search(self, by: str, query: Any, top_k: int) -> list[Hit] | None:
         """Full-text search by BM25 ("words", a text), exact vector search by cosine ("vectors", a
@@ -142,9 +102,9 @@ class LanceBank(RamBank):
         """Brings the table up to date with the memories."""
         if not self.changed:
             return
-        changed = sorted(self.changed, key=int)
-        rows = self._rows([self.memories[i] for i in changed if i in self.memories])
-        gone = [i for i in changed if i not in self.memories]
+        # noted until they are written: a write that fails is made up for by the next
+        there, gone = self.changes()
+        rows = self._rows(there)
         if self.table is None:
             self.table = self.connection.create_table(self.name, schema=self._schema())
         if gone:
@@ -219,12 +179,14 @@ class LanceBank(RamBank):
             )
         columns = ["id", "text", "created", "updated", "source", "meta"]
         rows = self.table.search().select(columns).limit(self.table.count_rows()).to_list()
+        found = {}
         for row in sorted(rows, key=lambda row: int(row["id"])):
             meta = json.loads(row["meta"])
             key = row["text"] if KEPT in meta else ""
             text, pinned = meta.pop(KEPT, row["text"]), meta.pop(PINNED, False)
             told = {"text": text, "key": key, "meta": meta, "pinned": pinned}
-            self.memories[row["id"]] = Memory(**{**row, **told})
+            found[row["id"]] = Memory(**{**row, **told})
+        self.memories = found
         self.is_indexed = bool(self.table.list_indices())
         self.next_id = max((int(i) for i in self.memories), default=0) + 1
         if self._counter in names:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
-from memfactory_core.stores import Bank, Refused, Store
+from memfactory_core.stores import Bank, Change, Refused, Store
 from memfactory_core.trace import Wrote
 from memfactory_core.types import Memory, Op
+
+JOURNAL = 1000
+"""Changes after which a journal that is longer than the bank begins anew."""
 
 
 class RamBank(Bank):
@@ -17,8 +20,36 @@ class RamBank(Bank):
     def __init__(self, capacity: int, budget: int) -> None:
         self.capacity = capacity
         self.budget = budget
-        self.memories: dict[str, Memory] = {}
+        self.memories = {}
         self.next_id = 1
+
+    @property
+    def memories(self) -> Mapping[str, Memory]:
+        """Every memory by its id."""
+        return self._memories
+
+    @memories.setter
+    def memories(self, memories: Mapping[str, Memory]) -> None:
+        self._memories = dict(memories)
+        # kept up to date, for adding up a large bank at each write costs more than the write
+        self._characters = sum(len(memory.text) for memory in memories.values())
+        self._journal: list[Change] = []
+
+    @property
+    def journal(self) -> Sequence[Change]:
+        """What was changed since the last time that all was replaced; see `Memories.journal`."""
+        return self._journal
+
+    def _note_change(self, memory_id: str, memory: Memory | None) -> None:
+        if len(self._journal) > max(JOURNAL, 2 * len(self._memories)):
+            self._journal = []
+        self._journal.append((memory_id, memory))
+
+    def _put(self, memory: Memory) -> None:
+        known = self._memories.get(memory.id)
+        self._characters += len(memory.text) - (len(known.text) if known else 0)
+        self._memories[memory.id] = memory
+        self._note_change(memory.id, memory)
 
     def get(self, memory_id: str) -> Memory | None:
         """One memory, or None."""
@@ -44,14 +75,15 @@ class RamBank(Bank):
                 id=str(self.next_id), text=text, created=seq, updated=seq, source=source, key=op.key
             )  # fmt: skip
             self.next_id += 1
-            self.memories[known.id] = known
+            self._put(known)
             return self._event(op, seq, source, known.id, None, text)
         if op.action == "update" and known:
             update = {"text": text, "updated": seq, "source": source, "key": op.key}
-            self.memories[known.id] = known.model_copy(update=update)
+            self._put(known.model_copy(update=update))
             return self._event(op, seq, source, known.id, known.text, text)
         if op.action == "delete" and known:
-            del self.memories[known.id]
+            self._characters -= len(self._memories.pop(known.id).text)
+            self._note_change(known.id, None)
             return self._event(op, seq, source, known.id, known.text, None)
         return self._event(op, seq, source, op.memory_id, None, op.text)
 
@@ -62,7 +94,7 @@ class RamBank(Bank):
         self._check_text(memory.text, replaced=None)
         self._check_room()
         update = {"created": seq, "updated": seq, "source": source, "pinned": False}
-        self.memories[memory.id] = memory.model_copy(update=update)
+        self._put(memory.model_copy(update=update))
         self.next_id = max(self.next_id, int(memory.id) + 1)
         op = Op(action="add", text=memory.text, key=memory.key)
         return self._event(op, seq, source, memory.id, None, memory.text)
@@ -82,7 +114,7 @@ class RamBank(Bank):
         known = self.memories.get(memory_id)
         if known is None:
             raise Refused(f"there is no memory {memory_id!r} to {'pin' if pinned else 'unpin'}")
-        self.memories[memory_id] = known.model_copy(update={"pinned": pinned})
+        self._put(known.model_copy(update={"pinned": pinned}))
 
     def _check_room(self) -> None:
         if len(self.memories) >= self.capacity:
@@ -91,7 +123,7 @@ class RamBank(Bank):
     def _check_text(self, text: str, replaced: Memory | None) -> None:
         if not text:
             raise Refused("an empty text cannot be remembered")
-        others = sum(len(m.text) for m in self.memories.values() if m is not replaced)
+        others = self._characters - (len(replaced.text) if replaced else 0)
         if others + len(text) > self.budget:
             raise Refused(
                 f"over budget: {others + len(text)} characters, {self.budget} are allowed"

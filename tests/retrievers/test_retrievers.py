@@ -13,7 +13,7 @@ from memfactory_core.component import kinds
 from memfactory_core.embedders.hashing import Hashing
 from memfactory_core.episode import Context
 from memfactory_core.errors import ConfigError
-from memfactory_core.retrievers.bm25 import BM25, Index
+from memfactory_core.retrievers.bm25 import BM25
 from memfactory_core.retrievers.dense import Dense
 from memfactory_core.retrievers.hybrid import Hybrid
 from memfactory_core.retrievers.random import RandomDraw
@@ -82,11 +82,11 @@ def test_words_nobody_used_find_nothing_by_words(context):
 
 
 def test_bm25_is_okapi_by_hand():
-    index = Index(("cat dog", "cat cat bird fish"), k1=1.5, b=0.75)
+    bank = fill(Ram(), ("cat dog", "cat cat bird fish"))
     rarity = np.log(1 + (2 - 2 + 0.5) / (2 + 0.5))
     norm = [1.5 * (0.25 + 0.75 * length / 3) for length in (2, 4)]
     expected = [rarity * 1 * 2.5 / (1 + norm[0]), rarity * 2 * 2.5 / (2 + norm[1])]
-    assert index.scores("cats") == pytest.approx(expected)
+    assert BM25().scores("cats", bank) == pytest.approx(expected)
 
 
 def test_random_is_seeded_and_differs_by_question(context):

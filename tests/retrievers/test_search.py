@@ -173,7 +173,7 @@ def test_a_kept_table_knows_its_keys_again(tmp_path):
 def test_an_update_without_a_key_takes_the_old_one_away():
     bank = Ram().open()
     bank.apply(Op(action="add", text=DOG, key="pet"), 0, None)
-    assert BM25().scores("pet", bank.all())[0] > 0 == BM25().scores("Rex", bank.all())[0]
+    assert BM25().scores("pet", bank)[0] > 0 == BM25().scores("Rex", bank)[0]
     bank.apply(Op(action="update", memory_id="1", text=CITY), 1, None)
     assert bank.all()[0].searched_text == CITY
 

@@ -1,0 +1,200 @@
+"""One training step of the tiny policy, three ways in turn: `python -m bench.step memagent-tiny [--steps 3]`.
+ours: the trainer of a run, all groups in lockstep. reference: the schedule of the framework of arXiv 2603.29493 on our
+parts, a group at a time, `model.generate`, log-probabilities once before the loss and once in it. bound: what no
+schedule can do without, the same prompts decoded in one batch for as many tokens and one forward and backward pass
+over the same rows. Processor seconds of one thread; nothing is cut from the sampling (min_p = 0), attempts earn 0 and 1
+in turn, so that the ways do the same. Ratios are of one round; their spread is over the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch  # noqa: E402
+from transformers import TrainerCallback  # noqa: E402
+
+from bench.chat_step import Timed  # noqa: E402
+from memfactory_core.config import RunConfig, load  # noqa: E402
+from memfactory_core.episode import Ask, run_episodes  # noqa: E402
+from memfactory_core.policies.language_model import LanguageModelSampler  # noqa: E402
+from memfactory_core.rewards import score_all  # noqa: E402
+from memfactory_core.training.advantages import Row, to_rows, with_advantages  # noqa: E402
+from memfactory_core.training.arguments import grpo_config  # noqa: E402
+from memfactory_core.training.rows import Piece, by_length, to_tensors  # noqa: E402
+from memfactory_core.types import Completion, Example  # noqa: E402
+
+RECIPES = ("memagent-tiny", "memory-r1-tiny", "rmm-tiny")
+Times = dict[str, float]
+"""Seconds by phase."""
+
+
+class Ours(Timed):
+    """The trainer of a run, which keeps the rows of its last step."""
+
+    def _batch(self, rows: list[Row]) -> dict[str, Any]:
+        self.rows = rows
+        return super()._batch(rows)
+
+
+class Plain:
+    """Answers by `model.generate`, whatever faster way the sampler has."""
+
+    def __init__(self, sampler: LanguageModelSampler) -> None:
+        self.sampler = sampler
+        self.dialect_of = sampler.dialect_of
+        self.seconds = 0.0
+
+    def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
+        """One completion for each ask."""
+        began = time.process_time()
+        said = self.sampler.complete_by(self._generate, asks, temperature)
+        self.seconds += time.process_time() - began
+        return said
+
+    def _generate(self, prompts: list[list[int]], limit: int, temperature: float) -> list[Any]:
+        return LanguageModelSampler.generate(self.sampler, prompts, limit, temperature)
+
+
+def log_probs(model: Any, piece: Piece) -> torch.Tensor:
+    """Log-probabilities (rows, C) of what was said, by the whole softmax."""
+    ids = torch.cat([piece["prompt_ids"], piece["completion_ids"]], dim=1)
+    mask = torch.cat([piece["prompt_mask"], piece["completion_mask"]], dim=1)
+    width = piece["completion_ids"].size(1)
+    logits = model(input_ids=ids, attention_mask=mask, logits_to_keep=width + 1).logits[:, :-1]
+    chosen = piece["completion_ids"].unsqueeze(-1)
+    return logits.float().log_softmax(-1).gather(-1, chosen).squeeze(-1)
+
+
+def reference_step(config: RunConfig, sampler: Any, examples: Sequence[Example]) -> Times:
+    """A step by the reference's schedule."""
+    settings, plain, began = config.training, Plain(sampler), time.process_time()
+    learning, optimizer = 0.0, torch.optim.AdamW(sampler.model.parameters(), 1e-4)
+    for example in examples:
+        group = [example] * settings.group_size
+        names = [example.id] * len(group)
+        played = run_episodes(config.paradigm, plain, group, settings.temperature, names)
+        scored = [
+            one.model_copy(update={"reward": float(index % 2)})
+            for index, one in enumerate(score_all(played, config.reward))
+        ]
+        rows = to_rows(with_advantages(scored, settings.scale_rewards, settings.negative))
+        start = time.process_time()
+        piece = to_tensors(rows, len(rows), sampler.tokenizer.pad_token_id)
+        with torch.no_grad():
+            before = log_probs(sampler.model, piece)
+        ratio = (log_probs(sampler.model, piece) - before).exp()
+        gain = torch.minimum(ratio, ratio.clamp(1 - settings.clip, 1 + settings.clip))
+        loss = -(gain * piece["advantages"][:, None] * piece["completion_mask"]).sum()
+        (loss / piece["completion_mask"].sum() / len(examples)).backward()
+        learning += time.process_time() - start
+    start = time.process_time()
+    torch.nn.utils.clip_grad_norm_(sampler.model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad()
+    learning += time.process_time() - start
+    whole = time.process_time() - began
+    return {"sampling": plain.seconds, "learning": learning, "all": whole}
+
+
+def bound_step(sampler: Any, rows: list[Row], pieces: int) -> Times:
+    """The same prompts in one batch for as many tokens, and one pass over the same rows without needless padding."""
+    said = [turn.completion for turn, _ in rows]
+    lengths = [len(one.completion_ids or ()) for one in said]
+    began = time.process_time()
+    decoded = sampler.generate([list(one.prompt_ids or ()) for one in said], max(lengths), 1.0)
+    # it draws texts of its own: their tokens cost what the others' do
+    sampling = time.process_time() - began
+    sampling *= sum(lengths) / max(1, sum(len(one.ids) for one in decoded))
+    count = -(-len(rows) // pieces) * pieces
+    whole = to_tensors(rows, count, sampler.tokenizer.pad_token_id)
+    parts = [{name: value.chunk(pieces)[i] for name, value in whole.items()} for i in range(pieces)]
+    began = time.process_time()
+    for piece in by_length(parts):
+        (log_probs(sampler.model, piece) * piece["completion_mask"]).sum().backward()
+    sampler.model.zero_grad()
+    learning = time.process_time() - began
+    return {"sampling": sampling, "learning": learning, "all": sampling + learning}
+
+
+def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]:
+    """Rounds of the three ways after one that warms up; medians and the ratios' spread."""
+    config = load(recipe, [f"training.steps={steps + 1}", "policy.min_p=0", *more])
+    settings, samplers = config.training, [config.policy.load() for _ in range(3)]
+    for sampler in samplers:
+        sampler.seed(0)
+    examples = config.task.examples(settings.groups * (steps + 1), 0)
+    rounds: list[dict[str, Times]] = []
+    counts: list[Times] = []
+
+    class InTurn(TrainerCallback):
+        def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.began = time.process_time()
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            now, trainer.now = trainer.now, {}
+            whole = time.process_time() - self.began
+            # TRL makes the episodes inside of its first training step
+            ours = {"sampling": now["sampling"], "learning": now["training_step"] - now["episodes"]}
+            first = (state.global_step - 1) * settings.groups
+            some = examples[first : first + settings.groups]
+            counts.append({"rows": now["rows"], "tokens": now["tokens"], "new": now["new_tokens"]})
+            rounds.append(
+                {
+                    "ours": ours | {"all": whole},
+                    "reference": reference_step(config, samplers[1], some),
+                    "bound": bound_step(samplers[2], trainer.rows, settings.micro_batches),
+                }
+            )
+
+    with tempfile.TemporaryDirectory() as folder:
+        args = grpo_config(
+            settings, folder, 0, use_cpu=True, save_strategy="no", **config.policy.training_arguments()
+        )  # fmt: skip
+        trainer = Ours(
+            samplers[0], config.paradigm, examples, config.reward, settings, args,
+            callbacks=[InTurn()], **config.policy.trainer_options(samplers[0].model),
+        )  # fmt: skip
+        trainer.begin()
+        trainer.train()
+    return summary(recipe, rounds[1:], counts[1:])
+
+
+def summary(recipe: str, rounds: list[dict[str, Times]], counts: list[Times]) -> dict[str, Any]:
+    """Medians over the rounds, ratios with the least and the most."""
+    found: dict[str, Any] = {"recipe": recipe, "rounds": len(rounds)}
+    for way in ("ours", "reference", "bound"):
+        found[way] = {
+            f"{phase}_s": round(statistics.median(one[way][phase] for one in rounds), 3)
+            for phase in ("sampling", "learning", "all")
+        }
+    for name in ("reference_to_ours", "ours_to_bound"):
+        over, under = name.split("_to_")
+        ratios = sorted(one[over]["all"] / one[under]["all"] for one in rounds)
+        found[name] = [round(r, 2) for r in (statistics.median(ratios), ratios[0], ratios[-1])]
+    medians = {key: statistics.median(one[key] for one in counts) for key in counts[0]}
+    found |= {key: round(value) for key, value in medians.items()}
+    found["new_tokens_per_s"] = round(medians["new"] / found["ours"]["all_s"])
+    found["peak_MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("recipe", choices=RECIPES)
+    parser.add_argument(
+        "--steps", type=int, default=3, help="rounds that count, after one that warms up"
+    )
+    parser.add_argument("--set", action="append", default=[], dest="settings")
+    options = parser.parse_args()
+    print(json.dumps(measure(options.recipe, options.steps, options.settings)))
