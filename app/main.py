@@ -3,9 +3,11 @@
 import streamlit as st
 
 from app.access.gate import COOKIE
+from app.reads.engine import database_engine, is_open
 from app.shell.keepsake import hand_over
 from app.shell.links import note_page
 from app.shell.pages import PAGES, ROOT, page
+from app.shell.widgets import errors_in_words
 
 st.set_page_config(
     page_title="MemFactory Lab", page_icon=ROOT / "app" / "icon.svg", layout="wide",
@@ -19,4 +21,8 @@ if any(name.startswith(COOKIE) for name in st.context.cookies):
 note_page(chosen)
 with st.sidebar:  # before the page, which may take a while: a reload then loses nothing
     hand_over()
-chosen.run()
+with errors_in_words():
+    if not is_open():
+        with st.spinner("The lab is being opened; a new one brings in its example runs first …"):
+            database_engine()
+    chosen.run()

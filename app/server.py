@@ -80,16 +80,18 @@ def build(access: Access) -> Any:
     that nothing else answers, so it is mounted last."""
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from fastapi import FastAPI
+    from starlette.requests import Request
+    from starlette.responses import RedirectResponse
     from streamlit.starlette import App
 
     from app.access.gate import Gate
     from app.chat.blocks import mount
-    from app.shell.pages import ADDRESSES, PAGES, ROOT
+    from app.shell.pages import PAGES, ROOT, address_of, other_addresses
 
     pages = App(ROOT / "app" / "main.py")
     api = FastAPI(lifespan=pages.lifespan(), docs_url=None, redoc_url=None, openapi_url=None)
 
-    paths = frozenset(["", *(ADDRESSES.get(name, name) for name in PAGES)])
+    paths = frozenset(["", *map(address_of, PAGES)])
     api.add_middleware(Base, paths=paths)
     api.add_middleware(Gate, access=access)
     api.add_middleware(Headers)  # the last one added is the outermost
@@ -98,6 +100,14 @@ def build(access: Access) -> Any:
     def _health() -> dict[str, str]:
         return {"status": "ok", "version": __version__}
 
+    known = other_addresses()
+
+    def lead(request: Request) -> RedirectResponse:
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"/{known[request.url.path.strip('/')]}{query}")
+
+    for name in known:
+        api.add_route(f"/{name}", lead)
     mount(api, "/chat")
     api.mount("/", pages)
     return api

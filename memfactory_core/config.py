@@ -48,6 +48,9 @@ class Training(Settings):
     """Examples per step; each is attempted `group_size` times."""
     group_size: int = Field(8, ge=2, le=256)
     """Attempts at each example (G); their rewards are compared with one another."""
+    credit: Literal["episode", "decision"] = "episode"
+    """What an attempt's advantage is laid to: all that it decided, its group's attempts being independent; or one
+    decision, which all attempts of a group take in one and the same recorded state (same-state credit)."""
     learning_rate: float = Field(5e-4, gt=0, le=1)
     """Step size of AdamW; about 5e-4 for the tiny policy, 1e-6 for full fine-tuning of a large one."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
@@ -105,6 +108,9 @@ class Evaluation(Settings):
     """Examples that are attempted."""
     samples: int = Field(4, ge=0, le=64)
     """Attempts at temperature 1 per example beside the greedy one (avg@k); 0 means greedy only."""
+    scrambled: bool = False
+    """Whether every question is answered once more, greedily, from the memory of another text: a control in which a
+    policy that answers from its memory must fall to chance."""
     share: float = Field(0.2, gt=0, lt=1)
     """The share of a file that is held out where training and evaluation read the same one."""
     seed: Seed = 1000

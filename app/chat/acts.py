@@ -43,9 +43,13 @@ def require(talk_id: str) -> LiveTalk:
 
 
 def send(talk_id: str, text: str, how: str) -> Iterator[View]:
-    """One message, and what comes of it, step by step."""
+    """One message, and what comes of it, step by step; an empty one, as of a second click, is none."""
+    message = (text or "").strip()
+    if not message:
+        yield view(talks.find(talk_id))
+        return
     yield from _play(
-        talk_id, lambda talk, stopped: talk.say(text or "", HOW.get(how, "auto"), stopped)
+        talk_id, lambda talk, stopped: talk.say(message, HOW.get(how, "auto"), stopped), message
     )
 
 
@@ -65,13 +69,14 @@ def end_session(talk_id: str) -> Iterator[View]:
     yield from _play(talk_id, lambda talk, stopped: talk.end_session(stopped))
 
 
-def _play(talk_id: str, say: Say) -> Iterator[View]:
-    """An act of the agent, and of the untrained one where both answer. Whatever goes wrong, the page says it."""
+def _play(talk_id: str, say: Say, message: str = "") -> Iterator[View]:
+    """An act of the agent, and of the untrained one where both answer; the `message` is seen while it is loaded.
+    Whatever goes wrong, the page says it."""
     live: LiveTalk | None = None
     try:
         live = require(talk_id)
         if live.sleeps:
-            yield render_talk(live), render_bank(live), LOADING
+            yield render_talk(live, message=message), render_bank(live), LOADING
         with live.acting():
             mine: list[Entry] = []
             theirs: list[Entry] = []

@@ -52,6 +52,7 @@ SHOW_LAST = """() => {
   }
 }"""
 """The newest message is seen; the page around the talk stays where it is."""
+EMPTY = "() => ''"
 CONFIRM_WIPE = "id => confirm('Remove every memory that is not pinned?') ? id : ''"
 
 
@@ -140,8 +141,9 @@ def build() -> gr.Blocks:
         working = private | {"concurrency_limit": 1, "concurrency_id": "agent"}
 
         for event in (ask.click, text.submit):
-            event(acts.send, [talk_id, text, how], shown, **working)
-            event(lambda: "", None, text, queue=False, **private)
+            # a message that is sent while another is read waits for its turn
+            event(acts.send, [talk_id, text, how], shown, trigger_mode="multiple", **working)
+            event(None, None, text, js=EMPTY)
         document.upload(acts.read_file, [talk_id, document], shown, **working)
         end.click(acts.end_session, talk_id, shown, **working)
         log.change(None, js=SHOW_LAST)

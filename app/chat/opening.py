@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -36,7 +37,19 @@ def open_page(talk_id: str, request: gr.Request) -> Any:
         return show_page(live)
     if not ids:
         return show_page(None, "There is no agent yet: train one, or let a run finish.")
-    return begin(chosen or ids[0], AFTER, "", "")
+    return begin(chosen or _first_trained(ids), AFTER, "", "")
+
+
+def _first_trained(ids: Sequence[str]) -> str:
+    """The newest agent that was trained, of ids that list the newest first; the newest of all where none was."""
+    for agent_id in ids:
+        try:
+            agent = find_agent(agent_id)
+        except MemFactoryError:
+            continue
+        if agent.trained and agent.weights:
+            return agent_id
+    return ids[0]
 
 
 def begin(agent_id: str, which: str, bank: str, talk_id: str) -> Any:

@@ -10,7 +10,7 @@ from app.markup.bank_panel import bank_html
 from app.markup.labels import tag
 from app.markup.safe_text import escape_html
 from app.markup.sections import UNLIMITED_BUDGET
-from app.markup.talk import entry_html
+from app.markup.talk import entry_html, said_html
 from memfactory_core.talk.entry import Entry
 from memfactory_core.talk.talk import Talk
 
@@ -24,9 +24,10 @@ WELCOME = (
 )
 
 
-def render_talk(live: LiveTalk | None, working: bool = False) -> str:
-    """The talk, the newest message last; `working` says that its last act goes on."""
-    if live is None or not live.acts:
+def render_talk(live: LiveTalk | None, working: bool = False, message: str = "") -> str:
+    """The talk, the newest message last; `working` says that its last act goes on, `message` is one that is not
+    read yet."""
+    if live is None or not (live.acts or message):
         return WELCOME
     talk, other = live.talk, live.other
     shown = live.acts[-SHOWN_ACTS:]
@@ -46,9 +47,11 @@ def render_talk(live: LiveTalk | None, working: bool = False) -> str:
             parts.append(f'<div class="mf mf-sides"><div>{left}</div><div></div></div>')
         else:
             parts.append(left)
+    if message:
+        parts.append(f'<div class="mf mf-turn">{said_html("You", message)}</div>')
     links = [_debugger(talk, " after training" if other else "")]
     links += [_debugger(other, " before training")] if other else []
-    return "".join(parts) + ("" if working else "".join(links))
+    return "".join(parts) + ("" if working or message else "".join(links))
 
 
 def _entries(talk: Talk, entries: Sequence[Entry], working: bool) -> str:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.evaluate.agents import label_run
-from app.markup.safe_text import one_line
+from app.markup.safe_text import escape_markdown, one_line
 from app.reads.runs import ANSWERING
 from app.reads.steps import list_phases
 from app.shell.address import bind_list_to_address, bind_to_address
 from memfactory_core.runs.attempts import WHENS, Side
 from memfactory_core.runs.tables import Run
 
+OFFERED = 3
+"""Runs that are offered before and after their training while nothing is chosen."""
 MOST = 6
 """Sides that are compared at once."""
 DECODINGS = {"greedy": "greedy", "sampled": "sampled (avg@k)"}
@@ -31,6 +33,24 @@ def list_sides(runs: Sequence[Run]) -> dict[str, tuple[Run, str]]:
             if run.summary.get(when):
                 sides[run.id if when == "after" else f"{run.id}@{when}"] = (run, when)
     return sides
+
+
+def offer_sides(runs: Sequence[Run], chosen: Sequence[Side]) -> None:
+    """One click to a comparison while fewer than two sides are chosen: a run before and after its training."""
+    sides = list_sides(runs)
+    own = [side.run for side in chosen] or runs
+    offered = [run for run in own if {run.id, f"{run.id}@before"} <= sides.keys()][:OFFERED]
+    with st.container(horizontal=True):
+        for run in offered:
+            name = escape_markdown(label_run(run, runs), 60)
+            st.button(
+                f"{name}: before and after", key=f"compare.offer.{run.id}", icon=":material/compare_arrows:",
+                on_click=_choose, args=(f"{run.id}@before,{run.id}",),
+            )  # fmt: skip
+
+
+def _choose(keys: str) -> None:
+    st.query_params["runs"] = keys
 
 
 def choose_sides(runs: Sequence[Run]) -> list[Side]:

@@ -7,8 +7,9 @@ import streamlit as st
 from app.compare.curves import show_curves
 from app.compare.differences import show_differences
 from app.compare.flips import show_flips
+from app.compare.scores import show_scores
 from app.compare.settings import show_causes, show_cost, show_settings
-from app.compare.sides import choose_sides, has_episodes, label_side
+from app.compare.sides import choose_sides, has_episodes, label_side, offer_sides
 from app.markup.safe_text import escape_markdown
 from app.reads.comparisons import compare_with_first
 from app.reads.runs import list_measured
@@ -25,9 +26,10 @@ def show_comparison() -> None:
     sides = choose_sides(runs)
     if len(sides) < 2:
         st.info(
-            "Choose two runs or more, or one run before and after its training.",
+            "Choose two runs or more above, or one run before and after its training.",
             icon=":material/compare_arrows:",
         )
+        offer_sides(runs, sides)
         return
     bare = [side for side in sides if not has_episodes(side)]
     for side in bare:
@@ -38,8 +40,16 @@ def show_comparison() -> None:
     kept = [side for side in sides if side not in bare]
     show_curves(sides)
     found, refused = compare_with_first(kept) if len(kept) > 1 else ({}, {})
-    for reason in dict.fromkeys(refused.values()):
-        st.warning(escape_markdown(reason, 400), icon=":material/info:")
+    if bare or refused:
+        show_scores(sides)
+    for side in kept[1:]:
+        if side.key in refused:
+            one, other = (escape_markdown(label_side(it), 100) for it in (kept[0], side))
+            st.info(
+                f"**{one}** and **{other}** were measured on different examples, so their scores stand beside each "
+                "other and no example can be compared. For that, measure both on the same task and seed (Evaluate).",
+                icon=":material/info:",
+            )  # fmt: skip
     others = [side for side in kept[1:] if side.key in found]
     if others:
         show_differences(kept[0], others, found)

@@ -97,9 +97,16 @@ def one_line(value: str, limit: int = 80) -> str:
     return "".join(map(_reveal, shown))
 
 
+WORD_JOINER = "\u2060"
+"""A character without a shape: what stands around it is no address any more."""
+ADDRESSES = re.compile(r"(?=://)|(?<=\bwww)(?=\.)|(?<=\w)(?=@)", re.IGNORECASE)
+"""Where an address of the web or of the mail is parted. Markdown makes a link of a bare one, escaped or not."""
+
+
 def escape_markdown(value: str, limit: int = 200) -> str:
-    """A text for Streamlit's markdown, its special characters escaped, on one line."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])", r"\\\1", one_line(value, limit))
+    """A text for Streamlit's markdown, its special characters escaped and its addresses no links, on one line."""
+    parted = ADDRESSES.sub(WORD_JOINER, one_line(value, limit))
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])", r"\\\1", parted)
 
 
 def show_tags(tags: Iterable[str]) -> str:

@@ -41,15 +41,20 @@ def _note(note: str) -> str:
 
 def _said(entry: Entry) -> str:
     if entry.kind in ("told", "asked", "hint"):
-        return f'<div class="mf-you"><span class="mf-label">You</span>{show_text(entry.text)}</div>'
+        return said_html("You", entry.text)
     if entry.kind == "document":
-        return f'<div class="mf-you"><span class="mf-label">You gave a document</span>{show_text(entry.text)}</div>'
+        return said_html("You gave a document", entry.text)
     words = {
         "hand": f"By hand: {entry.text}",
         "session": "The session has ended: its messages are read together.",
         "bank": f"Opened with the bank {entry.text}".rstrip() + ".",
     }
     return f'<div class="mf-small mf-muted">{show_text(words[entry.kind])}</div>'
+
+
+def said_html(label: str, text: str) -> str:
+    """What the user said or gave."""
+    return f'<div class="mf-you"><span class="mf-label">{label}</span>{show_text(text)}</div>'
 
 
 def _answer(entry: Entry, who: str, working: bool) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, case, func, or_, select
 from sqlmodel import Session
 
 from app.reads.engine import database_engine
@@ -12,7 +13,7 @@ from app.reads.episodes import LISTED_COLUMNS
 from app.reads.steps import find_step_range
 from memfactory_core.explain.causes import explain, primary
 from memfactory_core.runs.recording import failed_columns
-from memfactory_core.runs.tables import EpisodeRow, unpack
+from memfactory_core.runs.tables import EpisodeRow
 
 FAILED_COLUMNS = (
     EpisodeRow.failed_question, EpisodeRow.failed_answer, EpisodeRow.failed_gold,
@@ -73,7 +74,9 @@ def count_wrong(run_id: str, phase: str) -> tuple[int, int]:
 def _list_failed(
     run_id: str, conditions: tuple[Any, ...], limit: int, offset: int
 ) -> list[dict[str, Any]]:
-    columns = (*LISTED_COLUMNS, EpisodeRow.step, EpisodeRow.cause, EpisodeRow.cause_seq)
+    columns = (
+        *LISTED_COLUMNS, EpisodeRow.phase, EpisodeRow.step, EpisodeRow.cause, EpisodeRow.cause_seq,
+    )  # fmt: skip
     with Session(database_engine()) as session:
         chosen = (
             select(*columns, *FAILED_COLUMNS)
@@ -83,19 +86,32 @@ def _list_failed(
             .offset(offset)
         )
         rows = [dict(row) for row in session.execute(chosen).mappings()]
+        for row in rows:
+            row["attempt"], row["attempts"] = _find_attempt(session, run_id, row)
     for row in rows:
         if row["failed_question"] is None:
             row |= _find_failed(run_id, row["id"])
     return rows
 
 
+def _find_attempt(session: Session, run_id: str, row: Mapping[str, Any]) -> tuple[int, int]:
+    """The number of an attempt in its group, best first, and how many there are."""
+    better = or_(
+        EpisodeRow.reward > row["reward"],
+        and_(EpisodeRow.reward == row["reward"], EpisodeRow.id <= row["id"]),
+    )
+    chosen = select(func.sum(case((better, 1), else_=0)), func.count()).where(
+        EpisodeRow.run_id == run_id, EpisodeRow.phase == row["phase"],
+        EpisodeRow.step == row["step"], EpisodeRow.group_id == row["group_id"],
+    )  # fmt: skip
+    number, count = session.execute(chosen).one()
+    return int(number), count
+
+
 def _find_failed(run_id: str, episode_id: str) -> dict[str, str]:
     """The failed question of a row that an older version wrote: it is found from the whole episode."""
     with Session(database_engine()) as session:
-        body = select(EpisodeRow.body).where(
-            EpisodeRow.run_id == run_id, EpisodeRow.id == episode_id
-        )
-        episode = unpack(session.execute(body).scalar_one())
+        episode = session.get_one(EpisodeRow, (run_id, episode_id)).episode
     return {
         name: value or ""
         for name, value in failed_columns(episode, primary(explain(episode))).items()

@@ -8,30 +8,25 @@ from sqlmodel import Session
 from app.reads.causes import MOST_BARS
 from app.reads.engine import database_engine
 from app.reads.steps import find_step_range
-from memfactory_core.runs.tables import EpisodeRow, EventRow
+from memfactory_core.runs.tables import EpisodeRow, TallyRow
 
 
 def count_operations(run_id: str) -> dict[int, dict[str, int]]:
-    """How often each operation was carried out, at up to BARS of the training steps."""
+    """How often each operation was carried out, at up to MOST_BARS of the training steps."""
     with Session(database_engine()) as session:
         first, last = find_step_range(run_id, "train")
         stretch = -(-(last - first + 1) // MOST_BARS)
         kept = (EpisodeRow.run_id == run_id, EpisodeRow.phase == "train")
         starts = select(func.min(EpisodeRow.step)).where(*kept).group_by(EpisodeRow.step // stretch)
         steps = list(session.execute(starts).scalars())
-        places = select(EpisodeRow.id, EpisodeRow.step).where(*kept, EpisodeRow.step.in_(steps))
-        step_of = dict(session.execute(places).all())
-        chosen = (
-            select(EventRow.episode_id, EventRow.action, func.count())
-            .where(EventRow.run_id == run_id, EventRow.episode_id.in_(step_of))
-            .group_by(EventRow.episode_id, EventRow.action)
-        )
-        found: dict[int, dict[str, int]] = {step: {} for step in sorted(steps)}
-        for episode, action, count in session.execute(chosen):
-            if action:
-                here = found[step_of[episode]]
-                here[action] = here.get(action, 0) + count
-    return {step: here for step, here in found.items() if here}
+        chosen = select(TallyRow.step, TallyRow.name, TallyRow.count).where(
+            TallyRow.run_id == run_id, TallyRow.phase == "train", TallyRow.step.in_(steps),
+            TallyRow.name.startswith("wrote/"),
+        )  # fmt: skip
+        found: dict[int, dict[str, int]] = {}
+        for step, name, count in session.execute(chosen.order_by(TallyRow.step)):
+            found.setdefault(step, {})[name.removeprefix("wrote/")] = count
+    return found
 
 
 def knows_operations(run_id: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,10 +63,14 @@ def find_run(run_id: str | None) -> Run | None:
 
 
 def label_runs(limit: int = 500) -> dict[str, str]:
-    """Run ids with a label, newest first."""
+    """Run ids with a label, newest first: the name, and the id where another run has the same name."""
     with Session(database_engine()) as session:
         chosen = select(Run.id, Run.name).order_by(Run.created.desc()).limit(limit)
-        return {run_id: f"{name} · {run_id}" for run_id, name in session.execute(chosen)}
+        names = {run_id: name for run_id, name in session.execute(chosen)}
+    often = Counter(names.values())
+    return {
+        run_id: f"{name} · {run_id}" if often[name] > 1 else name for run_id, name in names.items()
+    }
 
 
 def read_log_tail(run: Run, size: int = 20_000) -> str:

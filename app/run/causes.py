@@ -102,14 +102,16 @@ def _show_failures(
     bar = None if chosen == ALL_STEPS else bars[places.index(chosen)]
     steps = (bar["first"], bar["last"]) if bar else (bars[0]["first"], bars[-1]["last"])
     total = count_failures(run.id, phase, cause, steps)
-    st.caption(f"{total:,} episodes: {escape_markdown(CAUSES.get(cause, cause))}")
+    episodes = "episode" if total == 1 else "episodes"
+    st.caption(f"{total:,} {episodes}: {escape_markdown(CAUSES.get(cause, cause))}")
     number = choose_page(total, f"failures.{phase}.{cause}.{chosen}")
     listed = list_failures(run.id, phase, cause, steps, ROWS_A_PAGE, (number - 1) * ROWS_A_PAGE)
     for row in listed:
         question, answer, open_it = st.columns([3, 2.4, 1], vertical_alignment="center")
-        question.markdown(
-            f"{escape_markdown(row['failed_question'], 80)}  \n:small[step {row['step']:,}]"
-        )
+        when = f"step {row['step']:,}"
+        if row["attempts"] > 1:  # else the attempts at one example look the same
+            when += f" · attempt {row['attempt']:,} of {row['attempts']:,}"
+        question.markdown(f"{escape_markdown(row['failed_question'], 80)}  \n:small[{when}]")
         said = escape_markdown(row["failed_answer"], 60) or "no answer"
         right = escape_markdown(row["failed_gold"], 40)
         answer.markdown(f"{said}  \n:small[right: {right}]")

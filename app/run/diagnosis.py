@@ -7,10 +7,17 @@ import streamlit as st
 from app.markup.safe_text import escape_markdown
 from app.reads.diagnosis import find_diagnosis
 from app.shell.words import PHASE_LABELS
+from memfactory_core.explain.diagnosis import Diagnosis
 from memfactory_core.runs.tables import Run
 
 SENTENCES = 2
 """Sentences that stand open; more are folded."""
+
+
+def _tell(found: Diagnosis) -> str:
+    """The sentence, and the setting that it ends with in brackets as a word of its own."""
+    said = found.sentence.removesuffix(f" ({found.setting})")
+    return f"{escape_markdown(said, 400)}. Setting to look at: `{found.setting}`."
 
 
 def show_diagnosis(run: Run) -> None:
@@ -18,7 +25,7 @@ def show_diagnosis(run: Run) -> None:
     phase, found = find_diagnosis(run)
     if not found:
         return
-    lines = [f"{escape_markdown(one.sentence, 400)}." for one in found]
+    lines = [_tell(one) for one in found]
     where = PHASE_LABELS.get(phase, phase).lower()
     head = f"**What stands in the way** ({escape_markdown(where)})"
     shown = "  \n".join([head, *lines[:SENTENCES]])

@@ -25,6 +25,7 @@ from memfactory_core.runs.tables import ENDED, Run
 DECODING_LABELS = {
     "greedy": "Greedy decoding",
     "sampled": "Sampled at temperature 1, mean over attempts",
+    "scrambled": "Control: answered from the memory of another text",
 }
 
 

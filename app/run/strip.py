@@ -1,4 +1,5 @@
-"""A thin strip of a run's curves with the present step marked: a click moves in time."""
+"""A thin strip of a run's curves with the present step marked: a click on it, or the end of a drag along it, moves in
+time."""
 
 from __future__ import annotations
 
@@ -14,6 +15,26 @@ from memfactory_core.runs.tables import Run
 
 POINTS = 300
 """Points of a curve of the strip."""
+MARK = PALETTE[-1]
+"""The colour of the present step, which no curve has."""
+DRAG = """<script>
+if (!window.memfactoryStrip) {
+  window.memfactoryStrip = true;
+  let start = null;
+  const find = event => event.target.closest && event.target.closest('.st-key-strip .nsewdrag');
+  addEventListener('mousedown', event => { start = event.isTrusted && find(event) ? event : null; }, true);
+  addEventListener('mouseup', end => {
+    if (!start || Math.abs(end.clientX - start.clientX) < 6) return;
+    const at = {bubbles: true, view: window, clientX: end.clientX, clientY: start.clientY};
+    const send = (kind, to, buttons = 0) => to.dispatchEvent(new MouseEvent(kind, {...at, buttons}));
+    const strip = start.target;
+    setTimeout(() => send('mousemove', strip), 100);  // Plotly has let go of the drag, and finds the nearest point
+    setTimeout(() => { send('mousedown', strip, 1); send('mouseup', document); }, 250);
+  }, true);
+}
+</script>"""
+"""Clicks where a drag ended. Streamlit has either drags that select or clicks: where one drags, it sets Plotly's
+`clickmode` so that a click says nothing."""
 DROPPED = ("group", "one", "other", "episode", "event", "view")
 """Parameters of the address bar that another step drops."""
 
@@ -39,7 +60,9 @@ def show_strip(run: Run, phase: str, step: int) -> None:
         )
 
     told = curves_in_words(f"The run's curves, now at step {at:,}", curves)
-    clickable_chart(figure, f"strip.{run.id}", told, move)
+    with st.container(key="strip"):
+        clickable_chart(figure, f"strip.{run.id}", told, move)
+        st.html(DRAG, unsafe_allow_javascript=True)
 
 
 def strip_figure(curves: dict[str, list[tuple[int, float]]], at: int) -> Any:
@@ -57,8 +80,8 @@ def strip_figure(curves: dict[str, list[tuple[int, float]]], at: int) -> Any:
             hovertemplate="step %{x}: %{customdata:.2f}<extra>" + label + "</extra>",
         )  # fmt: skip
     layout(figure, 116, legend=True)
-    figure.add_vline(x=at, line={"color": PALETTE[1], "width": 2})
+    figure.add_vline(x=at, line={"color": MARK, "width": 3})
     figure.update_layout(margin={"l": 4, "r": 4, "t": 22, "b": 22}, hovermode="x unified")
-    figure.update_yaxes(visible=False, range=[-0.08, 1.12])
-    figure.update_xaxes(tickformat=",d", nticks=12)
+    figure.update_yaxes(visible=False, range=[-0.08, 1.12], fixedrange=True)
+    figure.update_xaxes(tickformat=",d", nticks=12, fixedrange=True)
     return figure

@@ -27,6 +27,17 @@ ADDRESSES = {"chat": "talk"}
 """Pages whose address is not their name: /chat/ itself is the Gradio chat inside."""
 
 
+def address_of(name: str) -> str:
+    """The address of a page, "" of the first one."""
+    return "" if name == "overview" else ADDRESSES.get(name, name)
+
+
+def other_addresses() -> dict[str, str]:
+    """What one might type for a page, its name or its title, with its address where that is another."""
+    typed = {word: name for name, (title, _) in PAGES.items() for word in (name, title.lower())}
+    return {word: address_of(name) for word, name in typed.items() if word != address_of(name)}
+
+
 def pages_folder() -> Path:
     """The folder of the pages' scripts, in an installation or in a checkout."""
     return INSTALLED_PAGES if INSTALLED_PAGES.is_dir() else ROOT / "pages"

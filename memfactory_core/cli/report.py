@@ -17,7 +17,7 @@ from memfactory_core.runs import database, record
 from memfactory_core.runs.bundle import ImitationRecord, JudgeRecord, Measured
 from memfactory_core.runs.diagnosis import diagnose_run
 from memfactory_core.runs.tables import Run
-from memfactory_core.scoring.evaluate import SAMPLED_AT
+from memfactory_core.scoring.evaluate import DECODINGS, SAMPLED_AT
 from memfactory_core.text import one_line
 
 
@@ -196,7 +196,7 @@ def print_table(run: Run) -> None:
     summary = run.summary
     rows = [
         (mode, name)
-        for mode in ("greedy", "sampled")
+        for mode in DECODINGS
         for name in columns(summary, mode, run.settings.get("reward", {}))
     ]
     if not rows:
@@ -212,7 +212,7 @@ def print_table(run: Run) -> None:
     evaluation = run.settings.get("evaluation")
     samples = evaluation.get("samples", "k") if isinstance(evaluation, dict) else "k"
     for mode, name in rows:
-        label = f"{name} " + ("greedy" if mode == "greedy" else f"avg@{samples}")
+        label = f"{name} " + (f"avg@{samples}" if mode == "sampled" else mode)
         cells = [_cell(summary[when].get(f"{mode}/{name}")) for when in whens]
         print(f"{one_line(label):26}" + "".join(f"{cell:>34}" for cell in cells))
     for name, category in by_category(summary):

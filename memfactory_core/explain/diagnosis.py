@@ -50,13 +50,14 @@ class Diagnosis(Record):
 
 
 def tally(episodes: Iterable[Episode]) -> dict[str, int]:
-    """Writes and refusals by their kind (`writes`, `refused/over_budget`, ...), and what the policy was asked for and
-    how often it was cut off, by role (`asked/answer`, `cut_off/answer`, ...)."""
+    """Writes, those of each action and refusals by their kind (`writes`, `wrote/add`, `refused/over_budget`, ...), and
+    what the policy was asked for and how often it was cut off, by role (`asked/answer`, `cut_off/answer`, ...)."""
     counts: Counter[str] = Counter()
     for episode in episodes:
         for event in episode.events:
             if isinstance(event, Wrote):
                 counts["writes"] += 1
+                counts[f"wrote/{event.action}"] += 1
                 if event.action == "reject":
                     counts[f"refused/{kind_of(event.reason)}"] += 1
             elif isinstance(event, Asked):

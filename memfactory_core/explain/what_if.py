@@ -7,14 +7,13 @@ parts, so that the memory is the recorded one. From there on the policy is asked
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from memfactory_core.dialects import Dialect
-from memfactory_core.episode import Ask, Context, Sampler, Steps, run_episodes
+from memfactory_core.episode import Context, Sampler, Steps, run_episodes
 from memfactory_core.errors import RunError
 from memfactory_core.paradigms import Paradigm
+from memfactory_core.policies.replaying import Replaying
 from memfactory_core.rewards import Weights, score_all
 from memfactory_core.scoring.intervals import interval
 from memfactory_core.trace import Asked, Episode, Wrote
@@ -43,41 +42,6 @@ class Outcome(Record):
     exact_match_before: float
     exact_match_after: float
     episodes: tuple[Episode, ...]
-
-
-class Replaying:
-    """A sampler that repeats the recorded turns of one episode up to a change, and then asks the policy. Each
-    of the k replays is told apart by its example's id."""
-
-    def __init__(self, episode: Episode, change: Change, policy: Sampler) -> None:
-        self.episode = episode
-        self.change = change
-        self.policy = policy
-        self.given: dict[str, int] = {}
-
-    def dialect_of(self, role: str) -> Dialect:
-        """The policy's own."""
-        return self.policy.dialect_of(role)
-
-    def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
-        """Recorded words where there are some, the policy's own for the rest, in one batch."""
-        results: list[Completion | None] = [self._recorded(ask) for ask in asks]
-        open_asks = [ask for ask, result in zip(asks, results, strict=True) if result is None]
-        fresh = iter(self.policy.complete(open_asks, temperature) if open_asks else [])
-        return [next(fresh) if result is None else result for result in results]
-
-    def _recorded(self, ask: Ask) -> Completion | None:
-        number = self.given.get(ask.example.id, 0)
-        self.given[ask.example.id] = number + 1
-        if number < self.change.turn:
-            return self.episode.turns[number].completion
-        if number == self.change.turn and self.change.text is not None:
-            said = (
-                self.episode.turns[number].completion if number < len(self.episode.turns) else None
-            )
-            same = said is not None and said.text == self.change.text
-            return said if same else Completion(text=self.change.text)
-        return None
 
 
 HELPS: dict[str, tuple[str, ...]] = {
@@ -127,6 +91,16 @@ class Undoing:
         return self.paradigm.play(context)
 
 
+def _words_until(episode: Episode, change: Change) -> list[Completion]:
+    """What is said before the policy is asked anew: the recorded turns, and the changed one where it has words."""
+    words = [turn.completion for turn in episode.turns[: change.turn]]
+    if change.text is None:
+        return words
+    recorded = [turn.completion for turn in episode.turns[change.turn : change.turn + 1]]
+    same = [said for said in recorded if said.text == change.text]
+    return [*words, *(same or [Completion(text=change.text)])]
+
+
 def play_again(
     episode: Episode,
     paradigm: Paradigm,
@@ -148,7 +122,9 @@ def play_again(
         for number in range(samples)
     ]
     runnable = paradigm if change.undo is None else Undoing(paradigm, change.undo)
-    played = run_episodes(runnable, Replaying(episode, change, policy), copies, temperature)
+    words = _words_until(episode, change)
+    again = Replaying(policy, {copy.id: words for copy in copies})
+    played = run_episodes(runnable, again, copies, temperature)
     judge = getattr(policy, "judge", None)  # of a run whose `roles` name one
     scored = score_all(judge.judge(played) if judge else played, weights)
     rewards: dict[str, Any] = interval([one.reward for one in scored])

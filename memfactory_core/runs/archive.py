@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import tempfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,11 @@ from sqlmodel import Session, col, select
 
 from memfactory_core.errors import RunError
 from memfactory_core.runs import bundle_file, disk, jobs, recording
+from memfactory_core.runs.bodies import Pattern, unpack_json
 from memfactory_core.runs.bundle import EPISODES, METRICS, POLICY_ENDINGS, RECORD, Bundle, RunRow
 from memfactory_core.runs.incoming import bring_in, find_run
 from memfactory_core.runs.record import read
-from memfactory_core.runs.tables import EpisodeRow, Metric, Run
+from memfactory_core.runs.tables import SHARED, EpisodeRow, ExampleRow, Metric, Run
 
 AT_ONCE = 64
 """Episodes that are read at a time."""
@@ -73,14 +73,14 @@ def _write_folder(
         metrics = session.exec(select(Metric).where(Metric.run_id == run.id)).all()
         lines = [[m.name, m.step, m.value] for m in metrics]
         (folder / METRICS).write_text(json.dumps(lines))
-        columns = select(EpisodeRow.phase, EpisodeRow.step, EpisodeRow.body).where(*wanted)
-        rows = session.exec(columns.execution_options(yield_per=AT_ONCE))
+        columns = select(EpisodeRow.phase, EpisodeRow.step, EpisodeRow.body, ExampleRow.pattern)
+        chosen = columns.join(ExampleRow, SHARED, isouter=True).where(*wanted)
+        rows = session.exec(chosen.execution_options(yield_per=AT_ONCE))
         with gzip.open(folder / EPISODES, "wb", compresslevel=6) as file:
-            for phase, step, body in rows:
-                # the body is the episode's JSON: read and written again it would be the same
-                file.write(
-                    f"[{json.dumps(phase)}, {step}, ".encode() + zlib.decompress(body) + b"]\n"
-                )
+            for phase, step, body, pattern in rows:
+                # JSON already: read and written again it would be the same
+                whole = unpack_json(body, pattern)
+                file.write(f"[{json.dumps(phase)}, {step}, ".encode() + whole + b"]\n")
     policy = Path(run.folder) / "policy"
     if weights and policy.is_dir():
         (folder / "policy").mkdir()
@@ -132,12 +132,13 @@ def _rows(bundle: Bundle, run_id: str) -> recording.Rows:
     ]
     rows: recording.Rows = {Metric: metrics}
     seen: set[str] = set()
+    known: dict[str, Pattern] = {}
     for phase, step, episode in bundle.episodes():
         if episode.id in seen:
             raise RunError(f"{bundle.folder}: two episodes are called {episode.id[:80]!r}")
         seen.add(episode.id)
         try:
-            found = recording.episode_rows(run_id, phase, step, [episode])
+            found = recording.episode_rows(run_id, phase, step, [episode], known)
         except Exception as error:  # of a trace that contradicts itself anything may be raised
             raise RunError(
                 f"{bundle.folder}: the episode {episode.id[:80]!r} does not hold together "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -12,7 +11,8 @@ from sqlmodel import Session, select
 
 from memfactory_core.errors import ConfigError
 from memfactory_core.runs import database
-from memfactory_core.runs.tables import EpisodeRow, Run
+from memfactory_core.runs.bodies import unpack_json
+from memfactory_core.runs.tables import SHARED, EpisodeRow, ExampleRow, Run
 
 AT_ONCE = 32
 """Episodes whose bodies are held in memory at a time."""
@@ -69,21 +69,23 @@ def find_side(engine: Engine, name: str, phase: str = "after/greedy") -> Side:
 def read_attempts(engine: Engine, side: Side) -> dict[str, list[Attempt]]:
     """The attempts of a side by example."""
     found: dict[str, list[Attempt]] = {}
-    columns = [getattr(EpisodeRow, name) for name in _COLUMNS]
-    chosen = select(*columns).where(
-        EpisodeRow.run_id == side.run.id, EpisodeRow.phase == side.phase
+    columns = [*(getattr(EpisodeRow, name) for name in _COLUMNS), ExampleRow.pattern]
+    chosen = (
+        select(*columns)
+        .join(ExampleRow, SHARED, isouter=True)
+        .where(EpisodeRow.run_id == side.run.id, EpisodeRow.phase == side.phase)
     )
     with Session(engine) as session:
         rows = session.exec(chosen.order_by(EpisodeRow.id).execution_options(yield_per=AT_ONCE))
         for row in rows:
-            attempt = _to_attempt(dict(zip(_COLUMNS, row, strict=True)))
+            attempt = _to_attempt(dict(zip((*_COLUMNS, "pattern"), row, strict=True)))
             found.setdefault(attempt.example, []).append(attempt)
     return found
 
 
 def _to_attempt(row: dict[str, Any]) -> Attempt:
     # plain JSON: building the whole episode would cost ten times as much, of thousands of them
-    body = json.loads(zlib.decompress(row["body"]))
+    body = json.loads(unpack_json(row["body"], row["pattern"]))
     scores = {
         name: float(value)
         for name, value in body.get("scores", {}).items()

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Engine, LargeBinary, delete, insert
 from sqlmodel import Field, Session, select
 
+from memfactory_core.runs.bodies import pack, unpack
 from memfactory_core.runs.database import now, write
-from memfactory_core.runs.tables import Table, pack, unpack
+from memfactory_core.runs.tables import Table
 from memfactory_core.trace import Episode
 from memfactory_core.types import Record
 

@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from memfactory_core.config import RunConfig
 from memfactory_core.runs import disk
 from memfactory_core.runs.retention import keeps_step
-from memfactory_core.runs.tables import EpisodeRow, Run
+from memfactory_core.runs.tables import EpisodeRow, ExampleRow, Run
 from memfactory_core.runs.weights import checkpoints, final_weights
 from memfactory_core.tiny import WEIGHTS
 from memfactory_core.types import Record
@@ -23,11 +23,12 @@ LOOKED_AT = 100
 """Runs, the newest, among which runs like this one are looked for."""
 MEASURED = 5
 """Runs like this one, the newest, whose episodes are measured: Compose asks at every change of its form."""
-PACKED_EPISODE = 1500
-"""Bytes of a packed episode where no run is like this one: the mean over the example runs' 3,608 episodes is 1,586."""
-WITH_ROWS = 3.3
-"""Bytes of the database for each byte of packed episodes, with events, memories, facts and indexes: 18.8 MB for
-5.7 MB in a database of the two example runs."""
+PACKED_EPISODE = 400
+"""Bytes of a packed episode, with its share of what the attempts at its example have in common, where no run is like
+this one: the mean over the example runs' 3,808 episodes is 397."""
+ROWS = 1400
+"""Bytes of an episode in the database beside what is packed: its columns, memories, facts and their indexes; the mean
+over the example runs, 6.8 MB with 1.5 MB packed."""
 TRAINED = 3
 """A checkpoint is this many times its weights: AdamW keeps two numbers for each."""
 
@@ -132,15 +133,17 @@ def _episode_size(engine: Engine, like: Sequence[Run]) -> tuple[int, str]:
     """Bytes of an episode in the database, and the basis of the figure in words."""
     like = like[:MEASURED]
     names = [run.id for run in like]
-    measure = select(func.count(), func.avg(func.length(EpisodeRow.body)))
+    bodies = select(func.count(), func.sum(func.length(EpisodeRow.body)))
+    patterns = select(func.sum(func.length(ExampleRow.pattern)))
     with Session(engine) as session:
-        count, mean = session.exec(measure.where(col(EpisodeRow.run_id).in_(names))).one()
+        count, size = session.exec(bodies.where(col(EpisodeRow.run_id).in_(names))).one()
+        shared = session.exec(patterns.where(col(ExampleRow.run_id).in_(names))).one()
     if not count:
         told = f"no run here is like it: {PACKED_EPISODE:,} bytes for a packed episode are assumed"
-        return math.ceil(PACKED_EPISODE * WITH_ROWS), told
+        return PACKED_EPISODE + ROWS, told
     runs = "run" if len(like) == 1 else "runs"
     told = f"measured on {count:,} episodes of {len(like)} {runs} of this task and paradigm"
-    return math.ceil(float(mean) * WITH_ROWS), told
+    return math.ceil((int(size) + int(shared or 0)) / count) + ROWS, told
 
 
 def _checkpoint_size(config: RunConfig, like: Sequence[Run]) -> int | None:

@@ -17,14 +17,14 @@ from sqlmodel import Session, col, select
 from memfactory_core.config import RunConfig, build
 from memfactory_core.errors import ConfigError
 from memfactory_core.runs import database, disk
-from memfactory_core.runs.footprint import WITH_ROWS
+from memfactory_core.runs.footprint import ROWS
 from memfactory_core.runs.place import OTHERS, root
 from memfactory_core.runs.recording import remove_episodes
 from memfactory_core.runs.retention import find_superseded
 from memfactory_core.runs.tables import (
     ACTIVE,
     EpisodeRow,
-    EventRow,
+    ExampleRow,
     MemoryRow,
     Metric,
     NeedRow,
@@ -148,7 +148,7 @@ def _episodes(
     if not dry_run:
         remove_episodes(connection, run.id, beyond)
     place = f"run {run.id}: {count:,} episodes between each {kept} steps"
-    return [Removal(kind="episodes beyond retention", place=place, size=int(int(size) * WITH_ROWS))]
+    return [Removal(kind="episodes beyond retention", place=place, size=int(size) + count * ROWS)]
 
 
 def _rows(engine: Engine, dry_run: bool) -> Iterator[Removal]:
@@ -157,7 +157,7 @@ def _rows(engine: Engine, dry_run: bool) -> Iterator[Removal]:
 
     def look(connection: Connection) -> int:
         count = 0
-        for table in (EpisodeRow, EventRow, NeedRow, MemoryRow, TallyRow, Metric):
+        for table in (EpisodeRow, ExampleRow, NeedRow, MemoryRow, TallyRow, Metric):
             lost = col(table.run_id).not_in(known)
             if dry_run:
                 chosen = select(func.count()).select_from(table).where(lost)

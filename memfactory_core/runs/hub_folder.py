@@ -24,7 +24,7 @@ from memfactory_core.runs.weights import trained_policy
 
 OURS = "apache-2.0"
 """The licence of the shipped tiny policy."""
-SHOWN = re.compile(r"(greedy|sampled)/[^/]+")
+SHOWN = re.compile(r"(greedy|sampled|scrambled)/[^/]+")
 """Results of the card: those over all examples, not those of one category."""
 
 
@@ -168,7 +168,7 @@ def _results(run: Run, config: RunConfig) -> Iterator[str]:
     yield "|---" * (len(whens) + 1) + "|"
     for path in paths:
         mode, name = path.split("/")
-        how = "greedy" if mode == "greedy" else f"avg@{config.evaluation.samples}"
+        how = f"avg@{config.evaluation.samples}" if mode == "sampled" else mode
         cells = [_figures(summary[when].get(path)) for when in whens]
         yield f"| {_plain(shown.title(name))} ({how}) | {' | '.join(cells)} |"
     yield "\nMean and 95% interval (bootstrap over texts) on held-out examples, n of them."

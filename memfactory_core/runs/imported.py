@@ -54,7 +54,7 @@ def import_log(engine: Engine, files: Mapping[str, bytes], name: str = "") -> Ru
         "id": run_id, "name": title, "mode": MODE, "state": "finished", "config": json.dumps(config),
         "created": now, "started": now, "ended": now, "results": "{}",
     }  # fmt: skip
-    rows = recording.episode_rows(run_id, PHASE, 0, episodes)
+    rows = recording.episode_rows(run_id, PHASE, 0, episodes, {})
     record = {"id": run_id, "created": now, "config": config}
     return bring_in(
         engine, "the log", values, rows, lambda place: disk.write_json(place / RECORD, record)

@@ -59,6 +59,7 @@ def measure(work: Work, when: str, sampler: Any, examples: list[Example], step: 
     summary = evaluate(
         work.config.paradigm, sampler, examples, work.config.reward,
         work.config.evaluation.samples, keep, work.judge, work.config.seed, clock.tell,
+        work.config.evaluation.scrambled,
     )  # fmt: skip
     work.results[when] = flat(summary)
     work.add_to_record(**{SECONDS: time.monotonic() - clock.began})

@@ -13,18 +13,18 @@ from memfactory_core.explain.causes import Finding, explain, primary
 from memfactory_core.explain.diagnosis import tally
 from memfactory_core.explain.memories import memory_lives
 from memfactory_core.explain.needs import find_needs
+from memfactory_core.runs.bodies import Pattern, key_of
 from memfactory_core.runs.database import write
 from memfactory_core.runs.tables import (
     EpisodeRow,
-    EventRow,
+    ExampleRow,
     MemoryRow,
     Metric,
     NeedRow,
     Table,
     TallyRow,
-    pack,
 )
-from memfactory_core.trace import Episode, Recalled, Wrote, follow_facts
+from memfactory_core.trace import Episode, follow_facts
 
 Rows = dict[type[Table], list[dict[str, Any]]]
 """Rows by the table that they go to."""
@@ -41,9 +41,9 @@ AT_ONCE = 64
 def save_episodes(
     engine: Engine, run_id: str, phase: str, step: int, episodes: Sequence[Episode]
 ) -> None:
-    """Writes episodes, their events, the lives of their memories, what became of needed facts and the causes of wrong
-    answers in one transaction."""
-    rows = episode_rows(run_id, phase, step, episodes)
+    """Writes episodes, the lives of their memories, what became of needed facts and the causes of wrong answers in one
+    transaction."""
+    rows = episode_rows(run_id, phase, step, episodes, _read_patterns(engine, run_id, episodes))
     write(engine, lambda connection: insert_rows(connection, rows))
 
 
@@ -56,8 +56,29 @@ def insert_rows(connection: Connection, rows: Rows) -> None:
             connection.execute(insert(table), values)
 
 
-def episode_rows(run_id: str, phase: str, step: int, episodes: Sequence[Episode]) -> Rows:
-    """All that is kept of episodes, as the rows of each table."""
+def _read_patterns(engine: Engine, run_id: str, episodes: Sequence[Episode]) -> dict[str, Pattern]:
+    """The patterns of these episodes' examples that the run has already, by their keys."""
+    keys = list({key_of(episode) for episode in episodes})
+    found: dict[str, Pattern] = {}
+    with Session(engine) as session:
+        for start in range(0, len(keys), 500):
+            here = (ExampleRow.run_id == run_id, ExampleRow.id.in_(keys[start : start + 500]))
+            rows = session.exec(select(ExampleRow.id, ExampleRow.pattern).where(*here))
+            found |= {key: Pattern.unpack(pattern) for key, pattern in rows}
+    return found
+
+
+def episode_rows(
+    run_id: str, phase: str, step: int, episodes: Sequence[Episode], known: dict[str, Pattern]
+) -> Rows:
+    """All that is kept of episodes, as the rows of each table. `known` are the patterns that the run has; those that
+    are new are put there."""
+    new, shared = [], {}
+    for e in episodes:
+        key = shared[e.id] = key_of(e)
+        if key not in known:
+            known[key] = Pattern.of(e)
+            new.append({"run_id": run_id, "id": key, "pattern": known[key].pack()})
     findings = {e.id: explain(e) for e in episodes}
     causes = {e.id: primary(findings[e.id]) for e in episodes}
     holdings = {e.id: follow_facts(e.example, e.events) for e in episodes}
@@ -72,13 +93,14 @@ def episode_rows(run_id: str, phase: str, step: int, episodes: Sequence[Episode]
             "kept": e.scores.get("kept"), "rejected": e.scores.get("rejected", 0.0),
             "turns": len(e.turns), "stop_reason": e.stop_reason,
             "cause": found.cause if (found := causes[e.id]) else None,
-            "cause_seq": found.seq if found else None, **failed_columns(e, found), "body": pack(e),
+            "cause_seq": found.seq if found else None, **failed_columns(e, found), "shared": shared[e.id],
+            "body": known[shared[e.id]].pack_episode(e),
         }
         for e in episodes
     ]  # fmt: skip
     return {
+        ExampleRow: new,
         EpisodeRow: rows,
-        EventRow: [row for e in episodes for row in _event_rows(run_id, e)],
         NeedRow: [
             {**place, "episode_id": e.id, "number": number, **need.model_dump()}
             for e in episodes
@@ -147,26 +169,18 @@ def forget_episodes(engine: Engine, run_id: str, phase: str, after_step: int = -
 
 
 def remove_episodes(connection: Connection, run_id: str, chosen: Sequence[Any]) -> None:
-    """Takes out the episodes of a run that the conditions choose, with their events, needs and memories; what was
-    counted of them stays."""
+    """Takes out the episodes of a run that the conditions choose, with their needs and memories, and the patterns that
+    no other needs; what was counted of them stays."""
     names = select(EpisodeRow.id).where(*chosen)
-    for table in (EventRow, NeedRow, MemoryRow):
+    for table in (NeedRow, MemoryRow):
         mine = [table.run_id == run_id, table.episode_id.in_(names)]
         connection.execute(delete(table).where(*mine))
     connection.execute(delete(EpisodeRow).where(*chosen))
-
-
-def _event_rows(run_id: str, episode: Episode) -> Iterable[dict[str, Any]]:
-    for entry in episode.events:
-        row = {
-            "run_id": run_id, "episode_id": episode.id, "seq": entry.seq, "kind": entry.kind,
-            "at": entry.at, "turn": entry.turn, "action": None, "memory_id": None, "text": None,
-        }  # fmt: skip
-        if isinstance(entry, Wrote):
-            row |= {"action": entry.action, "memory_id": entry.memory_id, "text": entry.after}
-        if isinstance(entry, Recalled):
-            row["text"] = ",".join(hit.memory.id for hit in entry.hits)
-        yield row
+    needed = select(EpisodeRow.shared).where(
+        EpisodeRow.run_id == run_id, EpisodeRow.shared.is_not(None)
+    )
+    unneeded = (ExampleRow.run_id == run_id, ExampleRow.id.not_in(needed))
+    connection.execute(delete(ExampleRow).where(*unneeded))
 
 
 def save_metrics(engine: Engine, run_id: str, step: int, values: Mapping[str, float]) -> None:

@@ -1,18 +1,18 @@
-"""The tables of the database (SQLModel). Whole episodes are kept as compressed JSON beside the columns that lists and
+"""The tables of the database (SQLModel). Whole episodes are kept packed (`bodies.py`) beside the columns that lists and
 curves are queried by. A change here is a new step in `migrations/`, which brings older databases up to date."""
 
 from __future__ import annotations
 
 import json
 import math
-import zlib
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, LargeBinary, event
-from sqlalchemy.orm import registry
+from sqlalchemy import BigInteger, ColumnElement, Index, LargeBinary, and_, event
+from sqlalchemy.orm import foreign, registry, relationship
 from sqlalchemy.orm.attributes import set_committed_value
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, Relationship, SQLModel, col
 
+from memfactory_core.runs.bodies import unpack
 from memfactory_core.runs.place import folder_of
 from memfactory_core.trace import Episode
 
@@ -132,14 +132,23 @@ class Metric(Table, table=True):
     value: float
 
 
+class ExampleRow(Table, table=True):
+    """What a run's attempts at one example share, kept once: see bodies.Pattern."""
+
+    __tablename__ = "example"
+    run_id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    pattern: bytes = Field(sa_type=LargeBinary)
+
+
 class EpisodeRow(Table, table=True):
-    """One episode: the columns that lists sort by, and the whole as compressed JSON. `phase` is train,
-    before/greedy, before/sampled, after/greedy or after/sampled."""
+    """One episode: the columns that lists sort by, and the whole, packed against the pattern of its example (`shared`);
+    alone where that is None, as older versions wrote it. `phase` is train, before/greedy, before/sampled, after/greedy
+    or after/sampled."""
 
     __tablename__ = "episode"
     __table_args__ = (
         Index("episode_by_step", "run_id", "phase", "step", "group_id"),
-        Index("episode_by_reward", "run_id", "phase", "reward"),
         Index("episode_by_cause", "run_id", "phase", "cause", "step"),
     )
     run_id: str = Field(primary_key=True)
@@ -161,35 +170,33 @@ class EpisodeRow(Table, table=True):
     rejected: float
     turns: int
     stop_reason: str
-    cause: str | None = Field(default=None, index=True)
+    cause: str | None = None
     cause_seq: int | None = None
     failed_question: str | None = None
     """The question that the cause explains, its answer and its right answer: not always the episode's first. None where
     there is no cause, and in rows of an older version."""
     failed_answer: str | None = None
     failed_gold: str | None = None
+    shared: str | None = None
     body: bytes = Field(sa_type=LargeBinary)
+    # loaded with the row: whoever reads whole episodes reads them after the session is closed
+    example: ExampleRow | None = Relationship(
+        sa_relationship=relationship(
+            lambda: ExampleRow, primaryjoin=lambda: SHARED, lazy="joined", viewonly=True
+        )
+    )
 
     @property
     def episode(self) -> Episode:
         """The whole episode."""
-        return unpack(self.body)
+        return unpack(self.body, self.example.pattern if self.example else None)
 
 
-class EventRow(Table, table=True):
-    """One event of an episode; what a memory debugger asks for: where, what kind, which memory."""
-
-    __tablename__ = "event"
-    __table_args__ = (Index("event_by_action", "run_id", "action"),)
-    run_id: str = Field(primary_key=True)
-    episode_id: str = Field(primary_key=True)
-    seq: int = Field(primary_key=True)
-    kind: str
-    at: int | None
-    turn: int
-    action: str | None = None
-    memory_id: str | None = None
-    text: str | None = None
+SHARED: ColumnElement[bool] = and_(
+    foreign(col(EpisodeRow.shared)) == col(ExampleRow.id),
+    foreign(col(EpisodeRow.run_id)) == col(ExampleRow.run_id),
+)
+"""What joins an episode with the pattern that it is packed against."""
 
 
 class NeedRow(Table, table=True):
@@ -290,14 +297,3 @@ def _is_figures(value: Any) -> bool:
 def _is_finite(number: float) -> bool:
     # an integer beyond every float is no figure either
     return abs(number) < 1e300 and math.isfinite(number)
-
-
-def pack(episode: Episode) -> bytes:
-    """An episode as compressed JSON, without log-probs and what belongs to them."""
-    lean = {"turns": {"__all__": {"completion": {"logprobs", "kept"}}}}
-    return zlib.compress(episode.model_dump_json(exclude=lean).encode(), 3)
-
-
-def unpack(body: bytes) -> Episode:
-    """The episode that was packed."""
-    return Episode.model_validate_json(zlib.decompress(body))

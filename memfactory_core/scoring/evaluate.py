@@ -9,6 +9,7 @@ from memfactory_core.episode import Context, Sampler, run_episodes
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.rewards import Reward, Weights, measures, score_all
 from memfactory_core.rewards.judge import Judging
+from memfactory_core.scoring.control import play_scrambled
 from memfactory_core.scoring.intervals import Interval, interval
 from memfactory_core.trace import Episode
 from memfactory_core.types import Example
@@ -21,6 +22,9 @@ QUESTION = "\0"
 """Stands between an example's id and a question's number; no id holds it."""
 SAMPLED_AT = 1.0
 """The temperature of avg@k."""
+DECODINGS = ("greedy", "sampled", "scrambled")
+"""How an evaluation may have its answers: one greedy attempt; several at temperature 1; and, as the control, greedily
+from the memory of another text."""
 
 
 def evaluate(
@@ -33,9 +37,12 @@ def evaluate(
     judge: Judging | None = None,
     seed: int = 0,
     on_progress: Callable[[float, int], None] | None = None,
+    scrambled: bool = False,
 ) -> dict[str, Summary]:
-    """{"greedy": ..., "sampled": ...}: one greedy attempt per example and, where `samples` > 0, that many at
-    temperature 1, averaged per example before the interval is taken (avg@k). The policy draws from
+    """{"greedy": ..., "sampled": ..., "scrambled": ...}: one greedy attempt per example and, where `samples` > 0, that
+    many at temperature 1, averaged per example before the interval is taken (avg@k). With `scrambled` the greedy
+    episodes' questions are answered once more, each from another text's memory (`control`); these answers are scored,
+    their episodes are no data of the policy's and are not given to `on_episodes`. The policy draws from
     `seed` on, so that two evaluations are equal bit by bit (an endpoint's draws excepted). A judge adds the
     score `judge`; its account says how many answers it left out. `on_progress` gets the attempts played so far, half
     played ones in part, and all that there will be."""
@@ -58,7 +65,17 @@ def evaluate(
                 on_episodes(name, scored)
             episodes.extend(scored)
         summaries[name] = summarize(episodes, weights)
-    return summaries
+        if name == "greedy" and scrambled:
+            control = play_scrambled(paradigm, sampler, episodes)
+            summaries["scrambled"] = _of_answers(score_all(control, weights), weights)
+    return {name: summaries[name] for name in DECODINGS if name in summaries}
+
+
+def _of_answers(episodes: Sequence[Episode], weights: Weights) -> Summary:
+    """The scores of the answers alone: what was written and kept is another episode's."""
+    parts = measures(weights)
+    judged = {name for episode in episodes for name, *_ in _by_question(episode, parts)}
+    return {name: found for name, found in summarize(episodes, weights).items() if name in judged}
 
 
 def _watch(

@@ -32,7 +32,7 @@ from trl.trainer.utils import use_adapter
 
 from memfactory_core.config import Training
 from memfactory_core.dialects import Dialect
-from memfactory_core.episode import Ask, run_episodes
+from memfactory_core.episode import Ask
 from memfactory_core.errors import RunError
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies.copying import Guide
@@ -43,6 +43,7 @@ from memfactory_core.rewards import Weights, score_all
 from memfactory_core.trace import Episode
 from memfactory_core.training import generators
 from memfactory_core.training.advantages import Row, equal_groups, to_rows, with_advantages
+from memfactory_core.training.attempts import play_attempts
 from memfactory_core.training.log_probs import importance_ratio, score_kept, score_packed
 from memfactory_core.training.rows import by_beginning, by_length, to_tensors
 from memfactory_core.types import Completion, Example
@@ -176,8 +177,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
         examples = [self.examples[row["index"]] for row in inputs]
         step = self.state.global_step + 1
         self._boundary = step - 1, generators.capture(), self.players.state()
-        groups = [f"{step}-{example.id}" for example in examples]
-        played = run_episodes(self.paradigm, self, examples, self.settings.temperature, groups)
+        played = play_attempts(self.paradigm, self, examples, self.settings, step, self.args.seed)
         if not any(turn.trainable for episode in played for turn in episode.turns):
             raise RunError(
                 f"nothing is trained: paradigm.trains is {self.paradigm.trains!r}, and no turn of these episodes is "

@@ -15,11 +15,19 @@ import resource
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from memfactory_core.runs.tables import EpisodeRow, EventRow, MemoryRow, Metric, NeedRow, pack
+from memfactory_core.runs.tables import (
+    EpisodeRow,
+    ExampleRow,
+    MemoryRow,
+    Metric,
+    NeedRow,
+    TallyRow,
+)
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -50,52 +58,40 @@ def fill(events: int) -> tuple[str, int, int]:
     from sqlalchemy import insert
 
     from memfactory_core import config
-    from memfactory_core.explain.causes import explain, primary
-    from memfactory_core.explain.memories import memory_lives
-    from memfactory_core.explain.needs import find_needs
     from memfactory_core.runs import database, jobs, recording
 
     engine = database.connect(jobs.database_url())
     run = jobs.create(engine, config.load("memagent-tiny", ["name=Big run"]))
-    made = []
+    made, known = [], {}
     for one in templates():
-        findings = explain(one)
-        made.append(
-            (
-                one, pack(one), primary(findings), list(recording._event_rows(run.id, one)),
-                [life.model_dump() for life in memory_lives(one)],
-                [need.model_dump() for need in find_needs(one, findings)],
-                recording.failed_columns(one, primary(findings)),
-            )
-        )  # fmt: skip
+        rows = recording.episode_rows(run.id, "train", 1, [one], known)
+        made.append((len(one.events), rows))
+    patterns = [row for _, rows in made for row in rows[ExampleRow]]
+    with engine.begin() as connection:
+        connection.execute(insert(ExampleRow), patterns)
     rng, written, step = random.Random(0), 0, 0
     while written < events:
         step += 1
         tables: dict[Any, list[dict[str, Any]]] = {
-            table: [] for table in (EpisodeRow, EventRow, NeedRow, MemoryRow)
+            table: [] for table in (EpisodeRow, NeedRow, MemoryRow, TallyRow)
         }
+        counts: Counter[str] = Counter()
         for number in range(STEP):
-            one, body, cause, rows, fates, needs, failed = rng.choice(made)
+            count, rows = rng.choice(made)
             name = f"e{step:07d}{number:02d}"
-            place = {"run_id": run.id, "phase": "train", "step": step}
-            tables[EpisodeRow].append(
-                {
-                    **place, "id": name, "group_id": f"{step}-{number // GROUP}",
-                    "example_id": one.example.id, "question": one.example.question,
-                    "answer": one.answer, "gold": one.example.answers[0],
-                    "reward": one.reward + rng.random() / 100, "advantage": rng.gauss(0, 1),
-                    "exact_match": one.scores["exact_match"], "stored": 1.0, "kept": 1.0,
-                    "rejected": 0.0, "turns": len(one.turns), "stop_reason": "answered",
-                    "cause": cause.cause if cause else None,
-                    "cause_seq": cause.seq if cause else None, **failed, "body": body,
-                }
-            )  # fmt: skip
-            tables[EventRow] += [row | {"episode_id": name} for row in rows]
-            tables[MemoryRow] += [{**place, **fate, "episode_id": name} for fate in fates]
-            tables[NeedRow] += [
-                {**place, **need, "episode_id": name, "number": i} for i, need in enumerate(needs)
-            ]
-        written += len(tables[EventRow])
+            (episode,) = rows[EpisodeRow]
+            drawn = {"reward": episode["reward"] + rng.random() / 100, "advantage": rng.gauss(0, 1)}
+            place = {"step": step, "id": name, "group_id": f"{step}-{number // GROUP}"}
+            tables[EpisodeRow].append(episode | place | drawn)
+            for table in (NeedRow, MemoryRow):
+                tables[table] += [row | {"step": step, "episode_id": name} for row in rows[table]]
+            for row in rows[TallyRow]:
+                counts[row["name"]] += row["count"]
+            written += count
+        tables[TallyRow] = [
+            {"run_id": run.id, "phase": "train", "step": step, "name": name, "count": count}
+            for name, count in counts.items()
+        ]
         metrics = [
             {"run_id": run.id, "name": name, "step": step, "value": rng.random()} for name in CURVES
         ]

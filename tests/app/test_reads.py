@@ -1,8 +1,6 @@
 """What pages and commands read is the same on a SQLite file and on a PostgreSQL server."""
 
-import gzip
 import json
-import shutil
 
 import pytest
 from sqlmodel import Session, select
@@ -16,8 +14,9 @@ from memfactory_core.errors import RunError
 from memfactory_core.runs import database, jobs, recording
 from memfactory_core.runs.archive import export_run, import_run
 from memfactory_core.runs.examples import FOLDERS
+from memfactory_core.runs.incoming import bring_in
 from memfactory_core.runs.retention import find_superseded
-from memfactory_core.runs.tables import EpisodeRow
+from memfactory_core.runs.tables import EpisodeRow, Metric
 from tests.compared import compare_greedy
 from tests.conftest import ON_BOTH
 from tests.runs.test_chats import played
@@ -119,13 +118,11 @@ def test_a_number_that_a_server_does_not_store_is_refused_in_one_line(
 ):
     monkeypatch.setenv("MEMFACTORY_RUNS", str(tmp_path / "runs"))
     engine = database.connect(server.new_database())
-    bundle = shutil.copytree(BUNDLE, tmp_path / "bundle")
-    with gzip.open(bundle / "episodes.jsonl.gz", "rt") as file:
-        phase, step, body = json.loads(file.readline())
-    body["events"][0]["turn"] = 2**40
-    with gzip.open(bundle / "episodes.jsonl.gz", "wt") as file:
-        file.write(json.dumps([phase, step, body]) + "\n")
+    values = {
+        "id": "import-1", "name": "x", "mode": "imported", "state": "finished", "config": "{}",
+        "created": 0.0, "results": "{}",
+    }  # fmt: skip
+    point = {"run_id": "import-1", "name": "reward", "step": 2**40, "value": 1.0}
     with pytest.raises(RunError, match="a value that the database does not store") as refused:
-        import_run(engine, bundle)
+        bring_in(engine, "the bundle", values, {Metric: [point]}, lambda place: None)
     assert "\n" not in str(refused.value) and database.list_runs(engine) == []
-    engine.dispose()

@@ -24,7 +24,8 @@ from sqlmodel import Session, select
 
 from memfactory_core.config import load
 from memfactory_core.runs import database, jobs
-from memfactory_core.runs.tables import EpisodeRow, EventRow, Metric, Run
+from memfactory_core.runs.bodies import write_json
+from memfactory_core.runs.tables import EpisodeRow, MemoryRow, Metric, Run
 from memfactory_core.runs.weights import last_checkpoint
 
 STEPS, EACH = 6, 8
@@ -56,7 +57,7 @@ class Tally:
     unlike: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        rows = ("episodes", "events", "metrics")
+        rows = ("episodes", "memories", "metrics")
         kept = ", ".join(f"{self.committed[n]:,} {n} of which {self.lost[n]} lost" for n in rows)
         return (
             f"{self.kills} kills of workers, {self.supervisors} of supervisors, in {self.runs} runs "
@@ -70,14 +71,14 @@ Rows = dict[str, dict[tuple[object, ...], object]]
 
 
 def read_rows(engine: Engine, run_id: str) -> Rows:
-    """All that is committed of a run: episodes (by id) with a checksum, events, metrics."""
+    """All that is committed of a run: episodes (by id) with a checksum, memories, metrics."""
     with Session(engine) as session:
         episodes = session.exec(select(EpisodeRow).where(EpisodeRow.run_id == run_id)).all()
-        events = session.exec(select(EventRow).where(EventRow.run_id == run_id)).all()
+        memories = session.exec(select(MemoryRow).where(MemoryRow.run_id == run_id)).all()
         metrics = session.exec(select(Metric).where(Metric.run_id == run_id)).all()
     return {
-        "episodes": {(e.phase, e.step, e.id): zlib.crc32(e.body) for e in episodes},
-        "events": {(e.episode_id, e.seq): e.kind for e in events},
+        "episodes": {(e.phase, e.step, e.id): zlib.crc32(write_json(e.episode)) for e in episodes},
+        "memories": {(m.episode_id, m.memory_id): m.text for m in memories},
         "metrics": {(m.name, m.step): m.value for m in metrics},
     }
 
@@ -215,8 +216,8 @@ def _check_end(engine: Engine, run_id: str, secured: Rows, tally: Tally) -> None
         tally.unlike.append(f"{run_id} holds {dict(counts)}")
     if {step for name, step in rows["metrics"] if name == "reward"} != set(range(1, STEPS + 1)):
         tally.unlike.append(f"{run_id} has not every step in its curve")
-    if {key[0] for key in rows["events"]} != {key[2] for key in rows["episodes"]}:
-        tally.unlike.append(f"{run_id}: events and episodes do not belong together")
+    if not {key[0] for key in rows["memories"]} <= {key[2] for key in rows["episodes"]}:
+        tally.unlike.append(f"{run_id}: memories and episodes do not belong together")
     left = [path.name for path in Path(run.folder).glob("*.part")]
     if left or run.reason:
         tally.unlike.append(f"{run_id} left {left}, {run.reason!r}")

@@ -16,6 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.redrawing import be_patient
+from tests.conftest import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -79,6 +82,14 @@ class Server:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def redrawn() -> Iterator[None]:
+    """Tests bear it that a page is drawn anew while they look."""
+    with pytest.MonkeyPatch.context() as patch:
+        be_patient(patch, timeout=PATIENCE)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from app.markup.labels import ACTIONS
 from app.reads.curves import read_curves
@@ -207,11 +208,11 @@ def test_words_for_charts_and_signs_for_operations(
     if name in ("curves", "results", "causes", "memories", "useful", "old"):
         charts.first.wait_for()
         behind = page.get_by_text("The figures as a table").or_(page.locator("table"))
-        assert behind.count()
+        expect(behind.first).to_be_attached()
     for chart in charts.all():
         told = chart.evaluate("e => e.closest('[role=figure]')?.ariaLabel ?? ''")
         assert len(told) > 20 and ":" in told, told
-        assert chart.locator(".modebar-btn").count() == 0
+        expect(chart.locator(".modebar-btn")).to_have_count(0)
     known = {label for _, label in ACTIONS.values()}
     for tag in page.locator(".mf-tag").all():
         sign, word = tag.evaluate("e => [e.firstChild.textContent, e.lastChild.textContent]")
@@ -232,6 +233,6 @@ def test_the_table_behind_the_curves_holds_their_values(
     reward = dict(read_curves(run, ["reward"])["reward"])
     grid = table.locator("table, [role=grid]").first
     grid.wait_for(state="attached")
-    assert grid.get_attribute("aria-rowcount") == str(STEPS + 1)
+    expect(grid).to_have_attribute("aria-rowcount", str(STEPS + 1))
     cells = " ".join(grid.locator("[role=gridcell]").all_text_contents())
     assert f"{reward[1]:.3f}".rstrip("0")[:4] in cells

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from memfactory_core.tiny import WEIGHTS
 
@@ -27,7 +28,7 @@ def test_a_part_is_changed_by_the_keyboard_and_what_does_not_fit_says_why(
     page.keyboard.press("Enter")
     menu = page.get_by_role("dialog")
     menu.get_by_text("has never learned what the role 'search' asks for").wait_for()
-    assert menu.get_by_role("button", name="search").is_disabled()
+    expect(menu.get_by_role("button", name="search")).to_be_disabled()
     menu.get_by_role("button", name="bm25").focus()
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")  # past dense; the present kind and what does not fit are no stops
@@ -61,7 +62,7 @@ def test_a_file_is_given_and_an_episode_of_it_played(
     page.get_by_role("button", name="needle").click()
     page.get_by_role("dialog").get_by_role("button", name="jsonl").click()
     page.get_by_text("the task names no data file").wait_for()
-    assert page.get_by_role("button", name="Start", exact=True).is_disabled()
+    expect(page.get_by_role("button", name="Start", exact=True)).to_be_disabled()
     page.locator("input[type=file]").set_input_files(path)
     page.get_by_text("An example as it is read").wait_for()
     page.get_by_text("--set task.context=passage").wait_for()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from app.reads.episodes import count_episodes
 from memfactory_core import config
@@ -94,7 +95,7 @@ def test_hostile_text_is_text(name: str, lab: tuple[str, str], page: Any) -> Non
         tab.click()
         page.wait_for_timeout(300)
     page.wait_for_timeout(700)
-    assert page.locator("[data-testid=stException]").count() == 0
+    expect(page.locator("[data-testid=stException]")).to_have_count(0)
     assert page.evaluate("window.evil") is None and not dialogs
     shown = page.inner_text("body")
     assert "\u202e" not in shown and "\u0007" not in shown

@@ -7,6 +7,7 @@ import urllib.request
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Server
 
@@ -19,12 +20,12 @@ def test_a_lesson_to_its_end(page: Any, open_lab: Server) -> None:
     page.get_by_role("button", name="Close the tour").wait_for(state="detached")
     page.reload()
     page.get_by_role("button", name="Start here").wait_for()
-    assert page.get_by_role("button", name="Close the tour").count() == 0
+    expect(page.get_by_role("button", name="Close the tour")).to_have_count(0)
     page.get_by_role("button", name="Start here").click()
     page.get_by_role("heading", name="What a memory policy decides").wait_for()
     page.get_by_text("Two dogs: ADD or UPDATE").first.click()
     page.get_by_role("heading", name="Two dogs: ADD or UPDATE").wait_for()
-    assert page.get_by_role("heading", name="2 · Look").count() == 0
+    expect(page.get_by_role("heading", name="2 · Look")).to_have_count(0)
     page.get_by_text("only Scout", exact=True).click()
     page.get_by_role("button", name="Commit to it").click()
     page.get_by_text("As you said: only Scout").wait_for()

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from memfactory_core.tiny import WEIGHTS
 
@@ -46,8 +47,7 @@ def test_from_the_list_to_an_evaluation_and_a_comparison(server: Any, page: Any)
     page.get_by_text("of 2 measured").wait_for(state="detached")
     latex = page.get_by_role("button", name="LaTeX")
     latex.first.wait_for()
-    page.wait_for_function("() => !document.querySelector('[data-stale=true]')")
-    assert latex.count() == 1
+    expect(latex).to_have_count(1)
     measured = re.search(r"runs=([\w,%-]+)", page.url)[1]
     page.get_by_role("heading", name="Wrong answers").wait_for()
 
@@ -56,8 +56,7 @@ def test_from_the_list_to_an_evaluation_and_a_comparison(server: Any, page: Any)
     page.get_by_role("button", name="Side by side").first.click()
     page.wait_for_url("**example=*")
     opened = page.get_by_role("link", name="Open in the debugger")
-    opened.nth(1).wait_for()
-    assert opened.count() == 2
+    expect(opened).to_have_count(2)
     opened.first.click()
     page.wait_for_url("**/episode?run=*")
     page.get_by_role("heading", name="Episodes").wait_for()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from app.shell.pages import ADDRESSES, PAGES
 from memfactory_core.runs import database, jobs
@@ -46,8 +47,8 @@ def test_a_page_opens(name: str, tab: Any, faults: list[str]) -> None:
     tab.wait_for_url(f"**/{'' if name == 'overview' else ADDRESSES.get(name, name)}*")
     tab.locator("h1").first.wait_for()
     tab.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
-    assert tab.get_by_test_id("stException").count() == 0
-    assert tab.get_by_test_id("stAlertContentError").count() == 0
+    expect(tab.get_by_test_id("stException")).to_have_count(0)
+    expect(tab.get_by_test_id("stAlertContentError")).to_have_count(0)
     if name == "chat":
         tab.frame_locator("iframe").get_by_role("button", name="Send").wait_for()
     assert faults == []

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from memfactory_core.runs import database, jobs
 from memfactory_core.tiny import WEIGHTS
@@ -22,8 +23,8 @@ pytestmark = [
 ]
 
 
-def bank(chat: Any) -> list[str]:
-    return chat.locator(".mf-bank .mf-text").all_inner_texts()
+def expect_bank(chat: Any, *memories: str) -> None:
+    expect(chat.locator(".mf-bank .mf-text")).to_have_text(list(memories))
 
 
 def manager() -> str:
@@ -33,8 +34,8 @@ def manager() -> str:
     return run
 
 
-def last_answer(chat: Any) -> str:
-    return chat.locator(".mf-answer strong").last.inner_text()
+def expect_answer(chat: Any, answer: str) -> None:
+    expect(chat.locator(".mf-answer strong").last).to_have_text(answer)
 
 
 def test_a_talk_with_undo_and_the_bank_beside_it(server: Any, page: Any) -> None:
@@ -49,17 +50,19 @@ def test_a_talk_with_undo_and_the_bank_beside_it(server: Any, page: Any) -> None
     say(chat, FACT)
     chat.locator(".mf-op", has_text="Add").wait_for()
     say(chat, ASKED)
-    assert last_answer(chat) == FACT and bank(chat) == [FACT]
+    expect_answer(chat, FACT)
+    expect_bank(chat, FACT)
     say(chat, CHANGE)
     chat.locator(".mf-op", has_text="Update").locator("del", has_text="Zimo").wait_for()
     say(chat, ASKED)
-    assert last_answer(chat) == CHANGE and bank(chat) == [CHANGE]
+    expect_answer(chat, CHANGE)
+    expect_bank(chat, CHANGE)
 
     chat.get_by_role("button", name="Undo the last write").click()
     chat.get_by_text("By hand: Undo update 1").wait_for()
-    assert bank(chat) == [FACT]
+    expect_bank(chat, FACT)
     say(chat, ASKED)
-    assert last_answer(chat) == FACT
+    expect_answer(chat, FACT)
 
     chat.get_by_role("button", name="Pin memory 1").click()
     chat.get_by_role("button", name="Unpin memory 1").wait_for()
@@ -69,7 +72,8 @@ def test_a_talk_with_undo_and_the_bank_beside_it(server: Any, page: Any) -> None
     chat.get_by_role("button", name="Pin memory 1", exact=True).wait_for()
     say(chat, GONE)
     say(chat, ASKED)
-    assert last_answer(chat) == "Unknown." and bank(chat) == []
+    expect_answer(chat, "Unknown.")
+    expect_bank(chat)
 
     say(chat, "My sister Clara moved to Lisbon")
     chat.get_by_text("This agent does not understand").wait_for()
@@ -88,12 +92,13 @@ def test_both_answer_side_by_side(shared: Any, page: Any) -> None:
     say(chat, FACT)
     chat.get_by_role("radio", name="Both").check()
     chat.get_by_role("heading", name="Bank before training").wait_for()
-    assert bank(chat) == [FACT, FACT], "copies of one bank"
+    expect_bank(chat, FACT, FACT)  # copies of one bank
     say(chat, CHANGE)
     say(chat, ASKED)
     answers = chat.locator(".mf-sides").last.locator(".mf-answer strong")
-    assert answers.count() == 2 and answers.first.inner_text() == CHANGE
-    assert chat.get_by_role("link", name="Look into this memory").count() == 2
+    expect(answers).to_have_count(2)
+    expect(answers.first).to_have_text(CHANGE)
+    expect(chat.get_by_role("link", name="Look into this memory")).to_have_count(2)
 
 
 def test_a_pdf_of_fifty_pages_is_dropped(shared: Any, page: Any) -> None:
@@ -109,7 +114,7 @@ def test_a_pdf_of_fifty_pages_is_dropped(shared: Any, page: Any) -> None:
     drop(chat, "facts.pdf", make_pdf(pages))
     chat.locator("progress").wait_for()
     chat.get_by_text("Read 50 of 50 sections").wait_for(timeout=2 * PATIENCE)
-    assert bank(chat)
+    expect(chat.locator(".mf-bank .mf-text")).not_to_have_count(0)
 
 
 def test_a_named_bank_is_there_after_the_server_was_killed(server: Any, page: Any) -> None:
@@ -130,7 +135,7 @@ def test_a_named_bank_is_there_after_the_server_was_killed(server: Any, page: An
     page.goto(f"{server.url}/talk")
     chat.get_by_text("By hand: Edit 1").wait_for()  # the talk is there, and goes on
     say(chat, ASKED)
-    assert last_answer(chat) == CHANGE
+    expect_answer(chat, CHANGE)
     chat.get_by_role("button", name="New talk").click()
     chat.get_by_text("from before this talk").wait_for()
-    assert bank(chat) == [CHANGE]
+    expect_bank(chat, CHANGE)

@@ -20,7 +20,7 @@ from memfactory_core.logs import EXAMPLE
 from memfactory_core.runs import database, jobs
 from memfactory_core.runs.archive import export_run, import_run
 from memfactory_core.runs.imported import import_log
-from memfactory_core.runs.tables import EpisodeRow, EventRow, Run
+from memfactory_core.runs.tables import EpisodeRow, MemoryRow, Run
 from tests.app.test_pages import open_page, words
 from tests.conftest import ON_BOTH
 
@@ -37,7 +37,7 @@ def test_a_log_becomes_a_run_once(lab: Any) -> None:
     run = import_log(lab, LOG, "The assistant")
     assert (run.mode, run.state, run.name) == ("imported", "finished", "The assistant")
     assert import_log(lab, LOG).id == run.id
-    assert count(lab, Run) == 1 and count(lab, EpisodeRow) == 6 and count(lab, EventRow) > 12
+    assert count(lab, Run) == 1 and count(lab, EpisodeRow) == 6 and count(lab, MemoryRow) > 6
     with pytest.raises(ConfigError, match="another agent's log"):
         build(run.settings, f"run {run.id}")
 

@@ -14,9 +14,10 @@ from sqlmodel import Session, select
 from memfactory_core.config import load
 from memfactory_core.errors import RunError
 from memfactory_core.runs import database, jobs
-from memfactory_core.runs.tables import EpisodeRow, EventRow
+from memfactory_core.runs.tables import EpisodeRow, TallyRow
 from memfactory_core.runs.weights import trained_policy
 from memfactory_core.runs.worker import work
+from memfactory_core.trace import Wrote
 from tests.compared import compare_greedy
 from tests.processes import memfactory
 
@@ -42,10 +43,11 @@ def test_an_evaluation_keeps_every_episode_and_event(lab):
     assert run.summary["after"]["greedy/exact_match"]["mean"] == 1.0
     with Session(lab) as session:
         rows = session.exec(select(EpisodeRow)).all()
-        events = session.exec(select(EventRow)).all()
+        counts = session.exec(select(TallyRow).where(TallyRow.name == "writes")).all()
     assert len(rows) == 20
     assert rows[0].episode.answer == rows[0].answer
-    assert len(events) == sum(len(row.episode.events) for row in rows)
+    writes = [e for row in rows for e in row.episode.events if isinstance(e, Wrote)]
+    assert sum(row.count for row in counts) == len(writes)
     record = json.loads((Path(run.folder) / "run.json").read_text())
     assert set(record["versions"]) >= {"torch", "trl"}
 

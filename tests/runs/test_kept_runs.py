@@ -21,7 +21,7 @@ from memfactory_core.runs.labels import note_run, rename_run, tag_run
 from memfactory_core.runs.search import Query, find_runs, list_facets, list_parts, search_runs
 from memfactory_core.runs.tables import (
     EpisodeRow,
-    EventRow,
+    ExampleRow,
     MemoryRow,
     Metric,
     NeedRow,
@@ -30,7 +30,7 @@ from memfactory_core.runs.tables import (
 from tests.conftest import ON_BOTH
 from tests.filled import fill
 
-TABLES = (EpisodeRow, EventRow, MemoryRow, Metric, NeedRow, TallyRow)
+TABLES = (EpisodeRow, ExampleRow, MemoryRow, Metric, NeedRow, TallyRow)
 
 
 def make(lab, name, recipe="memagent-tiny", **changes):

@@ -9,7 +9,7 @@ from sqlmodel import Session, select
 
 from memfactory_core.config import load
 from memfactory_core.runs import database, jobs
-from memfactory_core.runs.tables import EpisodeRow, EventRow, Metric, NeedRow, unpack
+from memfactory_core.runs.tables import EpisodeRow, ExampleRow, Metric, NeedRow
 from memfactory_core.runs.worker import Work, work
 from memfactory_core.tiny import WEIGHTS
 from tests.policies.test_policies import save_model
@@ -60,9 +60,9 @@ def rows_of(lab, run):
     with Session(lab) as session:
         rows = session.exec(select(EpisodeRow).where(EpisodeRow.run_id == run.id)).all()
         points = session.exec(select(Metric).where(Metric.run_id == run.id)).all()
-        events = session.exec(select(EventRow).where(EventRow.run_id == run.id)).all()
+        patterns = session.exec(select(ExampleRow).where(ExampleRow.run_id == run.id)).all()
         needs = session.exec(select(NeedRow).where(NeedRow.run_id == run.id)).all()
-    assert {event.episode_id for event in events} == {row.id for row in rows}
+    assert {pattern.id for pattern in patterns} == {row.shared for row in rows}
     assert {need.episode_id for need in needs} == {row.id for row in rows}
     asked = {}
     for row in rows:
@@ -95,7 +95,7 @@ def said(lab, run):
             row.phase,
             row.step,
             row.group_id,
-            tuple(t.completion.text for t in unpack(row.body).turns),
+            tuple(t.completion.text for t in row.episode.turns),
         )
         for row in rows
     ]
