@@ -52,6 +52,7 @@ SHOW_LAST = """() => {
   }
 }"""
 """The newest message is seen; the page around the talk stays where it is."""
+OPENING = '<p class="mf mf-muted" role="status">The talk is being opened …</p>'
 EMPTY = "() => ''"
 CONFIRM_WIPE = "id => confirm('Remove every memory that is not pinned?') ? id : ''"
 
@@ -89,7 +90,7 @@ def build() -> gr.Blocks:
                 log = gr.HTML(
                     WELCOME, elem_id="log", autoscroll=True, max_height=380, min_height=120, js_on_load=DROPPED
                 )  # fmt: skip
-                notice = gr.HTML("", elem_id="notice")
+                notice = gr.HTML(OPENING, elem_id="notice")
                 with gr.Row(equal_height=True, elem_id="say"):
                     text = gr.Textbox(
                         label="Message", show_label=False, container=False, lines=1, max_lines=6,
@@ -111,8 +112,9 @@ def build() -> gr.Blocks:
                         scale=1, min_width=130,
                     )  # fmt: skip
                     end = gr.Button(
-                        "End the session", size="sm", elem_id="end", scale=1, min_width=120
-                    )
+                        "End the session", size="sm", elem_id="end", scale=1, min_width=120,
+                        visible=False,
+                    )  # fmt: skip
                 known = gr.HTML("", elem_id="known", js_on_load=PRESSED)
             with gr.Column(scale=2, min_width=280):
                 bank = gr.HTML("", elem_id="bank", js_on_load=PRESSED, max_height=380)

@@ -44,9 +44,9 @@ def show_comparison() -> None:
         show_scores(sides)
     for side in kept[1:]:
         if side.key in refused:
-            one, other = (escape_markdown(label_side(it), 100) for it in (kept[0], side))
+            one, beside = (escape_markdown(label_side(it), 100) for it in (kept[0], side))
             st.info(
-                f"**{one}** and **{other}** were measured on different examples, so their scores stand beside each "
+                f"**{one}** and **{beside}** were measured on different examples, so their scores stand beside each "
                 "other and no example can be compared. For that, measure both on the same task and seed (Evaluate).",
                 icon=":material/info:",
             )  # fmt: skip

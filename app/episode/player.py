@@ -72,31 +72,29 @@ def _show_controls(
         st.session_state.pop(key, None)
         _go_to_moment(timeline, st.session_state["moment"] - 1, place)
 
-    back, on, forth, slide = st.columns(
-        [1.3, 1.1, 1.1, 4], gap="small", vertical_alignment="bottom"
-    )
-    still: dict[str, Any] = {"width": "stretch", "disabled": playing}
-    back.button(
+    # beside each other where there is room, the slider else below the buttons
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="moments")
+    row.button(
         "Previous", icon=":material/skip_previous:", on_click=_go_to_moment, args=(timeline, at - 1, place),
-        **(still | {"disabled": playing or at == 0}),
+        disabled=playing or at == 0,
     )  # fmt: skip
     if playing:
-        if on.button("Pause", icon=":material/pause:", width="stretch"):
+        if row.button("Pause", icon=":material/pause:"):
             _stop_playing(key, timeline, place)
             st.rerun()
-    elif on.button("Play", icon=":material/play_arrow:", width="stretch"):
+    elif row.button("Play", icon=":material/play_arrow:"):
         st.session_state[key] = 0 if at == len(timeline) - 1 else at
         st.session_state[f"{key}.new"] = True
         st.rerun()
-    forth.button(
+    row.button(
         "Next", icon=":material/skip_next:", on_click=_go_to_moment, args=(timeline, at + 1, place),
-        **(still | {"disabled": playing or at == len(timeline) - 1}),
+        disabled=playing or at == len(timeline) - 1,
     )  # fmt: skip
     title = f"Moment {at + 1} of {len(timeline)} · {escape_markdown(timeline[at].title, 80)}"
     if len(timeline) > 1:
-        slide.slider(title, 1, len(timeline), key="moment", on_change=moved, disabled=playing)
+        row.slider(title, 1, len(timeline), key="moment", on_change=moved, disabled=playing)
     else:
-        slide.caption(title)
+        row.caption(title)
 
 
 def _show_moment(
@@ -114,7 +112,7 @@ def _show_moment(
         )
         if at == len(timeline) - 1:
             st.html(answer_cards(shown))
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
             if st.button("What if it had not?", icon=":material/alt_route:"):
                 set_address(**place, view="what-if", event=here)
                 st.rerun()

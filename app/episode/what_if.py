@@ -49,7 +49,7 @@ def show_what_if(run: Run, phase: str, shown: Episode) -> None:
         change = choose_change(shown, decision, finding)
     with right:
         reading = change.turn < len(shown.turns) and shown.turns[change.turn].observation is None
-        which, many, act = st.columns([1.4, 0.9, 1.4], vertical_alignment="bottom", gap="small")
+        which, many = st.columns([1.5, 1], vertical_alignment="bottom", gap="small")
         known = [AS_IT_WAS, *kinds("retrievers")]
         retriever = which.selectbox(
             "Retriever", known, index=1 if reading else 0, key=f"what-if.retriever.{reading}",
@@ -59,7 +59,7 @@ def show_what_if(run: Run, phase: str, shown: Episode) -> None:
         samples = int(many.number_input("Attempts", 1, MOST_ATTEMPTS, 8, key="what-if.samples"))
         key = f"what-if.{shown.id}"
         made = [change.model_dump_json(), retriever, samples]
-        if act.button("Play again", type="primary", icon=":material/replay:", width="stretch"):
+        if st.button("Play again", type="primary", icon=":material/replay:", width="stretch"):
             with st.spinner("The policy plays the rest again."):
                 st.session_state[key] = made, _play_both(agent, shown, change, retriever, samples)
         kept = st.session_state.get(key)

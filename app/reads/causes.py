@@ -95,7 +95,7 @@ def _list_failed(
 
 
 def _find_attempt(session: Session, run_id: str, row: Mapping[str, Any]) -> tuple[int, int]:
-    """The number of an attempt in its group, best first, and how many there are."""
+    """The number of an attempt at its question in its group, best first, and how many there are."""
     better = or_(
         EpisodeRow.reward > row["reward"],
         and_(EpisodeRow.reward == row["reward"], EpisodeRow.id <= row["id"]),
@@ -103,6 +103,7 @@ def _find_attempt(session: Session, run_id: str, row: Mapping[str, Any]) -> tupl
     chosen = select(func.sum(case((better, 1), else_=0)), func.count()).where(
         EpisodeRow.run_id == run_id, EpisodeRow.phase == row["phase"],
         EpisodeRow.step == row["step"], EpisodeRow.group_id == row["group_id"],
+        EpisodeRow.question == row["question"],
     )  # fmt: skip
     number, count = session.execute(chosen).one()
     return int(number), count

@@ -108,10 +108,10 @@ def _show_failures(
     listed = list_failures(run.id, phase, cause, steps, ROWS_A_PAGE, (number - 1) * ROWS_A_PAGE)
     for row in listed:
         question, answer, open_it = st.columns([3, 2.4, 1], vertical_alignment="center")
-        when = f"step {row['step']:,}"
+        at = f"step {row['step']:,}"
         if row["attempts"] > 1:  # else the attempts at one example look the same
-            when += f" · attempt {row['attempt']:,} of {row['attempts']:,}"
-        question.markdown(f"{escape_markdown(row['failed_question'], 80)}  \n:small[{when}]")
+            at += f" · attempt {row['attempt']:,} of {row['attempts']:,}"
+        question.markdown(f"{escape_markdown(row['failed_question'], 80)}  \n:small[{at}]")
         said = escape_markdown(row["failed_answer"], 60) or "no answer"
         right = escape_markdown(row["failed_gold"], 40)
         answer.markdown(f"{said}  \n:small[right: {right}]")

@@ -23,7 +23,7 @@ from memfactory_core.cli.report import evaluations
 from memfactory_core.explain.needs import survival
 from memfactory_core.runs.tables import Run
 
-LIST_LABELS = {"lost": "Deleted or overwritten, needed later", "unread": "Written, never read"}
+LIST_LABELS = {"lost": "Lost, needed later", "unread": "Never read"}
 
 
 def show_memories(run: Run) -> None:
@@ -86,10 +86,13 @@ def _show_lists(run: Run, phases: list[str]) -> None:
     )  # fmt: skip
     if which == "lost":
         total = count_needs(run.id, phase, were_lost=True)
-        st.caption(f"{total:,} of {count_needs(run.id, phase):,} needed facts")
+        all_needs = count_needs(run.id, phase)
+        st.caption(f"{total:,} of {all_needs:,} needed facts were deleted or overwritten")
     else:
         total = count_memories(run.id, phase, unread=True)
-        st.caption(f"{total:,} of {count_memories(run.id, phase):,} memories written")
+        st.caption(
+            f"{total:,} of {count_memories(run.id, phase):,} memories written were never read"
+        )
     if not total:
         st.info("There is none in this phase.", icon=":material/check:")
         return

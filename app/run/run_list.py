@@ -84,7 +84,7 @@ def _draw_run(run: Run) -> None:
         show_state(run)
     parts.markdown(f":small[{describe_parts(run)}]")
     with progress:
-        st.markdown(describe_progress(run) or "–")
+        st.markdown(f":small[{describe_progress(run) or '–'}]")
         show_queue_buttons(run)
     for column, score in zip(figures, ("exact_match", "kept"), strict=True):
         column.markdown(describe_change(run, score))

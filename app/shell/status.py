@@ -84,5 +84,5 @@ def describe_progress(run: Run) -> str:
     elif run.ended:
         parts.append(f"took {describe_duration(run.elapsed(run.ended))}")
     if run.fault:
-        parts.append(run.fault)
+        parts.append(escape_markdown(run.fault, 400))
     return " · ".join(parts)

@@ -200,6 +200,9 @@ def export(
     every: Annotated[int, typer.Option(help="Of training, keep each N-th step's episodes.")] = 1,
     sampled: Annotated[bool, typer.Option(help="Keep evaluations at temperature 1.")] = True,
     weights: Annotated[bool, typer.Option(help="Keep the trained policy.")] = True,
+    half: Annotated[
+        bool, typer.Option("--half", help="Weights in bfloat16, half the size.")
+    ] = False,
     format_: Annotated[
         Literal["bundle", "huggingface"],
         typer.Option("--format", help="huggingface: the policy alone, with a model card."),
@@ -214,7 +217,7 @@ def export(
     if format_ == "huggingface":
         print(export_to_hub_folder(run, target))
         return
-    print(export_run(connection, run, target, every, sampled, weights))
+    print(export_run(connection, run, target, every, sampled, weights, half))
 
 
 @app.command(name="import")

@@ -16,11 +16,13 @@ from typing import Any
 from sqlalchemy import Engine, or_
 from sqlmodel import Session, col, select
 
+from memfactory_core.config import build
 from memfactory_core.errors import RunError
 from memfactory_core.runs import bundle_file, disk, jobs, recording
 from memfactory_core.runs.bodies import Pattern, unpack_json
-from memfactory_core.runs.bundle import EPISODES, METRICS, POLICY_ENDINGS, RECORD, Bundle, RunRow
+from memfactory_core.runs.bundle import EPISODES, METRICS, RECORD, Bundle, RunRow
 from memfactory_core.runs.incoming import bring_in, find_run
+from memfactory_core.runs.policy_files import base_name, copy_policy, public_name
 from memfactory_core.runs.record import read
 from memfactory_core.runs.tables import SHARED, EpisodeRow, ExampleRow, Metric, Run
 
@@ -30,22 +32,22 @@ AT_ONCE = 64
 
 def export_run(
     engine: Engine, run: Run, target: Path, every: int = 1, sampled: bool = True,
-    weights: bool = True,
+    weights: bool = True, half: bool = False,
 ) -> Path:  # fmt: skip
     """Writes a run into a folder, or into one file where `target` ends in .zip or .tar.gz: of the training episodes
     those of every `every`-th step, of the evaluations the greedy attempts and, where `sampled`, those at temperature 1;
-    the policy where `weights`. RunError where the target is there already or cannot be written."""
+    the policy where `weights`, in bfloat16 where `half`. RunError where the target is there or cannot be written."""
     try:
         if not bundle_file.is_file_name(target):
             if target.exists() and (not target.is_dir() or any(target.iterdir())):
                 raise RunError(f"{target} is not empty; name a new folder")
-            return _write_folder(engine, run, target, every, sampled, weights)
+            return _write_folder(engine, run, target, every, sampled, weights, half)
         if target.exists():
             raise RunError(f"{target} is there already; name a new file")
         staging = tempfile.mkdtemp(prefix=f".export.{os.getpid()}.", dir=jobs.root())
         try:
             bundle_file.pack(
-                _write_folder(engine, run, Path(staging), every, sampled, weights), target
+                _write_folder(engine, run, Path(staging), every, sampled, weights, half), target
             )
         finally:
             shutil.rmtree(staging, ignore_errors=True)
@@ -57,7 +59,7 @@ def export_run(
 
 
 def _write_folder(
-    engine: Engine, run: Run, folder: Path, every: int, sampled: bool, weights: bool
+    engine: Engine, run: Run, folder: Path, every: int, sampled: bool, weights: bool, half: bool
 ) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     record = read(Path(run.folder))
@@ -84,10 +86,9 @@ def _write_folder(
     policy = Path(run.folder) / "policy"
     if weights and policy.is_dir():
         (folder / "policy").mkdir()
-        for path in policy.iterdir():
-            # only what an import takes; a trainer may leave pickles with this machine's paths
-            if path.is_file() and path.name.lower().endswith(POLICY_ENDINGS):
-                shutil.copyfile(path, folder / "policy" / path.name)
+        config = build(run.settings, f"run {run.id}")
+        base = public_name(config) or Path(base_name(config)).name  # no folder of this machine
+        copy_policy(policy, folder / "policy", base, half)
     return folder
 
 

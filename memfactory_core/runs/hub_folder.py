@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from memfactory_core.config import RunConfig, build
-from memfactory_core.errors import ConfigError, RunError
-from memfactory_core.models.catalogue import find_known
-from memfactory_core.models.resolve import find_fetched, resolve_model
+from memfactory_core.errors import RunError
 from memfactory_core.rewards.shown import Shown
-from memfactory_core.runs.bundle import POLICY_ENDINGS
+from memfactory_core.runs.policy_files import base_name, copy_policy, copy_tokenizer, public_name
 from memfactory_core.runs.record import read
 from memfactory_core.runs.tables import Run
 from memfactory_core.runs.weights import trained_policy
@@ -44,7 +42,8 @@ def export_to_hub_folder(run: Run, folder: Path) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
-            _copy(weights, part, config)
+            copy_policy(weights, part, public_name(config))
+            copy_tokenizer(part, config)
             (part / "README.md").write_text(
                 "\n".join(_card(run, config, record, part)), encoding="utf-8"
             )
@@ -65,58 +64,19 @@ def _umask() -> int:
     return mask
 
 
-def _copy(weights: Path, target: Path, config: RunConfig) -> None:
-    """The policy's files that hold no code, and its tokenizer where training left none; an adapter names the base by
-    its public name where it has one, not by a folder of this machine."""
-    for path in weights.iterdir():
-        if path.is_file() and path.name.lower().endswith(POLICY_ENDINGS):
-            shutil.copyfile(path, target / path.name)
-    if not (target / "tokenizer_config.json").exists() and (model := _base_name(config)):
-        try:
-            found = resolve_model(model)
-        except ConfigError as error:
-            raise RunError(f"the tokenizer of {model!r} is not here: {error}") from error
-        for path in found.glob("*token*"):
-            if path.suffix in POLICY_ENDINGS:
-                shutil.copyfile(path, target / path.name)
-    settings = target / "adapter_config.json"
-    if settings.exists():
-        values = json.loads(settings.read_text(encoding="utf-8"))
-        values["base_model_name_or_path"] = _public_name(config) or values.get(
-            "base_model_name_or_path"
-        )
-        settings.write_text(json.dumps(values, indent=2), encoding="utf-8")
-
-
-def _base_name(config: RunConfig) -> str:
-    """What the settings call the model that was trained; "" for the shipped tiny policy."""
-    return str(getattr(config.policy, "model", ""))
-
-
-def _public_name(config: RunConfig) -> str:
-    """The hub id of the model that was trained, "" where it has none."""
-    name = _base_name(config)
-    known, fetched = find_known(name), find_fetched(name)
-    if fetched and fetched.source == "hub":
-        return fetched.origin
-    if known:
-        return known.hub
-    return name if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not Path(name).exists() else ""
-
-
 def _licence(config: RunConfig, record: Mapping[str, Any]) -> str:
     """The licence of the base, as its source states it."""
-    if not _base_name(config):
+    if not base_name(config):
         return OURS
     models = record.get("models")
-    found = models.get(_base_name(config)) if isinstance(models, dict) else None
+    found = models.get(base_name(config)) if isinstance(models, dict) else None
     stated = found.get("licence") if isinstance(found, dict) else None
     return str(stated or "unknown").lower()
 
 
 def _card(run: Run, config: RunConfig, record: Mapping[str, Any], folder: Path) -> Iterator[str]:
     adapter = (folder / "adapter_config.json").exists()
-    base, licence = _public_name(config), _licence(config, record)
+    base, licence = public_name(config), _licence(config, record)
     versions = _table(record, "versions")
     yield "---"
     # JSON's texts are YAML's too: a name cannot end the header or add to it
@@ -143,7 +103,7 @@ def _card(run: Run, config: RunConfig, record: Mapping[str, Any], folder: Path) 
     )
     yield "\n## Base and licence\n"
     yield (
-        f"Base: {_plain(base or _base_name(config) or 'the tiny policy of MemFactory Lab')}. Licence of the base: "
+        f"Base: {_plain(base or base_name(config) or 'the tiny policy of MemFactory Lab')}. Licence of the base: "
         f"{_plain(licence)}. What was trained is derived from it."
     )
     yield "\n## Results\n"

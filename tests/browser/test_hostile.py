@@ -19,6 +19,7 @@ from tests.browser.conftest import Server
 
 pytestmark = pytest.mark.timeout(240)
 EVIL = (
+    "https://e.example www.e.example a@e.example "
     "<script>window.evil=1</script><img src=x onerror='window.evil=1'> **bold** # head "
     "[link](javascript:window.evil=1) ${1+1} {{2+2}} :red[red] \u202egnp.\u0007\u0000\u200b "
     "\U0001f469\u200d\U0001f680 "
@@ -100,7 +101,7 @@ def test_hostile_text_is_text(name: str, lab: tuple[str, str], page: Any) -> Non
     shown = page.inner_text("body")
     assert "\u202e" not in shown and "\u0007" not in shown
     assert len(shown) < 250_000
-    assert page.locator("a[href^='javascript'], img[src='x']").count() == 0
+    assert page.locator("a[href^='javascript'], a[href*='e.example'], img[src='x']").count() == 0
     main = page.locator("[data-testid=stMain]")
     made = main.locator("strong, em, h1, h2, h3").all_inner_texts()
     assert not [text for text in made if text.strip() in ("bold", "head", "red", "link")]

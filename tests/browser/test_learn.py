@@ -48,21 +48,6 @@ def test_a_lesson_to_its_end(page: Any, open_lab: Server) -> None:
     page.get_by_role("heading", name="A reranker learns while you watch").wait_for()
 
 
-@pytest.mark.parametrize("address", ["learn?lesson=dogs", "runs", "episode", "compose", "talk", ""])
-def test_a_link_opened_cold_leaves_no_error_in_the_console(
-    page: Any, open_lab: Server, address: str
-) -> None:
-    wrong: list[str] = []
-    page.on("response", lambda r: wrong.append(f"{r.status} {r.url}") if r.status >= 400 else None)
-    page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-    page.goto(f"{open_lab.url}/{address}")
-    page.locator("h1").first.wait_for()
-    page.get_by_test_id("stStatusWidget").wait_for(state="detached")
-    page.wait_for_timeout(1000)  # what is still asked for; the chat's own connection never ends
-    assert wrong == []
-    assert page.evaluate("location.pathname").strip("/") == address.partition("?")[0]
-
-
 def test_pages_know_their_server_and_nothing_else_is_changed(open_lab: Server) -> None:
     for address in ("", "learn", "learn/", "talk"):
         asked = urllib.request.Request(

@@ -1,7 +1,8 @@
-"""The strip of curves over the groups: a click on it moves in time."""
+"""The strip of curves over the groups: a click on it moves in time, and so does a drag along it."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -26,3 +27,11 @@ def test_a_click_on_the_strip_opens_another_step(page: Any, shared: Server) -> N
     page.get_by_text(f"Groups · step {step - step % 10}").wait_for()
     page.go_back()
     page.get_by_text("Groups · step 20").wait_for()
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    middle = box["y"] + 0.5 * box["height"]
+    page.mouse.move(box["x"] + 0.3 * box["width"], middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], middle, steps=5)
+    page.mouse.move(box["x"] + 0.5 * box["width"], middle, steps=5)
+    page.mouse.up()
+    page.wait_for_url(re.compile(r"step=[6-9]\d\b"))

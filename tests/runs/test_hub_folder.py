@@ -126,6 +126,27 @@ def test_a_llamas_adapter_is_loaded_by_peft_alone(lab, tmp_path):
     assert 'license: "other"' in card and "Licence of the base: unknown" in card
 
 
+def test_a_bundle_of_adapters_holds_nothing_else_and_no_path(lab, tmp_path):
+    model = save_model(tmp_path / "base", "llama")
+    run = trained(lab, *LLAMA, f"policy.model={model}")
+    sizes = {}
+    for how in ([], ["--half"]):
+        folder = tmp_path / f"bundle{len(how)}"
+        done = CliRunner().invoke(app, ["export", run.id, str(folder), *how])
+        assert done.exit_code == 0, done.output
+        names = {path.name for path in (folder / "policy").iterdir()}
+        assert names == {"adapter_config.json", "adapter_model.safetensors"}
+        settings = (folder / "policy" / "adapter_config.json").read_text()
+        assert str(tmp_path) not in settings
+        assert json.loads(settings)["base_model_name_or_path"] == "base"
+        sizes[len(how)] = (folder / "policy" / "adapter_model.safetensors").stat().st_size
+        done = CliRunner().invoke(app, ["import", str(folder)])
+        assert done.exit_code == 0, done.output
+        brought = database.get_run(lab, done.output.strip())
+        assert torch.allclose(logits(brought), logits(run), atol=2e-2 if how else 1e-5)
+    assert sizes[1] < 0.6 * sizes[0]
+
+
 def test_the_card_says_what_was_trained_on_and_how_it_did(run, tmp_path):
     record = json.loads((Path(run.folder) / "run.json").read_text())
     record["files"] = {"/home/somebody/secret place/notes.json": "a" * 64}
