@@ -30,9 +30,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEMFACTORY_RUNS", str(tmp_path_factory.mktemp("doors") / "runs"))
         patch.delenv("MEMFACTORY_DB", raising=False)
-        yield {examples.FOLDERS[i].name: run.id for i, run in enumerate(
-            sorted(examples.ensure(database.connect(jobs.database_url())), key=lambda r: r.name)
-        )}  # fmt: skip
+        engine = database.connect(jobs.database_url())
+        examples.ensure(engine)
+        yield {name: run.id for name, run in examples.find(engine).items()}
 
 
 @pytest.mark.parametrize("name", ["groups", "episode"])
