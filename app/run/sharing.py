@@ -11,7 +11,8 @@ import streamlit as st
 from app.reads.engine import database_engine
 from app.shell.links import go_to
 from app.shell.widgets import errors_in_words
-from memfactory_core.runs import disk, jobs
+from memfactory_core.models.folder import measure_folder
+from memfactory_core.runs import jobs
 from memfactory_core.runs.archive import export_run, import_run
 from memfactory_core.runs.bundle_file import ENDINGS
 from memfactory_core.runs.tables import Run
@@ -23,7 +24,7 @@ LARGEST_WEIGHTS = 200_000_000
 def show_download(run: Run) -> None:
     """The button that packs a run when it is clicked; large weights are left to the shell, and that is said."""
     policy = Path(run.folder) / "policy"
-    size = disk.size(policy) if policy.is_dir() else 0
+    size = measure_folder(policy) if policy.is_dir() else 0
     whole = size <= LARGEST_WEIGHTS
     told = "Settings, curves, episodes and the trained policy in one file for another lab."
     if not whole:

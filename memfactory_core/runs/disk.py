@@ -36,8 +36,3 @@ def require_room(folder: Path, needed: int) -> None:
     """OSError (no space left) where fewer than `needed` bytes and SPARE can be written into the folder."""
     if shutil.disk_usage(folder).free < needed + SPARE:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-
-
-def size(folder: Path) -> int:
-    """Bytes of the files in a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

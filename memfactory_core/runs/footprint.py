@@ -12,7 +12,7 @@ from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
 from memfactory_core.config import RunConfig
-from memfactory_core.runs import disk
+from memfactory_core.models.folder import measure_folder
 from memfactory_core.runs.retention import keeps_step
 from memfactory_core.runs.tables import EpisodeRow, ExampleRow, Run
 from memfactory_core.runs.weights import checkpoints, final_weights
@@ -151,10 +151,10 @@ def _checkpoint_size(config: RunConfig, like: Sequence[Run]) -> int | None:
     policy = config.policy.model_dump(mode="json")
     for run in like:
         if run.settings.get("policy") == policy and (kept := checkpoints(Path(run.folder))):
-            return disk.size(next(iter(kept.values())))
+            return measure_folder(next(iter(kept.values())))
     for run in like:
         if run.settings.get("policy") == policy and (weights := final_weights(Path(run.folder))):
-            return TRAINED * disk.size(weights)
+            return TRAINED * measure_folder(weights)
     model = WEIGHTS if config.policy.kind == "tiny" else Path(policy.get("model") or "")
     if policy.get("lora_rank") or not any(model.glob("*.safetensors")):
         return None

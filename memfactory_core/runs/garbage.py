@@ -16,7 +16,8 @@ from sqlmodel import Session, col, select
 
 from memfactory_core.config import RunConfig, build
 from memfactory_core.errors import ConfigError
-from memfactory_core.runs import database, disk
+from memfactory_core.models.folder import look_at_files, measure_folder
+from memfactory_core.runs import database
 from memfactory_core.runs.footprint import ROWS
 from memfactory_core.runs.place import OTHERS, root
 from memfactory_core.runs.recording import remove_episodes
@@ -184,13 +185,13 @@ def _orphans(engine: Engine, dry_run: bool) -> Iterator[Removal]:
             why = "it was changed within the last hour"
         kind: Kind = "folder without a run"
         if why:
-            yield Removal(kind=kind, place=str(path), size=disk.size(path), kept=why)
+            yield Removal(kind=kind, place=str(path), size=measure_folder(path), kept=why)
         else:
             yield _remove(kind, path, dry_run)
 
 
 def _last_change(folder: Path) -> float:
-    return max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
+    return max(folder.lstat().st_mtime, *(found.st_mtime for found in look_at_files(folder)), 0.0)
 
 
 def _leftovers(dry_run: bool) -> Iterator[Removal]:
@@ -204,7 +205,7 @@ def _leftovers(dry_run: bool) -> Iterator[Removal]:
 
 def _remove(kind: Kind, path: Path, dry_run: bool) -> Removal:
     folder = path.is_dir() and not path.is_symlink()
-    size = disk.size(path) if folder else path.lstat().st_size
+    size = measure_folder(path) if folder else path.lstat().st_size
     remove: Callable[[Path], None] = shutil.rmtree if folder else Path.unlink
     if not dry_run:
         remove(path)

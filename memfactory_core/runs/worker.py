@@ -18,6 +18,7 @@ from sqlmodel import col
 
 from memfactory_core.config import build
 from memfactory_core.errors import MemFactoryError, RunError
+from memfactory_core.models.folder import measure_folder
 from memfactory_core.policies.language_model import LanguageModelSampler
 from memfactory_core.policies.roles import RoleSampler
 from memfactory_core.runs import (
@@ -259,7 +260,7 @@ class Work:
     def wait_for_room(self) -> None:
         """Waits until the disk has room for another checkpoint. Busy where it gets none."""
         kept = last_checkpoint(self.folder)
-        needed = disk.size(kept) if kept else 0
+        needed = measure_folder(kept) if kept else 0
         database.patiently(self.engine, lambda: disk.require_room(self.folder, needed))
 
     def enter(self, phase: str) -> None:

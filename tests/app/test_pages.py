@@ -245,7 +245,8 @@ def test_a_page_shows_a_hostile_episode(filled: dict[str, str]) -> None:
     bad = bad.model_copy(update={"example": bad.example.model_copy(update={"question": HOSTILE})})
     recording.save_episodes(database_engine(), filled["empty"], "train", 1, [bad])
     page = open_page("episode", run=filled["empty"])
-    assert "<script" not in words(page)
+    own = "<script>\\nif (!window.memfactoryStrip)"  # of the strip of curves
+    assert "<script" not in words(page).replace(own, "")
 
 
 def test_a_port_in_use_is_said_in_one_line() -> None:

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from memfactory_core.cli.main import app
 from memfactory_core.config import load
-from memfactory_core.runs import database, disk, garbage, jobs, recording
+from memfactory_core.models.folder import measure_folder
+from memfactory_core.runs import database, garbage, jobs, recording
 from memfactory_core.runs.archive import export_run, import_run
 from memfactory_core.runs.footprint import count_checkpoints, count_episodes, foresee, in_units
 from memfactory_core.runs.place import OTHERS
@@ -128,7 +129,7 @@ def test_a_training_keeps_what_its_settings_say_and_takes_about_what_was_foresee
     assert left == sorted({6, best}) and count_checkpoints(config) == 2
     again = foresee(lab, config)
     assert f"measured on {len(rows):,} episodes of 1 run of" in again.basis
-    taken = sum(disk.size(path) for path in Path(run.folder).glob("checkpoints/checkpoint-*"))
+    taken = sum(measure_folder(path) for path in Path(run.folder).glob("checkpoints/checkpoint-*"))
     assert again.checkpoint_bytes == pytest.approx(taken / len(left), rel=0.05)
 
 
