@@ -42,10 +42,11 @@ class Agent:
 
 
 def list_agents(engine: Engine) -> list[tuple[str, str]]:
-    """(label, id) of everything that can be talked with: runs, newest first, those whose model is not on this machine
-    behind them, then recipes. A name that comes twice carries the run's id."""
+    """(label, id) of everything that can be talked with: runs, newest first, then recipes. Behind the other runs stand
+    those from elsewhere that load a model of their own, and last those whose model is not on this machine. A name that
+    comes twice carries the run's id."""
     found = []
-    absent = set()
+    place: dict[str, int] = {}
     for run in database.list_runs(engine, 200):
         try:
             config = configuration.build(run.settings, f"run {run.id}")
@@ -55,11 +56,12 @@ def list_agents(engine: Engine) -> list[tuple[str, str]]:
         except MemFactoryError:
             continue
         how = f"{run.step:,} steps" if trained else "not trained"
+        place[run.id] = int(bool(run.origin) and config.policy.kind not in PRESET_POLICIES)
         if not _has_its_models(config):
             how += " · its model is not here"
-            absent.add(run.id)
+            place[run.id] = 2
         found.append((f"{run.name} · {how}", run.id))
-    found.sort(key=lambda entry: entry[1] in absent)
+    found.sort(key=lambda entry: place[entry[1]])
     labels = [label for label, _ in found]
     named = [
         (f"{label} · {run_id}" if labels.count(label) > 1 else label, f"run:{run_id}")

@@ -12,6 +12,7 @@ from memfactory_core.config import RunConfig
 from memfactory_core.dialects.quoted import Quoted
 from memfactory_core.episode import Sampler, Steps
 from memfactory_core.errors import ConfigError, MemFactoryError
+from memfactory_core.rewards.answers import extract_answer
 from memfactory_core.stores import Refused
 from memfactory_core.talk.driving import Stop, Stopped, drive, never
 from memfactory_core.talk.entry import Entries, Entry, EntryKind
@@ -211,7 +212,9 @@ class Talk:
         update = {"question": entry.text}
         self.context.example = self.context.example.model_copy(update=update)
         steps = self.config.paradigm.answer([entry.text], self.context)
-        (entry.answer,) = yield from self._drive(entry, steps, stopped)
+        (said,) = yield from self._drive(entry, steps, stopped)
+        # as it is scored: chat models put what they answer into a box; the trace keeps their words
+        entry.answer = extract_answer(said) if "\\box" in said else said
         yield entry
 
     def _drive(self, entry: Entry, steps: Steps, stopped: Stopped) -> Generator[Entry, None, Any]:

@@ -16,7 +16,7 @@ def test_a_run_is_downloaded_and_brought_in_again(page, shared, tmp_path):
     engine = database.connect(jobs.database_url())
     before = {run.id: run for run in database.list_runs(engine)}
     examples = [run for run in before.values() if run.origin]
-    chosen = next(run for run in examples if run.name.startswith("MemAgent"))
+    chosen = next(run for run in examples if run.name.startswith("MemAgent, tiny"))
     page.goto(f"{shared.url}/runs?run={chosen.id}")
     with page.expect_download() as downloading:
         page.get_by_role("button", name="Download", exact=True).click()
