@@ -9,9 +9,12 @@ from typing import Any
 
 from memfactory_core.episode import Answering, Context, run_episodes
 from memfactory_core.paradigms import Paradigm
-from memfactory_core.text import normalize_answer
+from memfactory_core.text import contains_words
 from memfactory_core.trace import Episode, replay
 from memfactory_core.types import Example, Memory
+
+LOOKED_AT = 100
+"""Episodes among which another memory is looked for: the cost stays linear where all answers are alike."""
 
 
 @dataclass(frozen=True)
@@ -37,31 +40,32 @@ class OtherMemory:
 
 
 def find_partner(episodes: Sequence[Episode], index: int) -> Episode | None:
-    """The next episode about another text whose answers are all other ones, so that a right answer cannot be read in
-    its memory by chance; None where there is none."""
-    mine = episodes[index]
-    answers = _answers(mine.example)
-    for other in (*episodes[index + 1 :], *episodes[:index]):
-        if other.example.text != mine.example.text and not answers & _answers(other.example):
+    """The next episode about another text whose memory holds none of this one's answers, so that a right answer cannot
+    be read there by chance; None where none of the next LOOKED_AT is such."""
+    mine = episodes[index].example
+    answers = {answer for q in mine.questions for answer in (*q.answers, *q.all_of)}
+    for step in range(1, min(LOOKED_AT + 1, len(episodes))):
+        other = episodes[(index + step) % len(episodes)]
+        held = " ".join(memory.text for memory in replay(other.events).values())
+        if other.example.text != mine.text and not any(contains_words(held, a) for a in answers):
             return other
     return None
 
 
 def play_scrambled(
-    paradigm: Paradigm, sampler: Answering, episodes: Sequence[Episode]
+    paradigm: Paradigm, sampler: Answering, episodes: Sequence[Episode], at_once: int = 256
 ) -> list[Episode]:
-    """Each episode's questions answered greedily from the memory that its partner's episode ended with; those without a
-    partner are left out."""
+    """Each episode's questions answered greedily, `at_once` episodes at a time, from the memory that its partner's
+    episode ended with; those without a partner are left out."""
     memories = {
         episode.example.id: list(replay(partner.events).values())
         for index, episode in enumerate(episodes)
         if (partner := find_partner(episodes, index))
     }
+    given = OtherMemory(paradigm, memories)
     examples = [episode.example for episode in episodes if episode.example.id in memories]
-    return run_episodes(OtherMemory(paradigm, memories), sampler, examples, temperature=0.0)
-
-
-def _answers(example: Example) -> set[str]:
-    return {
-        normalize_answer(answer) for q in example.questions for answer in (*q.answers, *q.all_of)
-    }
+    return [
+        played
+        for start in range(0, len(examples), at_once)
+        for played in run_episodes(given, sampler, examples[start : start + at_once], 0.0)
+    ]

@@ -3,9 +3,11 @@
 import pytest
 
 from memfactory_core.config import load
+from memfactory_core.episode import run_episodes
 from memfactory_core.policies.scripted import ScriptedSampler
 from memfactory_core.scoring.control import find_partner, play_scrambled
 from memfactory_core.scoring.evaluate import evaluate
+from memfactory_core.text import contains_words
 from memfactory_core.trace import Wrote
 
 AGENTS = {
@@ -58,9 +60,26 @@ def test_the_memory_is_that_of_the_partner():
     for index, played in enumerate(play_scrambled(config.paradigm, sampler, episodes)):
         partner = find_partner(episodes, index)
         assert partner.example.text != played.example.text
-        assert not set(partner.example.answers) & set(played.example.answers)
         (given,) = [event for event in played.events if isinstance(event, Wrote)]
+        assert not contains_words(given.after, played.example.answers[0])
         assert given.after == [e for e in partner.events if isinstance(e, Wrote)][-1].after
+
+
+def test_answers_that_all_texts_share_leave_nobody_out():
+    config = load(
+        "memory-r1-tiny",
+        ["mode=evaluate", "policy.kind=scripted", "policy.strategy=clairvoyant", "roles={}"],
+    )
+    examples = config.held_out.examples(10, 5, "heldout")
+    assert all("Unknown." in {q.answers[0] for q in example.questions} for example in examples)
+    sampler = config.load_policies(None, None)
+    episodes = run_episodes(config.paradigm, sampler, examples, 0.0)
+    played = play_scrambled(config.paradigm, sampler, episodes, at_once=3)
+    assert [episode.example for episode in played] == examples
+    for episode in played:
+        right = [question.answers[0] for question in episode.example.questions]
+        said = [episode.answer, *episode.other_answers]
+        assert all((a == b) == (a == "Unknown.") for a, b in zip(right, said, strict=True))
 
 
 def test_one_text_alone_has_no_control():
