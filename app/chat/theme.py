@@ -10,7 +10,7 @@ STYLE = """
 footer { display: none !important; }
 #log { padding: 0 10px 0 4px; }
 #which .wrap { gap: 4px; }
-#how .wrap { flex-wrap: nowrap; gap: 4px; }
+#how .wrap { flex-wrap: wrap; gap: 4px; }
 .gradio-container .mf-table :is(th, td) { border-width: 0 0 1px !important; padding: 3px 10px 3px 0 !important; }
 #which label, #how label { padding: 5px 9px; white-space: nowrap; }
 #top { align-items: end; }

@@ -181,6 +181,21 @@ def test_a_chat_model_is_read_in_its_own_dialect():
     assert talk.context.turns[0].completion.thinking == "NOOP?"
 
 
+class Boxed(Thinking):
+    """A chat model that puts its answer into a box, as it is asked to."""
+
+    def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
+        said = {"manage": "ADD: Ann likes tea.", "answer": "It is \\boxed{Tea}."}
+        return [Completion(text=said[ask.role]) for ask in asks]
+
+
+def test_an_answer_in_a_box_is_shown_without_it_and_kept_with_it():
+    chosen = config.load("memory-r1-tiny", ["mode=evaluate", "policy=scripted", "roles={}"])
+    talk = Talk("x", "recipe:x", chosen, Boxed())
+    assert say(talk, "Ann likes tea.", "What does Ann like?") == [None, "Tea"]
+    assert talk.context.turns[-1].completion.text == "It is \\boxed{Tea}."
+
+
 def test_a_talk_is_kept_and_taken_up(lab):
     talk = scripted("memory-r1-tiny")
     say(talk, *TURNS[:4])
