@@ -1,4 +1,4 @@
-"""Recall and writes over the size of a bank: `python bench/scale.py [--sizes 100,10000,100000] [--json]`.
+"""Recall and writes over the size of a bank: `python bench/scale.py [--sizes 100,10000] [--stores ram] [--json]`.
 
 Made-up facts with many names, the hashing embedder, one thread. A first recall builds what the bank's index lacks (it
 is timed by itself); then questions alternate with writes for `--seconds` a cell or `--most` questions. Stores beside
@@ -85,13 +85,14 @@ def measure(
 
 
 def measure_all(
-    sizes: tuple[int, ...] = SIZES, seconds: float = 2.0, most: int = 200
-) -> list[dict[str, object]]:
+    sizes: tuple[int, ...] = SIZES, seconds: float = 2.0, most: int = 200,
+    stores: tuple[str, ...] = tuple(LARGEST),
+) -> list[dict[str, object]]:  # fmt: skip
     """A row for each store, size and retriever."""
     rows = []
     for size in sizes:
-        for kind, largest in LARGEST.items():
-            if size > largest or (kind == "qdrant" and find_spec("qdrant_client") is None):
+        for kind in stores:
+            if size > LARGEST[kind] or (kind == "qdrant" and find_spec("qdrant_client") is None):
                 continue
             draw = random.Random(0)
             context, writes = fill(kind, size, draw)
@@ -122,10 +123,12 @@ def table(rows: list[dict[str, object]]) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
+    parser.add_argument("--stores", default=",".join(LARGEST))
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--most", type=int, default=200)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     sizes = tuple(int(size) for size in options.sizes.split(","))
-    rows = measure_all(sizes, options.seconds, options.most)
+    stores = tuple(options.stores.split(","))
+    rows = measure_all(sizes, options.seconds, options.most, stores)
     print(json.dumps(rows) if options.json else table(rows))
