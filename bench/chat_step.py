@@ -1,4 +1,4 @@
-"""Processor seconds of one training step of a chat model, by phase: `python bench/chat_step.py MODEL [--set a.b=c]`.
+"""Processor seconds of one training step of a chat model, by phase: `python -m bench.chat_step MODEL [--set a.b=c]`.
 
 MemAgent on two sections and a question: 4 groups x 8 attempts x 3 turns of at most 32 new tokens, LoRA of rank 16.
 Attempts earn 0 and 1 in turn, so that every row has a gradient whatever the model says. Run it from two checkouts in
@@ -14,6 +14,7 @@ import resource
 import statistics
 import tempfile
 import time
+from typing import Any
 
 # before torch is imported
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -86,7 +87,7 @@ def measure(model: str, steps: int, warm: int, settings: list[str]) -> dict[str,
         [*SETTINGS, f"policy.model={model}", f"training.steps={steps + warm}", *settings],
     )
     policy = config.policy
-    sampler = policy.load()
+    sampler: Any = policy.load()
     sampler.seed(0)
     with tempfile.TemporaryDirectory() as folder:
         args = grpo_config(

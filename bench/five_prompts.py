@@ -1,5 +1,5 @@
 """How far words alone bring a chat model: five prompts for MemAgent, no training, each measured on the held-out
-examples of a recipe: `python bench/five_prompts.py [RECIPE] [--set a.b=c]`. Prints one row for each prompt.
+examples of a recipe: `python -m bench.five_prompts [RECIPE] [--set a.b=c]`. Prints one row for each prompt.
 
 The best of five is chosen on the very examples it is measured on, which flatters it beside a trained policy.
 """

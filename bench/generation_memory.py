@@ -1,4 +1,4 @@
-"""Peak memory of generation, by way: `python bench/generation_memory.py [--layers 1]`.
+"""Peak memory of generation, by way: `python -m bench.generation_memory [--layers 1]`.
 
 A model of random weights in the shape of Qwen3-0.6B (vocabulary of 151,936, hidden size 1,024, 16 heads over 8) reads
 32 prompts of about 4,096 tokens with 100 in common and says 64 tokens, once by `model.generate` with its logits kept

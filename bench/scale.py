@@ -1,4 +1,4 @@
-"""Recall and writes over the size of a bank: `python bench/scale.py [--sizes 100,10000] [--stores ram] [--json]`.
+"""Recall and writes over the size of a bank: `python -m bench.scale [--sizes 100,10000] [--stores ram] [--json]`.
 
 Made-up facts with many names, the hashing embedder, one thread. A first recall builds what the bank's index lacks (it
 is timed by itself); then questions alternate with writes for `--seconds` a cell or `--most` questions. Stores beside
@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 from importlib.util import find_spec
+from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -49,7 +50,8 @@ def question(draw: random.Random) -> str:
 def fill(kind: str, size: int, draw: random.Random) -> tuple[Context, float]:
     """A bank of that many memories, and the writes in a second."""
     settings = {"capacity": 2 * size + 1000, "budget": 100 * (2 * size + 1000)}
-    bank = kinds("stores")[kind](**settings).open()
+    store: Any = kinds("stores")[kind](**settings)
+    bank = store.open()
     context = Context(Example(id="", observations=(), question="?", answers=()), bank)
     ops = [Op(action="add", text=fact(draw)) for _ in range(size)]
     began = time.perf_counter()
@@ -63,7 +65,7 @@ def measure(
     kind: str, retriever: str, context: Context, draw: random.Random, seconds: float, most: int
 ) -> dict[str, object]:
     """Milliseconds of recalls, and of those that follow a write."""
-    reads = kinds("retrievers")[retriever]()
+    reads: Any = kinds("retrievers")[retriever]()
     began = time.perf_counter()
     reads.retrieve(question(draw), context)
     built = time.perf_counter() - began

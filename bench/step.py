@@ -27,7 +27,11 @@ from transformers import TrainerCallback  # noqa: E402
 from bench.chat_step import Timed  # noqa: E402
 from memfactory_core.config import RunConfig, load  # noqa: E402
 from memfactory_core.episode import Ask, run_episodes  # noqa: E402
-from memfactory_core.policies.language_model import LanguageModelSampler  # noqa: E402
+from memfactory_core.policies.copying import Guide  # noqa: E402
+from memfactory_core.policies.language_model import (  # noqa: E402
+    Generated,
+    LanguageModelSampler,
+)
 from memfactory_core.rewards import score_all  # noqa: E402
 from memfactory_core.training.advantages import Row, to_rows, with_advantages  # noqa: E402
 from memfactory_core.training.arguments import grpo_config  # noqa: E402
@@ -62,8 +66,10 @@ class Plain:
         self.seconds += time.process_time() - began
         return said
 
-    def _generate(self, prompts: list[list[int]], limit: int, temperature: float) -> list[Any]:
-        return LanguageModelSampler.generate(self.sampler, prompts, limit, temperature)
+    def _generate(
+        self, prompts: list[list[int]], limit: int, temperature: float, guide: Guide | None
+    ) -> list[Generated]:
+        return LanguageModelSampler.generate(self.sampler, prompts, limit, temperature, guide)
 
 
 def log_probs(model: Any, piece: Piece) -> torch.Tensor:
@@ -130,7 +136,8 @@ def bound_step(sampler: Any, rows: list[Row], pieces: int) -> Times:
 def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]:
     """Rounds of the three ways after one that warms up; medians and the ratios' spread."""
     config = load(recipe, [f"training.steps={steps + 1}", "policy.min_p=0", *more])
-    settings, samplers = config.training, [config.policy.load() for _ in range(3)]
+    settings = config.training
+    samplers: list[Any] = [config.policy.load() for _ in range(3)]
     for sampler in samplers:
         sampler.seed(0)
     examples = config.task.examples(settings.groups * (steps + 1), 0)

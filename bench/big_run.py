@@ -1,6 +1,6 @@
 """Server time of the lab's pages on a big run, by hand:
 
-    python tests/app/bench_big_run.py --events 1000000
+    python -m bench.big_run --events 1000000
 
 Fills a database in a temporary folder with a synthetic run and prints p50 and p95 of every query
 that pages make, and of whole pages, in milliseconds, and the memory that reading needed. The goal
@@ -12,7 +12,6 @@ import argparse
 import os
 import random
 import resource
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -29,8 +28,7 @@ from memfactory_core.runs.tables import (
     TallyRow,
 )
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+ROOT = Path(__file__).parents[1]
 GROUP, STEP = 8, 64
 """Attempts of a group and episodes of a step."""
 GOAL = 300
@@ -62,7 +60,8 @@ def fill(events: int) -> tuple[str, int, int]:
 
     engine = database.connect(jobs.database_url())
     run = jobs.create(engine, config.load("memagent-tiny", ["name=Big run"]))
-    made, known = [], {}
+    made: list[tuple[int, dict[Any, list[dict[str, Any]]]]] = []
+    known: dict[Any, Any] = {}
     for one in templates():
         rows = recording.episode_rows(run.id, "train", 1, [one], known)
         made.append((len(one.events), rows))
@@ -96,8 +95,8 @@ def fill(events: int) -> tuple[str, int, int]:
             {"run_id": run.id, "name": name, "step": step, "value": rng.random()} for name in CURVES
         ]
         with engine.begin() as connection:
-            for table, rows in (tables | {Metric: metrics}).items():
-                connection.execute(insert(table), rows)
+            for table, filled in (tables | {Metric: metrics}).items():
+                connection.execute(insert(table), filled)
     database.update_run(engine, run.id, state="finished", step=step, started=0.0, ended=1.0)
     return run.id, step, written
 
