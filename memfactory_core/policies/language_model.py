@@ -36,12 +36,6 @@ class Generated(NamedTuple):
     kept: list[list[int]] | None = None
 
 
-UNCUT = {
-    "top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0,
-}  # fmt: skip
-"""Many models' own generation settings cut the distribution or punish repetition (Qwen does both). What is recorded
-and trained is the plain softmax at the temperature, so that is what must be drawn from."""
-
 GoOn = Callable[[list[int]], bool]
 """Is told the ids of a sequence so far; False where it shall end."""
 Generate = Callable[[list[list[int]], int, float, Guide | None], list[Generated]]
@@ -228,7 +222,14 @@ class LanguageModelSampler(Sampler):
 
     @cached_property
     def shares(self) -> bool:
-        """Whether what prompts have in common is computed once, in generation and training: exact for its model."""
+        """Whether generation computes once what prompts have in common: exact for its model."""
+        from memfactory_core.policies.sharing.shared_attention import can_stream, without_adapters
+
+        return self.packs and can_stream(without_adapters(self.model))
+
+    @cached_property
+    def packs(self) -> bool:
+        """Whether training computes once what rows have in common: exact for its model."""
         from memfactory_core.policies.sharing.shared_attention import can_share, without_adapters
 
         with self.lock:
@@ -275,57 +276,12 @@ class LanguageModelSampler(Sampler):
         self, prompts: list[list[int]], max_tokens: int, temperature: float, guide: Guide | None,
         go_on: GoOn | None,
     ) -> list[Generated]:  # fmt: skip
-        import torch
-        from transformers import LogitsProcessorList, StoppingCriteriaList
+        from memfactory_core.policies.padded import decode_padded
 
         pad = self.tokenizer.pad_token_id
         pad = self.tokenizer.eos_token_id if pad is None else pad
-        width = max(map(len, prompts))
-        ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts])
-        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
-        # a causal class has it; the class that they share declares none
-        generate: Any = self.model.generate
-        sampling = {"temperature": temperature, **UNCUT} if temperature else {}
-
-        def asking(sequences: Any, _scores: Any, **_: Any) -> Any:
-            stop = go_on is not None and not go_on(sequences[0, width:].tolist())
-            return torch.full((len(sequences),), stop, dtype=torch.bool, device=sequences.device)
-
-        def take(sequences: Any) -> None:
-            for row, said in enumerate(sequences[:, width:].tolist()):
-                if guide and said:
-                    guide.take(row, said[-1])
-
-        def hold(sequences: Any, scores: Any) -> Any:
-            take(sequences)
-            return guide.mask(scores, range(len(scores))) if guide else scores
-
-        with torch.no_grad():
-            output = generate(
-                input_ids=ids.to(self.model.device),
-                attention_mask=mask.to(self.model.device),
-                do_sample=temperature > 0,
-                max_new_tokens=max_tokens,
-                pad_token_id=pad,
-                return_dict_in_generate=True,
-                output_logits=True,
-                repetition_penalty=1.0,
-                no_repeat_ngram_size=0,
-                logits_processor=LogitsProcessorList([hold] if guide else []),
-                stopping_criteria=StoppingCriteriaList([asking] if go_on else []),
-                **sampling,
-            )
-        take(output.sequences)  # the last token, which nothing follows
-        new = output.sequences[:, width:]
-        scaled = torch.stack(output.logits, dim=1).float() / (temperature or 1.0)
-        logps = scaled.log_softmax(-1).gather(-1, new.unsqueeze(-1)).squeeze(-1)
-        kept = [guide.kept(row) if guide else None for row in range(len(new))]
-        for row, sets in enumerate(kept):
-            for place, allowed in enumerate(sets or ()):
-                chosen = scaled[row, place, new[row, place]]
-                logps[row, place] = chosen - scaled[row, place, allowed].logsumexp(-1)
-        rows = zip(new, logps, kept, strict=True)
-        return [self._cut(Generated(row.tolist(), logp.tolist(), sets)) for row, logp, sets in rows]
+        said = decode_padded(self.model, prompts, max_tokens, temperature, pad, guide, go_on)
+        return [self._cut(Generated(*one)) for one in said]
 
     def _cut(self, drawn: Generated) -> Generated:
         ids = drawn.ids

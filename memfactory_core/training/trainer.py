@@ -38,7 +38,7 @@ from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies.copying import Guide
 from memfactory_core.policies.language_model import Generated, LanguageModelSampler
 from memfactory_core.policies.roles import Complete, RoleSampler
-from memfactory_core.policies.sharing.shared_attention import shared_attention, without_adapters
+from memfactory_core.policies.sharing import shared_attention as attention
 from memfactory_core.rewards import Weights, score_all
 from memfactory_core.trace import Episode
 from memfactory_core.training import generators
@@ -99,15 +99,15 @@ class MemoryGRPOTrainer(GRPOTrainer):
     @cached_property
     def shares(self) -> bool:
         """Whether what rows have in common is computed once: exact for the model, and its weights lie here whole."""
-        return not self._splits() and self.sampler.shares
+        return not self._splits() and self.sampler.packs
 
     def _splits(self) -> bool:
         return bool(self.is_deepspeed_enabled or self.is_fsdp_enabled or self.use_vllm)
 
     def training_step(self, *inputs: Any) -> torch.Tensor:
         """TRL's; checkpointed activations are computed again in the backward pass, with the attention of the first."""
-        shared = shared_attention(without_adapters(self.sampler.model))
-        with shared if self.shares else nullcontext():
+        model = self.sampler.model
+        with attention.shared_attention(model) if self.shares else nullcontext():
             return super().training_step(*inputs)
 
     def keep_checkpoint(self) -> None:
@@ -153,16 +153,17 @@ class MemoryGRPOTrainer(GRPOTrainer):
     def _generate_by_trl(
         self, prompts: list[list[int]], max_tokens: int, temperature: float, guide: Guide | None
     ) -> list[Generated]:
-        """TRL's own generation (transformers or vLLM), which cannot be guided. The last argument is 1 because the
-        prompts of a group differ after the first turn; vLLM's server mode would otherwise take one for all."""
+        """TRL's own generation (transformers or vLLM), which cannot be guided. Its last argument is 1: the prompts of
+        a group differ after the first turn, and vLLM's server mode would otherwise take one for all."""
         if guide:
             if self._splits():
                 raise RunError("updater.writes = 'copied' needs a whole model: set it to 'free'")
             return self.sampler.generate(prompts, max_tokens, temperature, guide)
         self.generation_config.max_new_tokens = max_tokens
         self.generation_config.temperature = temperature
-        ids, logprobs = self._generate_single_turn(prompts, None, {}, 1)
-        return [Generated(said, logprobs[i] if logprobs else None) for i, said in enumerate(ids)]
+        with attention.own_attention(self.sampler.model):
+            ids, logps = self._generate_single_turn(prompts, None, {}, 1)
+        return [Generated(said, logps[i] if logps else None) for i, said in enumerate(ids)]
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
         before = self._buffered_inputs
@@ -204,7 +205,8 @@ class MemoryGRPOTrainer(GRPOTrainer):
         """The asks of training episodes, answered by the policy as it stands and by those of other roles. Only here
         a sampler without a way of its own generates through TRL, which is never greedy as evaluations are."""
         own: Complete = self.sampler.complete
-        if type(self.sampler) is LanguageModelSampler and not self.shares:
+        by_trl = self._splits() or not self.sampler.shares
+        if by_trl and type(self.sampler) is LanguageModelSampler:
             own = partial(self.sampler.complete_by, self._generate_by_trl)
         return self.players.complete_by(own, asks, temperature)
 
@@ -268,23 +270,16 @@ class MemoryGRPOTrainer(GRPOTrainer):
             return self._logps(self.model, ids_BT, mask_BT, width, size)
 
     def _get_per_token_logps_and_entropies(
-        self,
-        model: Any,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        logits_to_keep: int,
-        batch_size: int | None = None,
-        compute_entropy: bool = False,
-        compute_aux_loss: bool = False,
-        **inputs: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, logits_to_keep: int,
+        batch_size: int | None = None, compute_entropy: bool = False, compute_aux_loss: bool = False, **inputs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:  # fmt: skip
         """TRL's one place where a model gives log-probs, for the loss, the old policy and the reference alike, for
-        TRL's loss takes no others. Where the draw was cut the kept ids of the piece at hand decide, which that
-        signature cannot carry. TRL's fused head scores where it can, over packed rows where that is exact."""
+        TRL's loss takes no others. The kept ids of the piece at hand decide where the draw was cut; TRL's fused head
+        scores where it can, over packed rows where that is exact."""
         kept_BCK = self._piece.get("kept_ids")
         aux, size = None, batch_size or len(input_ids)
         if self.shares:
-            inner = without_adapters(self.accelerator.unwrap_model(model))
+            inner = attention.without_adapters(self.accelerator.unwrap_model(model))
             with self.accelerator.autocast():
                 logps, entropies = score_packed(
                     model, inner, input_ids, attention_mask, logits_to_keep, size, kept_BCK

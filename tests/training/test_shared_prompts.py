@@ -12,6 +12,8 @@ from transformers import (
     Gemma3TextConfig,
     GPT2Config,
     GPT2LMHeadModel,
+    Lfm2Config,
+    Lfm2ForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
@@ -29,7 +31,11 @@ from memfactory_core.policies.sharing import packing
 from memfactory_core.policies.sharing import shared_attention as attention
 from memfactory_core.policies.sharing.decoding import decode
 from memfactory_core.policies.sharing.packing import pack
-from memfactory_core.policies.sharing.shared_attention import can_share, shared_attention
+from memfactory_core.policies.sharing.shared_attention import (
+    can_share,
+    can_stream,
+    shared_attention,
+)
 from memfactory_core.tiny.tokenizer import make_tokenizer
 from memfactory_core.training.log_probs import score_packed
 from tests.training.test_trainer import make
@@ -47,12 +53,19 @@ PROMPTS = [
     [*COMMON, *range(50, 62), 4], COMMON,
 ]  # fmt: skip
 KINDS = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen3": (Qwen3Config, Qwen3ForCausalLM)}
+PACKED = KINDS | {"lfm2": (Lfm2Config, Lfm2ForCausalLM)}
+"""Those too whose rows are only packed for training: what short convolutions remember is not streamed."""
+LAYERS = {
+    "layer_types": ["conv", "full_attention"],
+    "conv_L_cache": 5,
+    "block_auto_adjust_ff_dim": False,
+}
 
 
 def make_model(kind, **more):
-    config, model = KINDS[kind]
+    config, model = PACKED[kind]
     torch.manual_seed(0)
-    made = model(config(**(SHAPE | more))).eval()
+    made = model(config(**(SHAPE | (LAYERS if kind == "lfm2" else {}) | more))).eval()
     with torch.no_grad():  # larger than they are drawn, so that attention decides
         for value in made.parameters():
             value.mul_(3)
@@ -127,6 +140,7 @@ def gradient_of_a_step(model, folder, shared, checkpointing=False, half=False, *
     sampler.seed(3)
     if not shared:
         trainer.__dict__["shares"] = False
+    if not shared or not sampler.shares:
         trainer.complete = sampler.complete
     gradients = {}
     for name, value in model.named_parameters():
@@ -156,7 +170,7 @@ def with_adapters(model):
     return adapted
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PACKED)
 @pytest.mark.parametrize("way", ["plain", "checkpointing", "adapters"])
 def test_a_step_has_the_gradient_of_the_plain_way(kind, way, tmp_path):
     """Both make the rows of the same seed; what differs is how they pass through the model."""
@@ -197,6 +211,37 @@ def test_a_penalty_for_leaving_the_start_reads_it_from_packed_rows_too(tmp_path)
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 
+@pytest.mark.parametrize("common", [0, 1, 3, 4, 30])
+def test_a_short_convolution_reads_across_the_segments_of_a_row(common):
+    """Wherever rows part, also within the convolution's width of their beginning or of one another's end."""
+    model = make_model("lfm2")
+    assert can_share(model) and not can_stream(model)
+    beginning = COMMON[:common]
+    rows = [[*beginning, *range(60 + i, 60 + i + length)] for i, length in enumerate((1, 2, 9, 9))]
+    rows += [[*rows[2], 7, 8], [*rows[2], 9], [3]]
+    packed = pack(rows)
+    with shared_attention(model):
+        logits = model(
+            input_ids=packed.ids_1N,
+            position_ids=packed.positions_1N,
+            packed=packed,
+            use_cache=False,
+        ).logits[0]
+    for row, places in zip(rows, packed.places, strict=True):
+        torch.testing.assert_close(
+            logits[places], model(torch.tensor([row])).logits[0], atol=1e-4, rtol=1e-4
+        )
+
+
+def test_the_shipped_policy_learns_from_packed_rows_and_keeps_its_own_sampler(untrained):
+    assert untrained.packs and not untrained.shares
+    assert {
+        type(layer.conv).__name__
+        for layer in untrained.model.model.layers
+        if hasattr(layer, "conv")
+    } == {"PackedShortConv"}
+
+
 def test_rows_of_padding_alone_have_no_log_probs_and_no_gradient(tmp_path):
     sampler = LanguageModelSampler(make_model("llama"), TOKENIZER)
     trainer, _ = make(sampler, tmp_path)
@@ -207,7 +252,7 @@ def test_rows_of_padding_alone_have_no_log_probs_and_no_gradient(tmp_path):
     assert all(value.grad is None or not value.grad.any() for value in sampler.model.parameters())
 
 
-def test_models_for_which_it_is_not_exact_are_left_alone(untrained):
+def test_models_for_which_it_is_not_exact_are_left_alone():
     sliding = MistralForCausalLM(MistralConfig(**(SHAPE | {"sliding_window": 8})))
     layered = Gemma3ForCausalLM(Gemma3TextConfig(**(SHAPE | {"sliding_window": 8})))
     rotated = LlamaForCausalLM(
@@ -222,8 +267,8 @@ def test_models_for_which_it_is_not_exact_are_left_alone(untrained):
         Gemma2Config(**(SHAPE | {"sliding_window": 8, "layer_types": ["full_attention"] * 2}))
     )
     learned = GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=len(TOKENIZER)))
-    models = (sliding, layered, rotated, experts, capped, learned, untrained.model)
-    assert [can_share(model) for model in models] == [False] * 7
+    models = (sliding, layered, rotated, experts, capped, learned)
+    assert [can_share(model) for model in models] == [False] * 6
     biased = Qwen2Config(**(SHAPE | {"sliding_window": 8, "use_sliding_window": False}))
     assert can_share(Qwen2ForCausalLM(biased))
     assert can_share(MistralForCausalLM(MistralConfig(**(SHAPE | {"sliding_window": None}))))

@@ -3,12 +3,12 @@
 The attempts of a group share their first prompt, and all prompts of a role their instructions: most tokens of a step.
 A causal model sees the same before each of them, so that computing them once is exact. The packed tokens form a tree
 of segments; a segment's tokens see their own and those of the segments on the way to the root. Everything in a model
-but attention works on single tokens, so that no padding passes through it.
+but attention and short convolutions works on single tokens, so that no padding passes through it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -59,6 +59,15 @@ class Block:
         places_T = torch.arange(self.until(last), device=self.keys_ST.device)
         return places_T <= last_SL[:, :, None]
 
+    def windows(self, width: int, nothing: int) -> Tensor:
+        """The places of each segment's tokens with the `width` - 1 before them, (S, width - 1 + L); `nothing` stands
+        where a row has no token yet."""
+        columns_SB = self.starts_S[:, None] + torch.arange(
+            1 - width, 0, device=self.starts_S.device
+        )
+        before_SB = self.keys_ST.gather(1, columns_SB.clamp(min=0))
+        return torch.cat([before_SB.masked_fill(columns_SB < 0, nothing), self.queries_SL], dim=1)
+
     def until(self, last: int) -> int:
         """How many keys the queries before `last` see at most."""
         return min(self.keys_ST.size(1), self.furthest + last)
@@ -68,7 +77,8 @@ class Block:
 class Packed:
     """The packed sequence: ids and positions (1, N), the blocks in the order of its tokens, and for each row the
     places of its tokens. `scored` are the places whose hidden states are wanted (None: all); where `record` is a
-    list, each layer leaves its keys and values (N, heads, size) there."""
+    list, each layer leaves its keys and values (N, heads, size) there. `biases` and `windows` are made once for all
+    layers: masks by block, and by width what a short convolution reads."""
 
     ids_1N: Tensor
     positions_1N: Tensor
@@ -77,6 +87,19 @@ class Packed:
     scored: Tensor | None = None
     record: list[tuple[Tensor, Tensor]] | None = None
     biases: dict[tuple[int, int, torch.dtype], Tensor] = field(default_factory=dict)
+    windows: dict[int, list[Tensor]] = field(default_factory=dict)
+
+
+def take(values: Tensor, places: Sequence[Tensor]) -> Iterator[Tensor]:
+    """Of packed values (N, ...) those at the places of each block, (S, L, ...). Where a gradient is wanted, of all
+    blocks at once: on the way back each block of its own would fill and add a gradient of the whole sequence."""
+    if not torch.is_grad_enabled():
+        yield from (values[one] for one in places)
+        return
+    whole = values.index_select(0, torch.cat([one.flatten() for one in places]))
+    sizes = [one.numel() for one in places]
+    for one, part in zip(places, whole.split(sizes), strict=True):
+        yield part.view(*one.shape, *values.shape[1:])
 
 
 def pack(rows: Sequence[Sequence[int]], device: torch.device | str = "cpu") -> Packed:

@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from memfactory_core.policies.sharing.packing import Packed, pack
+from memfactory_core.policies.sharing.packing import Packed, pack, take
+from memfactory_core.policies.sharing.short_convolution import take_packed_rows
 
 NAME = "memfactory_shared"
 """What the attention is called among transformers' own."""
@@ -86,24 +87,24 @@ def _attend(
     query_NHD, key_NKD, value_NKD = (part[0].transpose(0, 1) for part in (query, key, value))
     if packed.record is not None:
         packed.record.append((key_NKD.contiguous(), value_NKD.contiguous()))
+    keys, queries = [b.keys_ST for b in packed.blocks], [b.queries_SL for b in packed.blocks]
+    taken = zip(take(query_NHD, queries), take(key_NKD, keys), take(value_NKD, keys), strict=True)
     outputs = [
-        _attend_block(packed, index, query_NHD, key_NKD, value_NKD, scaling, dropout)
-        for index in range(len(packed.blocks))
+        _attend_block(packed, index, *parts, scaling, dropout) for index, parts in enumerate(taken)
     ]
     return torch.cat(outputs)[None], None
 
 
 def _attend_block(
-    packed: Packed, index: int, query_NHD: Tensor, key_NKD: Tensor, value_NKD: Tensor,
+    packed: Packed, index: int, query_SLHD: Tensor, key_STKD: Tensor, value_STKD: Tensor,
     scaling: float | None, dropout: float,
 ) -> Tensor:  # fmt: skip
     """What the segments of the block of this index read, (their tokens, heads, size)."""
     block = packed.blocks[index]
     count, length = block.queries_SL.shape
-    heads, size = key_NKD.shape[1:]
-    keys_SKTD = key_NKD[block.keys_ST].transpose(1, 2)
-    values_SKTD = value_NKD[block.keys_ST].transpose(1, 2)
-    asked = query_NHD[block.queries_SL].view(count, length, heads, -1, size)
+    heads, size = key_STKD.shape[2:]
+    keys_SKTD, values_SKTD = key_STKD.transpose(1, 2), value_STKD.transpose(1, 2)
+    asked = query_SLHD.view(count, length, heads, -1, size)
     groups = asked.size(3)
     at_once = max(1, CELLS // (block.keys_ST.numel() * groups))
     parts = []
@@ -114,10 +115,10 @@ def _attend_block(
         part = asked[:, first:last].permute(0, 2, 3, 1, 4).reshape(count, heads, -1, size)
         read = F.scaled_dot_product_attention(
             part, keys_SKTD[:, :, :until], values_SKTD[:, :, :until],
-            attn_mask=_bias(packed, index, first, last, query_NHD.dtype, groups),
+            attn_mask=_bias(packed, index, first, last, query_SLHD.dtype, groups),
             scale=scaling, dropout_p=dropout,
         )  # fmt: skip
-        read = read.view(count, heads, groups, last - first, value_NKD.size(-1))
+        read = read.view(count, heads, groups, last - first, value_STKD.size(-1))
         parts.append(read.permute(0, 3, 1, 2, 4))
     return torch.cat(parts, dim=1).flatten(2, 3)[block.real_SL]
 
@@ -166,18 +167,32 @@ ALL_ATTENTION_FUNCTIONS.register(NAME, _attend)
 def shared_attention(model: Any) -> Iterator[None]:
     """While this lasts, the model takes `packed` or `stream` with its call, and of a packed sequence its backbone
     returns the scored places alone. It may stand inside of itself; nobody else may use the model meanwhile."""
+    model = without_adapters(model)
     config = model.config.get_text_config()
     before = config._attn_implementation
     if before == NAME:
         yield
         return
-    config._attn_implementation = NAME
+    config._attn_implementation, model.own_attention = NAME, before
     hook = model.base_model.register_forward_hook(_keep_scored, with_kwargs=True)
     try:
         yield
     finally:
         hook.remove()
         config._attn_implementation = before
+
+
+@contextmanager
+def own_attention(model: Any) -> Iterator[None]:
+    """Within `shared_attention`: the model's own again, for calls that are neither packed nor streamed."""
+    model = without_adapters(model)
+    config = model.config.get_text_config()
+    within = config._attn_implementation
+    config._attn_implementation = model.own_attention if within == NAME else within
+    try:
+        yield
+    finally:
+        config._attn_implementation = within
 
 
 def _keep_scored(module: Any, args: Any, kwargs: dict[str, Any], output: Any) -> Any:
@@ -194,14 +209,16 @@ def without_adapters(model: Any) -> Any:
 
 def can_share(model: Any) -> bool:
     """Whether packed rows are exact for a model: attention over all tokens before, exchangeable, with rotations by
-    position, no experts (whose balance counts tokens) and one text model; tried out on two rows."""
+    position, or LFM2's short convolutions; no experts (whose balance counts tokens) and one text model; tried out on
+    two rows."""
+    take_packed_rows(without_adapters(model))
     config = model.config.get_text_config()
     settings = config.to_dict()
     windowed = settings.get("use_sliding_window", True)
     known = (
         getattr(model, "_supports_attention_backend", False)
         and config is model.config
-        and set(settings.get("layer_types") or ["full_attention"]) == {"full_attention"}
+        and set(settings.get("layer_types") or ["full_attention"]) <= {"full_attention", "conv"}
         and not any(settings.get(name) and windowed for name in _WINDOWS)
         and not any("expert" in name and value for name, value in settings.items())
         and not settings.get("attn_logit_softcapping")
@@ -214,6 +231,11 @@ def _rotates_by_position(ropes: dict[str, Any]) -> bool:
     """Whether there are rotations (of all layers, or by kind of layer) and none is scaled by the length."""
     kinds = [ropes, *(value for value in ropes.values() if isinstance(value, dict))]
     return bool(ropes) and not any(kind.get("rope_type") in _SCALED_ROPES for kind in kinds)
+
+
+def can_stream(model: Any) -> bool:
+    """Whether rows of a model that can share are continued token by token: a `Stream` holds keys and values alone."""
+    return "conv" not in (model.config.to_dict().get("layer_types") or ())
 
 
 @torch.no_grad()
@@ -236,7 +258,9 @@ def _agrees(model: Any) -> bool:
     training = model.training
     model.eval()
     try:
-        plain = model(input_ids=torch.tensor(rows, device=device), use_cache=False).logits[:, -1]
+        with own_attention(model):
+            ids = torch.tensor(rows, device=device)
+            plain = model(input_ids=ids, use_cache=False).logits[:, -1]
         with shared_attention(model):
             shared = read_ends(model, packed)
     finally:
