@@ -17,6 +17,7 @@ from memfactory_core.errors import ConfigError
 from memfactory_core.paradigms import Paradigm, asked_roles
 from memfactory_core.policies import Policy
 from memfactory_core.policies.imitation import Imitation
+from memfactory_core.policies.reinforcement import Training
 from memfactory_core.policies.roles import (
     JUDGE,
     Role,
@@ -37,53 +38,6 @@ from memfactory_core.types import Seed
 RECIPES = Path(__file__).parent / "recipes"
 CARD = "card"
 """The table of a recipe that tells of it: on what device it is meant to run, and how long it took where."""
-
-
-class Training(Settings):
-    """How the policy is trained: GRPO (arXiv 2402.03300) over whole episodes, through TRL."""
-
-    steps: int = Field(60, ge=1, le=1_000_000)
-    """Optimizer steps; each sees fresh episodes."""
-    groups: int = Field(8, ge=1, le=4096)
-    """Examples per step; each is attempted `group_size` times."""
-    group_size: int = Field(8, ge=2, le=256)
-    """Attempts at each example (G); their rewards are compared with one another."""
-    credit: Literal["episode", "decision"] = "episode"
-    """What an attempt's advantage is laid to: all that it decided, its group's attempts being independent; or one
-    decision, which all attempts of a group take in one and the same recorded state (same-state credit)."""
-    learning_rate: float = Field(5e-4, gt=0, le=1)
-    """Step size of AdamW; about 5e-4 for the tiny policy, 1e-6 for full fine-tuning of a large one."""
-    schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """How the learning rate goes on after its rise: it stays, or falls to zero at the last step."""
-    warmup_steps: int = Field(3, ge=0, le=100_000)
-    """Steps over which the learning rate rises from zero."""
-    temperature: float = Field(1.0, gt=0, le=5)
-    """Temperature of the episodes' sampling."""
-    beta: float = Field(0.0, ge=0, le=10)
-    """Weight of the KL penalty to the starting policy; 0 saves the reference model."""
-    loss: Literal["dapo", "grpo", "dr_grpo", "bnpo"] = "dapo"
-    """How token losses are averaged over a step, however many pieces it has: dapo over all tokens, bnpo over the
-    tokens of each process, grpo over turns after each turn's own mean, dr_grpo over turns as sums divided by 256
-    tokens (TRL's max_completion_length)."""
-    scale_rewards: Literal["group", "batch", "none"] = "group"
-    """Divide advantages by the standard deviation of the group (Memory-R1), the batch, or not (MemAgent)."""
-    negative: float = Field(1.0, ge=0, le=1)
-    """Weight of attempts that earned less than their group; 0 learns from the better ones alone, as rejection
-    sampling does. A small model's slips are so unlikely that pushing them down disturbs all else."""
-    clip: float = Field(0.2, gt=0, le=1)
-    """Clip range of the probability ratio, used where one batch of episodes serves several steps."""
-    reuse: int = Field(1, ge=1, le=16)
-    """Optimizer steps on each batch of episodes (TRL's num_iterations)."""
-    micro_batches: int = Field(1, ge=1, le=1024)
-    """Pieces in which a step's turns pass through the model; more pieces need less memory."""
-    entropy: float = Field(0.0, ge=0, le=1)
-    """Weight of the entropy bonus, the mean over the step's tokens of what was left to sample from; it keeps a
-    policy from settling too early."""
-    drop_silent: bool = True
-    """Leave turns without advantage out of the loss; they carry no gradient (unless beta or entropy is set).
-    The mean is then taken over the others alone."""
-    save_every: int = Field(50, ge=1, le=1_000_000)
-    """Steps between checkpoints, from which a run can be resumed."""
 
 
 class Retention(Settings):

@@ -172,7 +172,9 @@ class Work:
         if self.config.imitates:
             imitating.pass_gate(self, sampler, held_out)
         if not trained and isinstance(sampler.own, LanguageModelSampler):
-            reinforcing.reinforce(self, sampler, sampler.own, checkpoint, learned)
+            reinforcing.reinforce(
+                self, sampler, sampler.own, imitated or start, checkpoint, learned
+            )
         self.evaluate("after", sampler, held_out, self.config.training.steps)
 
     def _load(self, weights: Path | None) -> RoleSampler:

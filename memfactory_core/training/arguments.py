@@ -6,12 +6,12 @@ from typing import Any
 
 from trl import GRPOConfig
 
-from memfactory_core.config import Training
+from memfactory_core.policies.reinforcement import Training
 
 COMMON: dict[str, Any] = {
     "save_total_limit": 2, "logging_steps": 1, "report_to": [], "bf16": False, "gradient_checkpointing": False,
     "disable_tqdm": True, "max_grad_norm": 1.0, "adam_beta2": 0.98, "weight_decay": 0.0,
-    "dataloader_pin_memory": False,
+    "dataloader_pin_memory": False, "ddp_find_unused_parameters": False,
 }  # fmt: skip
 """What imitation and reinforcement have in common: AdamW, its clipping, and no logging of TRL's own."""
 SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
@@ -19,16 +19,12 @@ SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "
 
 def grpo_config(settings: Training, folder: str, seed: int, **more: Any) -> GRPOConfig:
     """TRL's configuration for these settings: one generation of `groups` x `group_size` episodes per
-    optimizer step, in `micro_batches` pieces."""
-    episodes = settings.groups * settings.group_size
-    if episodes % settings.micro_batches:
-        raise ValueError(
-            f"training.micro_batches ({settings.micro_batches}) must divide groups x group_size ({episodes})"
-        )
+    optimizer step, in `micro_batches` pieces, by `processes` that have the same share of them."""
+    here = settings.groups * settings.group_size // settings.processes
     options: dict[str, Any] = {
         "output_dir": folder,
         "seed": seed,
-        "per_device_train_batch_size": episodes // settings.micro_batches,
+        "per_device_train_batch_size": here // settings.micro_batches,
         "gradient_accumulation_steps": settings.micro_batches,
         "steps_per_generation": settings.micro_batches,
         "num_generations": settings.group_size,

@@ -13,9 +13,9 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
-from memfactory_core.config import Training
 from memfactory_core.episode import Answering, run_episodes
 from memfactory_core.paradigms import Paradigm
+from memfactory_core.policies.reinforcement import Training
 from memfactory_core.policies.replaying import Replaying
 from memfactory_core.trace import Episode
 from memfactory_core.types import Completion, Example

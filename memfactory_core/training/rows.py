@@ -84,19 +84,22 @@ def by_length(pieces: Sequence[Piece]) -> list[Piece]:
     return _divide(whole, order, [len(piece["prompt_mask"]) for piece in pieces])
 
 
-def by_beginning(pieces: Sequence[Piece]) -> list[Piece]:
+def by_beginning(pieces: Sequence[Piece], alike: bool = False) -> list[Piece]:
     """The same rows in as many pieces, rows with the same beginning together, cut so that each piece has about as
-    many tokens of which none are its other rows' too."""
+    many tokens of which none are its other rows' too; `alike`, each has as many rows as the given one."""
     whole = _join(pieces)
     prompts = zip(whole["prompt_ids"], whole["prompt_mask"].bool(), strict=True)
     keys = [ids[mask].tolist() for ids, mask in prompts]
     order = sorted(range(len(keys)), key=keys.__getitem__)
     said = whole["completion_mask"].sum(1).tolist()
+    places = torch.tensor(order, device=whole["prompt_ids"].device)
+    if alike:
+        return _divide(whole, places, [len(piece["prompt_mask"]) for piece in pieces])
     pairs = zip(order, order[1:], strict=False)
     common = [0, *(_count_common(keys[before], keys[row]) for before, row in pairs)]
     fresh = [len(keys[row]) - c + said[row] for row, c in zip(order, common, strict=True)]
     counts = _cut_evenly(fresh, common, len(pieces))
-    return _divide(whole, torch.tensor(order, device=whole["prompt_ids"].device), counts)
+    return _divide(whole, places, counts)
 
 
 def _count_common(one: list[int], other: list[int]) -> int:

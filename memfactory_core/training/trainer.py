@@ -26,17 +26,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils import send_to_device
+from accelerate.utils import gather_object, send_to_device
 from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import use_adapter
 
-from memfactory_core.config import Training
 from memfactory_core.dialects import Dialect
 from memfactory_core.episode import Ask
 from memfactory_core.errors import RunError
 from memfactory_core.paradigms import Paradigm
 from memfactory_core.policies.copying import Guide
 from memfactory_core.policies.language_model import Generated, LanguageModelSampler
+from memfactory_core.policies.reinforcement import Training
 from memfactory_core.policies.roles import Complete, RoleSampler
 from memfactory_core.policies.sharing import shared_attention as attention
 from memfactory_core.rewards import Weights, score_all
@@ -74,8 +74,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
     ) -> None:
         from datasets import Dataset
 
-        self.paradigm = paradigm
-        self.examples = examples
+        self.paradigm, self.examples = paradigm, examples
         self.weights = weights
         self.settings = settings
         self.on_episodes = on_episodes
@@ -137,6 +136,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
             self._checkpoint / DRAWS.format(self.accelerator.process_index),
         )  # fmt: skip
         super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()  # it is whole when each process has written its part
 
     def restore_draws(self, checkpoint: Path) -> bool:
         """Lets the samplers go on from a checkpoint; False where it holds nothing about them (it was written by
@@ -170,7 +170,9 @@ class MemoryGRPOTrainer(GRPOTrainer):
         inputs = super()._prepare_inputs(generation_batch)
         if self._buffered_inputs is before:
             return inputs
-        self._buffered_inputs = (by_beginning if self.shares else by_length)(self._buffered_inputs)
+        # TRL gathers a figure of each row: the processes' pieces have as many
+        together = partial(by_beginning, alike=self.accelerator.num_processes > 1)
+        self._buffered_inputs = (together if self.shares else by_length)(self._buffered_inputs)
         return self._buffered_inputs[self._step % self.args.steps_per_generation]
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -188,11 +190,14 @@ class MemoryGRPOTrainer(GRPOTrainer):
         judge = self.players.judge
         episodes = score_all(judge.judge(played) if judge else played, self.weights)
         self._check_groups(episodes)
-        episodes = with_advantages(episodes, self.settings.scale_rewards, self.settings.negative)
+        # every process hears of all attempts; each learns from its own
+        everyone = gather_object(episodes)
+        everyone = with_advantages(everyone, self.settings.scale_rewards, self.settings.negative)
+        first = self.accelerator.process_index * len(episodes)
+        episodes = everyone[first : first + len(episodes)]
         if self.on_episodes:
-            self.on_episodes(step, episodes)
-        equal = equal_groups(episodes)
-        self._log_scores(mode, episodes, len(equal))
+            self.on_episodes(step, everyone)
+        self._log_scores(mode, everyone, len(equal_groups(everyone)))
         needed_whole = bool(self.beta or self.settings.entropy)
         rows = to_rows(episodes, self.settings.drop_silent and not needed_whole)
         return self._batch(rows)

@@ -1,0 +1,190 @@
+"""Training by several processes: the run's worker is the first, which alone writes; the others learn beside it.
+
+They are children of the worker and live for its training only, so that a run has one worker, one lease and one
+supervisor however many train. Each plays whole groups of a step's attempts, and all go the same step: the gradients
+are averaged by torch.distributed (gloo on processors, NCCL on GPUs of one machine)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memfactory_core.errors import MemFactoryError, RunError
+
+if TYPE_CHECKING:
+    from memfactory_core.runs.worker import Work
+
+READY = 600.0
+"""Seconds that another process may take to load its policy."""
+SHIFT = 1_000_003
+"""Between the seeds by which the processes of a run sample."""
+DIE_WITH_PARENT = 1
+"""Linux' PR_SET_PDEATHSIG: a worker that is killed leaves nobody behind."""
+
+
+@dataclass
+class Other:
+    """One of the other processes, and the end of a pipe on which it says that it is ready."""
+
+    rank: int
+    process: subprocess.Popen[bytes]
+    ready: int
+
+    def await_ready(self, work: Work) -> None:
+        """Waits until it has its policy. RunError where it ends before or takes too long; Stopped where asked."""
+        deadline = time.monotonic() + READY
+        while not select.select([self.ready], [], [], 1.0)[0]:
+            work.check_stop()
+            if time.monotonic() > deadline:
+                raise RunError(f"{self} was not ready after {READY:.0f} s")
+        if not os.read(self.ready, 1):
+            self.process.wait()
+            raise RunError(
+                f"{self} ended with {self.process.returncode} before it began: see above"
+            )
+
+    def __str__(self) -> str:
+        return f"process {self.rank} of training.processes"
+
+
+@contextmanager
+def company(work: Work, weights: Path | None, resumed: Path | None) -> Iterator[None]:
+    """While this lasts, the other processes train what starts from `weights` or goes on from the checkpoint `resumed`,
+    and torch.distributed takes this process for the first of them. RunError where one of them fails."""
+    count = work.config.training.processes
+    if count == 1:
+        yield
+        return
+    place = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    others: list[Other] = []
+    before = dict(os.environ)
+    threads = _share_threads(count)
+    try:
+        for rank in range(1, count):
+            others.append(_start(work, rank, place, weights, resumed))
+        for other in others:
+            other.await_ready(work)
+        os.environ.update(place | {"RANK": "0", "LOCAL_RANK": "0"})
+        _forget_state()
+        yield
+        for other in others:
+            if code := other.process.wait():
+                work.say(f"{other} ended with {code} after the last step")
+    except MemFactoryError:
+        raise
+    except Exception as error:
+        for other in others:
+            if other.process.poll():
+                raise RunError(
+                    f"{other} ended with {other.process.returncode}: the log says why"
+                ) from error
+        raise
+    finally:
+        for other in others:
+            other.process.kill()
+            other.process.wait()
+            os.close(other.ready)
+        _leave()
+        os.environ.clear()
+        os.environ.update(before)
+        _use_threads(threads)
+
+
+def _start(
+    work: Work, rank: int, place: dict[str, str], weights: Path | None, resumed: Path | None
+) -> Other:
+    ready, said = os.pipe()
+    command = [
+        sys.executable,
+        "-m",
+        __name__,
+        work.run.id,
+        str(said),
+        str(weights or ""),
+        str(resumed or ""),
+    ]
+    own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+    process = subprocess.Popen(command, env=os.environ | place | own, pass_fds=[said])
+    os.close(said)
+    return Other(rank, process, ready)
+
+
+def join(run_id: str, said: int, weights: Path | None, resumed: Path | None) -> None:
+    """Trains beside the worker of a run, in a process of its own, and writes nothing but its part of checkpoints."""
+    import torch
+
+    from memfactory_core.config import build
+    from memfactory_core.runs import database, jobs, reinforcing
+    from memfactory_core.runs.weights import role_weights
+    from memfactory_core.scoring.split import training_examples
+
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    engine = database.connect(jobs.database_url())
+    run = database.get_run(engine, run_id)
+    config, folder = build(run.settings, f"run {run.id}"), Path(run.folder)
+    if torch.cuda.is_available():
+        torch.cuda.set_device(rank)
+    sampler = config.load_policies(weights, role_weights(engine, config, folder))
+    _share_threads(count)
+    examples = training_examples(config)
+    os.write(said, b"1")
+    os.close(said)
+    trainer = reinforcing.make_trainer(config, sampler, examples, folder)
+    reinforcing.seed(trainer, sampler, config.seed + SHIFT * rank, resumed)
+    trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    _leave()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def _share_threads(count: int) -> int:
+    """Leaves each process its share of the processors; returns how many threads there were."""
+    import torch
+
+    before = torch.get_num_threads()
+    _use_threads(max(1, before // count))
+    return before
+
+
+def _use_threads(count: int) -> None:
+    import torch
+
+    torch.set_num_threads(count)
+
+
+def _forget_state() -> None:
+    """Accelerate asks once for a process what company it has; imitation may have asked before."""
+    from accelerate.state import AcceleratorState, GradientState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
+
+
+def _leave() -> None:
+    import torch.distributed as group
+
+    if group.is_initialized():
+        group.destroy_process_group()
+    _forget_state()
+
+
+if __name__ == "__main__":
+    join(sys.argv[1], int(sys.argv[2]), *(Path(path) if path else None for path in sys.argv[3:5]))
