@@ -18,7 +18,7 @@ TASKS_HELP = (
     "its path."
 )
 FILE_HELP = "It is kept in the lab's folder; or name the path of one that is there."
-COUNTS = {"examples": "As in the run", "samples": "As in the run", "seed": "As in the run"}
+COUNTS = {"examples": "the run's", "samples": "the run's", "seed": "the run's"}
 
 
 def choose_tasks() -> list[tuple[str, ...]]:

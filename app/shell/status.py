@@ -82,7 +82,9 @@ def describe_progress(run: Run) -> str:
         elif run.steps and not run.step:
             parts.append("time left is known after the first steps")
     elif run.ended:
-        parts.append(f"took {describe_duration(run.elapsed(run.ended))}")
+        # in a narrow column a number and its unit stay together
+        took = describe_duration(run.elapsed(run.ended)).replace(" ", "\u00a0")
+        parts.append(f"took {took}")
     if run.fault:
         parts.append(escape_markdown(run.fault, 400))
     return " · ".join(parts)

@@ -61,7 +61,7 @@ def choose_fixed() -> tuple[str, ...]:
         strict=True,
     ):  # fmt: skip
         value: Any = column.number_input(
-            label, low, None, None, 1, key=f"sweep.{path}", placeholder="As preset"
+            label, low, None, None, 1, key=f"sweep.{path}", placeholder="preset's"
         )
         if value is not None:
             fixed.append(f"{path}={value}")

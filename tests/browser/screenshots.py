@@ -1,6 +1,6 @@
 """Makes the screenshots of docs/, light and dark, by hand:
 
-    python tests/browser/screenshots.py [VIEW ...]
+    python -m tests.browser.screenshots [VIEW ...]
 
 They show the example run that comes with the package; without one, a database like the tests'. The
 memory of a chat is shown after the chat."""
@@ -36,8 +36,8 @@ def places() -> dict[str, str]:
     from tests.filled import fill, with_weights
 
     if FOLDERS:
-        kinds = {one.settings["paradigm"]["kind"]: one.id for one in list_runs(9)}
-        run = played = kinds["memagent"]
+        # the example of the shipped policy, which plays episodes again wherever this runs
+        run = played = next(one.id for one in list_runs(9) if one.name.startswith("MemAgent, tiny"))
     else:
         engine = database.connect(jobs.database_url())
         run, played = fill(engine, 60, 40)["trained"], with_weights(engine, steps=20)
