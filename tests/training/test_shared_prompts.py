@@ -198,10 +198,11 @@ def test_adapters_in_float32_over_bfloat16_weights_have_the_gradient_up_to_its_r
     assert_close(gradients, plain, 0.1)
 
 
-def test_a_penalty_for_leaving_the_start_reads_it_from_packed_rows_too(tmp_path):
+@pytest.mark.parametrize("kind", ["llama", "lfm2"])
+def test_a_penalty_for_leaving_the_start_reads_it_from_packed_rows_too(kind, tmp_path):
     losses = []
     for shared in (True, False):
-        model = make_model("llama")
+        model = make_model(kind)
         model.save_pretrained(tmp_path / "start")
         model.config._name_or_path = str(tmp_path / "start")
         with torch.no_grad():

@@ -174,6 +174,8 @@ def shared_attention(model: Any) -> Iterator[None]:
         yield
         return
     config._attn_implementation, model.own_attention = NAME, before
+    if not can_stream(model):
+        take_packed_rows(model)
     hook = model.base_model.register_forward_hook(_keep_scored, with_kwargs=True)
     try:
         yield
@@ -211,7 +213,6 @@ def can_share(model: Any) -> bool:
     """Whether packed rows are exact for a model: attention over all tokens before, exchangeable, with rotations by
     position, or LFM2's short convolutions; no experts (whose balance counts tokens) and one text model; tried out on
     two rows."""
-    take_packed_rows(without_adapters(model))
     config = model.config.get_text_config()
     settings = config.to_dict()
     windowed = settings.get("use_sliding_window", True)
