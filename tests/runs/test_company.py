@@ -1,5 +1,6 @@
 """Several processes train one run together: the same step as one alone, one worker, nobody left behind."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -79,8 +80,9 @@ def test_a_run_of_two_processes_records_all_and_leaves_nobody_behind(lab):
         jobs.reap(lab)
         now = database.get_run(lab, run.id)
         state = now.state
-        if now.pid and psutil.pid_exists(now.pid):
-            others |= {child.pid for child in psutil.Process(now.pid).children()}
+        if now.pid:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended meanwhile
+                others |= {child.pid for child in psutil.Process(now.pid).children()}
     done = database.get_run(lab, run.id)
     assert (done.state, done.reason, done.step) == ("finished", "", 2)
     assert others and not any(psutil.pid_exists(pid) for pid in others)
