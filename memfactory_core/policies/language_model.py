@@ -276,7 +276,7 @@ class LanguageModelSampler(Sampler):
         self, prompts: list[list[int]], max_tokens: int, temperature: float, guide: Guide | None,
         go_on: GoOn | None,
     ) -> list[Generated]:  # fmt: skip
-        from memfactory_core.policies.padded import decode_padded
+        from memfactory_core.policies.sharing.padded import decode_padded
 
         pad = self.tokenizer.pad_token_id
         pad = self.tokenizer.eos_token_id if pad is None else pad
