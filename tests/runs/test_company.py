@@ -85,7 +85,8 @@ def test_a_run_of_two_processes_records_all_and_leaves_nobody_behind(lab):
                 others |= {child.pid for child in psutil.Process(now.pid).children()}
     done = database.get_run(lab, run.id)
     assert (done.state, done.reason, done.step) == ("finished", "", 2)
-    assert others and not any(psutil.pid_exists(pid) for pid in others)
+    assert others
+    until(lambda: not any(psutil.pid_exists(pid) for pid in others), 20)
     with Session(lab) as session:
         rows = session.exec(select(EpisodeRow).where(EpisodeRow.phase == "train")).all()
         rewards = session.exec(select(Metric).where(Metric.name == "reward")).all()
