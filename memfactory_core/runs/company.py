@@ -67,6 +67,8 @@ def company(work: Work, weights: Path | None, resumed: Path | None) -> Iterator[
         yield
         return
     place = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    if sys.platform == "linux":  # what they tell one another stays on this machine
+        place |= {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
     others: list[Other] = []
     before = dict(os.environ)
     threads = _share_threads(count)
