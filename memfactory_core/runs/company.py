@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 READY = 600.0
 """Seconds that another process may take to load its policy."""
+LAST = 60.0
+"""Seconds that another process may take to end after the last step."""
 SHIFT = 1_000_003
 """Between the seeds by which the processes of a run sample."""
 DIE_WITH_PARENT = 1
@@ -81,8 +83,11 @@ def company(work: Work, weights: Path | None, resumed: Path | None) -> Iterator[
         _forget_state()
         yield
         for other in others:
-            if code := other.process.wait():
-                work.say(f"{other} ended with {code} after the last step")
+            try:
+                if code := other.process.wait(LAST):
+                    work.say(f"{other} ended with {code} after the last step")
+            except subprocess.TimeoutExpired:
+                work.say(f"{other} did not end after the last step; it is ended")
     except MemFactoryError:
         raise
     except Exception as error:
@@ -147,7 +152,9 @@ def join(run_id: str, said: int, weights: Path | None, resumed: Path | None) -> 
     trainer = reinforcing.make_trainer(config, sampler, examples, folder)
     reinforcing.seed(trainer, sampler, config.seed + SHIFT * rank, resumed)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
-    _leave()
+    # Not by returning: taking the trainer apart joins a thread of gloo that may wait for Python, for ever
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _free_port() -> int:
