@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from memfactory_core.component import Settings
 
@@ -37,3 +37,11 @@ class Imitation(Settings):
     """The gate: the largest share of writes that may be rejected on held-out examples afterwards."""
     missed: Literal["go_on", "end"] = "go_on"
     """What becomes of a run whose gate is missed: it says so and goes on, or it says so and ends."""
+
+    @model_validator(mode="after")
+    def _divides(self) -> Imitation:
+        if self.steps and self.batch % self.micro_batches:
+            raise ValueError(
+                f"micro_batches ({self.micro_batches}) must divide batch ({self.batch})"
+            )
+        return self

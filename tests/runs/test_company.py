@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from sqlmodel import Session, select
 
 from memfactory_core.config import Training, load
+from memfactory_core.policies.imitation import Imitation
 from memfactory_core.runs import database, jobs
 from memfactory_core.runs.tables import EpisodeRow, Metric
 from tests.misbehaving import until
@@ -133,6 +134,12 @@ def test_killed_and_resumed_it_ends_with_the_weights_of_an_undisturbed_run(lab):
         )
         weights.append(load_file(Path(run.folder) / "policy" / "model.safetensors"))
     assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+
+
+def test_demonstrations_that_do_not_divide_are_refused_before_a_start_too():
+    with pytest.raises(ValidationError, match=r"micro_batches \(3\) must divide batch \(8\)"):
+        Imitation(steps=1, batch=8, micro_batches=3)
+    assert not Imitation(batch=8, micro_batches=3).steps, "nothing is imitated"
 
 
 @pytest.mark.parametrize(
