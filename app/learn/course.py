@@ -109,13 +109,14 @@ class Course:
         )  # fmt: skip
 
     def _judge(self, key: str, right: bool, why: str) -> bool:
-        if right:
-            st.success(f"Right. {why}", icon=":material/check:")
-        else:
-            st.warning(
-                "Not so. Look again above, change something, and answer anew.",
-                icon=":material/replay:",
-            )
+        with st.container(key=f"{self._key(key)}.judged"):
+            if right:
+                st.success(f"Right. {why}", icon=":material/check:")
+            else:
+                st.warning(
+                    "Not so. Look again above, change something, and answer anew.",
+                    icon=":material/replay:",
+                )
         return right
 
     def finish(self) -> None:

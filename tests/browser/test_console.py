@@ -12,6 +12,7 @@ from app.reads.causes import list_wrong
 from app.reads.examples import find_examples
 from app.shell.pages import PAGES, address_of, other_addresses
 from tests.browser.conftest import Server
+from tests.browser.redrawing import settle
 from tests.conftest import PATIENCE
 
 pytestmark = pytest.mark.timeout(300)
@@ -62,8 +63,7 @@ def wrong(tab: Any) -> Iterator[list[str]]:
 
 def open_cold(tab: Any, url: str) -> None:
     tab.goto(url)
-    tab.locator("h1").first.wait_for()
-    tab.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    settle(tab)
     tab.wait_for_timeout(700)  # what is still asked for; the chat's own connection never ends
 
 

@@ -16,6 +16,7 @@ from memfactory_core.runs import chats, database, jobs, recording
 from memfactory_core.trace import Asked, Episode, Recalled, Wrote
 from memfactory_core.types import Completion, Evidence, Example, Hit, Memory, Turn
 from tests.browser.conftest import Server
+from tests.browser.redrawing import settle
 
 pytestmark = pytest.mark.timeout(240)
 EVIL = (
@@ -90,8 +91,7 @@ def test_hostile_text_is_text(name: str, lab: tuple[str, str], page: Any) -> Non
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     page.goto(f"{url}/{PLACES[name].format(run=run)}")
-    page.locator("h1").first.wait_for()
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    settle(page)
     for tab in page.get_by_role("tab").all() if name in ("memory", "chat") else ():
         tab.click()
         page.wait_for_timeout(300)

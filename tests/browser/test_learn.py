@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Server
+from tests.browser.redrawing import fill_until, press_until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -27,20 +28,18 @@ def test_a_lesson_to_its_end(page: Any, open_lab: Server) -> None:
     page.get_by_role("heading", name="Two dogs: ADD or UPDATE").wait_for()
     expect(page.get_by_role("heading", name="2 · Look")).to_have_count(0)
     page.get_by_text("only Scout", exact=True).click()
-    page.get_by_role("button", name="Commit to it").click()
-    page.get_by_text("As you said: only Scout").wait_for()
+    said = page.get_by_text("As you said: only Scout")
+    press_until(page.get_by_role("button", name="Commit to it"), said)
     page.reload()
     page.get_by_text("As you said: only Scout").wait_for()
     main = page.get_by_role("main")
     main.get_by_text("UPDATE: one memory that says both").last.click()
-    page.get_by_role("button", name="Check").first.click()
-    page.get_by_text("Both dogs are kept, in one memory").wait_for()
-    page.get_by_label("At which cost of a memory").fill("1.25")
-    page.get_by_label("At which cost of a memory").press("Enter")
-    # a click while the page is drawn anew would be lost
-    page.get_by_test_id("stStatusWidget").wait_for(state="detached")
-    page.get_by_role("button", name="Check").last.click()
-    page.get_by_text("This lesson is done.").wait_for()
+    judged = page.get_by_text("Both dogs are kept, in one memory")
+    press_until(page.get_by_role("button", name="Check").first, judged)
+    check = page.get_by_role("button", name="Check").last
+    fill_until(page.get_by_label("At which cost of a memory"), "1.25", check)
+    done = page.get_by_text("This lesson is done.")
+    press_until(check, done)
     page.reload()
     page.get_by_text("This lesson is done.").wait_for()
     page.get_by_text("1 of 7 taken to the end").wait_for()

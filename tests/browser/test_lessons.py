@@ -4,13 +4,13 @@ own computation."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from app.learn import bounded, cause, decides, hacking, reranker
 from tests.browser.conftest import Server
+from tests.browser.redrawing import fill_until, press_until, settle
 from tests.conftest import PATIENCE
 
 expect.set_options(timeout=PATIENCE)
@@ -56,17 +56,17 @@ LESSONS: dict[str, Callable[[], Answers]] = {
 def test_to_its_end(lesson: str, page: Page, open_lab: Server) -> None:
     page.goto(f"{open_lab.url}/learn?lesson={lesson}")
     choose(widget(page, lesson, "predict"), 0)
-    press(page, widget(page, lesson, "commit"))
-    expect(page.get_by_role("heading", name="4 · Check")).to_be_visible()
+    check = page.get_by_role("heading", name="4 · Check")
+    press_until(widget(page, lesson, "commit").get_by_role("button"), check)
     for key, value in LESSONS[lesson]().items():
         settle(page)
         field = widget(page, lesson, key)
+        button = widget(page, lesson, f"{key}-button").get_by_role("button")
         if isinstance(value, float):
-            field.get_by_role("spinbutton").fill(f"{value:g}")
-            field.get_by_role("spinbutton").press("Enter")
+            fill_until(field.get_by_role("spinbutton"), f"{value:g}", button)
         else:
             choose(field, value)
-        press(page, widget(page, lesson, f"{key}-button"))
+        press_until(button, page.locator(f".st-key-{lesson}-{key}-judged"))
     expect(page.get_by_text("This lesson is done.")).to_be_visible()
     expect(page.get_by_text("1 of 7 taken to the end")).to_be_visible()
     expect(page.get_by_test_id("stException")).to_have_count(0)
@@ -78,15 +78,3 @@ def widget(page: Page, lesson: str, key: str) -> Locator:
 
 def choose(radio: Locator, number: int) -> None:
     radio.get_by_role("radiogroup").locator("label").nth(number).click()
-
-
-def settle(page: Page) -> None:
-    """Waits until the page is drawn: a click meanwhile would be lost."""
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
-
-
-def press(page: Page, place: Locator) -> None:
-    button: Any = place.get_by_role("button")
-    expect(button).to_be_enabled()
-    settle(page)
-    button.click()

@@ -13,6 +13,7 @@ from app.shell.pages import ADDRESSES, PAGES
 from memfactory_core.runs import database, jobs
 from memfactory_core.tiny import WEIGHTS
 from tests.browser.conftest import Server
+from tests.browser.redrawing import settle
 from tests.browser.test_journey import POINTS, start_run
 from tests.conftest import PATIENCE
 
@@ -45,8 +46,7 @@ def test_a_page_opens(name: str, tab: Any, faults: list[str]) -> None:
     navigation = tab.get_by_test_id("stSidebarNav")
     navigation.get_by_role("link", name=title, exact=False).click()
     tab.wait_for_url(f"**/{'' if name == 'overview' else ADDRESSES.get(name, name)}*")
-    tab.locator("h1").first.wait_for()
-    tab.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    settle(tab)
     expect(tab.get_by_test_id("stException")).to_have_count(0)
     expect(tab.get_by_test_id("stAlertContentError")).to_have_count(0)
     if name == "chat":

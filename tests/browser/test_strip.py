@@ -9,6 +9,7 @@ import pytest
 
 from app.reads.examples import find_examples
 from tests.browser.conftest import Server
+from tests.browser.redrawing import settle
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -27,7 +28,7 @@ def test_a_click_on_the_strip_opens_another_step(page: Any, shared: Server) -> N
     page.get_by_text(f"Groups · step {step - step % 10}").wait_for()
     page.go_back()
     page.get_by_text("Groups · step 20").wait_for()
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    settle(page)
     middle = box["y"] + 0.5 * box["height"]
     page.mouse.move(box["x"] + 0.3 * box["width"], middle)
     page.mouse.down()
