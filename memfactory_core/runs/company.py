@@ -2,7 +2,8 @@
 
 They are children of the worker and live for its training only, so that a run has one worker, one lease and one
 supervisor however many train. Each plays whole groups of a step's attempts, and all go the same step: the gradients
-are averaged by torch.distributed (gloo on processors, NCCL on GPUs of one machine)."""
+are averaged by torch.distributed (gloo on processors, NCCL on GPUs of one machine). They find one another by a file
+that only this user can read: the usual meeting place is a port without a password, on every address of the machine."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ import ctypes
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,7 +69,9 @@ def company(work: Work, weights: Path | None, resumed: Path | None) -> Iterator[
     if count == 1:
         yield
         return
-    place = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    private = tempfile.TemporaryDirectory(prefix="memfactory-company-", ignore_cleanup_errors=True)
+    meeting = Path(private.name, "meeting")
+    place = {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count)}
     if sys.platform == "linux":  # what they tell one another stays on this machine
         place |= {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
     others: list[Other] = []
@@ -76,11 +79,12 @@ def company(work: Work, weights: Path | None, resumed: Path | None) -> Iterator[
     threads = _share_threads(count)
     try:
         for rank in range(1, count):
-            others.append(_start(work, rank, place, weights, resumed))
+            others.append(_start(work, rank, place, meeting, weights, resumed))
         for other in others:
             other.await_ready(work)
         os.environ.update(place | {"RANK": "0", "LOCAL_RANK": "0"})
         _forget_state()
+        meet(meeting, 0, count)
         yield
         for other in others:
             try:
@@ -103,31 +107,37 @@ def company(work: Work, weights: Path | None, resumed: Path | None) -> Iterator[
             other.process.wait()
             os.close(other.ready)
         _leave()
+        private.cleanup()
         os.environ.clear()
         os.environ.update(before)
         _use_threads(threads)
 
 
 def _start(
-    work: Work, rank: int, place: dict[str, str], weights: Path | None, resumed: Path | None
+    work: Work, rank: int, place: dict[str, str], meeting: Path, *starts: Path | None
 ) -> Other:
     ready, said = os.pipe()
-    command = [
-        sys.executable,
-        "-m",
-        __name__,
-        work.run.id,
-        str(said),
-        str(weights or ""),
-        str(resumed or ""),
-    ]
+    told = [work.run.id, str(said), str(meeting), *(str(start or "") for start in starts)]
+    command = [sys.executable, "-m", __name__, *told]
     own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
     process = subprocess.Popen(command, env=os.environ | place | own, pass_fds=[said])
     os.close(said)
     return Other(rank, process, ready)
 
 
-def join(run_id: str, said: int, weights: Path | None, resumed: Path | None) -> None:
+def meet(meeting: Path, rank: int, count: int) -> None:
+    """Waits until all `count` processes have come to the file `meeting`; from then on they average their gradients."""
+    import torch
+
+    accelerated = torch.cuda.is_available()
+    if accelerated:
+        torch.cuda.set_device(rank)
+    torch.distributed.init_process_group(
+        "nccl" if accelerated else "gloo", meeting.as_uri(), rank=rank, world_size=count
+    )
+
+
+def join(run_id: str, said: int, meeting: Path, weights: Path | None, resumed: Path | None) -> None:
     """Trains beside the worker of a run, in a process of its own, and writes nothing but its part of checkpoints."""
     import torch
 
@@ -149,19 +159,13 @@ def join(run_id: str, said: int, weights: Path | None, resumed: Path | None) -> 
     examples = training_examples(config)
     os.write(said, b"1")
     os.close(said)
+    meet(meeting, rank, count)
     trainer = reinforcing.make_trainer(config, sampler, examples, folder)
     reinforcing.seed(trainer, sampler, config.seed + SHIFT * rank, resumed)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     # Not by returning: taking the trainer apart joins a thread of gloo that may wait for Python, for ever
     sys.stdout.flush()
     os._exit(0)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def _share_threads(count: int) -> int:
@@ -196,4 +200,5 @@ def _leave() -> None:
 
 
 if __name__ == "__main__":
-    join(sys.argv[1], int(sys.argv[2]), *(Path(path) if path else None for path in sys.argv[3:5]))
+    run, pipe, place, *starts = sys.argv[1:]
+    join(run, int(pipe), Path(place), *(Path(path) if path else None for path in starts))

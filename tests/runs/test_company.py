@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -44,10 +43,7 @@ class Ends(Overwrite, kind="ends"):
 def step(folder, count):
     """The gradients and turns that `count` processes found in one step."""
     folder.mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(count)}
+    place = {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count)}
     command = [sys.executable, "-m", "tests.training.shared_step", str(folder)]
     ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} | place for rank in range(count)]
     began = [
@@ -75,7 +71,7 @@ def test_two_processes_take_the_step_of_one(tmp_path):
 
 def test_a_run_of_two_processes_records_all_and_leaves_nobody_behind(lab):
     run = jobs.start(lab, jobs.create(lab, load("memagent-tiny", [*SMALL, "training.steps=2"])))
-    others = set()
+    others, listening = set(), set()
     state = "starting"
     while state in ("starting", "running"):
         jobs.reap(lab)
@@ -83,10 +79,14 @@ def test_a_run_of_two_processes_records_all_and_leaves_nobody_behind(lab):
         state = now.state
         if now.pid:
             with contextlib.suppress(psutil.NoSuchProcess):  # it ended meanwhile
-                others |= {child.pid for child in psutil.Process(now.pid).children()}
+                children = psutil.Process(now.pid).children()
+                others |= {child.pid for child in children}
+                for one in (psutil.Process(now.pid), *children):
+                    listening |= {c.laddr.ip for c in one.net_connections() if c.status == "LISTEN"}
     done = database.get_run(lab, run.id)
     assert (done.state, done.reason, done.step) == ("finished", "", 2)
     assert others
+    assert listening <= {"127.0.0.1", "::1"}, "nobody outside this machine can reach them"
     until(lambda: not any(psutil.pid_exists(pid) for pid in others), 20)
     with Session(lab) as session:
         rows = session.exec(select(EpisodeRow).where(EpisodeRow.phase == "train")).all()

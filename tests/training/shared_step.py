@@ -14,6 +14,7 @@ import torch
 from transformers import TrainerCallback
 
 from memfactory_core.config import load
+from memfactory_core.runs.company import meet
 from memfactory_core.runs.reinforcing import make_trainer
 from memfactory_core.scoring.split import training_examples
 from memfactory_core.training.trainer import MemoryGRPOTrainer
@@ -41,6 +42,8 @@ class Fixed(MemoryGRPOTrainer):
 def main(folder: Path) -> None:
     rank, count = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     torch.set_num_threads(1)
+    if count > 1:
+        meet(folder.absolute() / "meeting", rank, count)
     config = load("memory-r1-tiny", [*SETTINGS, f"training.processes={count}"])
 
     class Keep(TrainerCallback):
