@@ -60,7 +60,8 @@ def be_patient(patch: pytest.MonkeyPatch, timeout: float) -> None:
 
 
 def settle(page: Page) -> None:
-    """Waits until the page's script is at rest and stays so: it may be started again by what it has drawn itself."""
+    """Waits until the page's script is at rest and stays so: it may be started again by what it has drawn itself. A
+    page that plays never does; it is looked at after `PATIENT` seconds."""
     page.wait_for_function(AT_REST)
     since = time.monotonic()
     deadline = since + PATIENT
@@ -96,13 +97,14 @@ def _repeat(
     place: Locator, act: Callable[[], None], seen: Locator, check: Callable[[], None]
 ) -> None:
     for again in range(TRIES):
-        expect(place).to_be_enabled()
         settle(place.page)
+        # what was only slow has been heard meanwhile, and may have taken its button away
         if again and seen.is_visible() and seen.is_enabled():
             return
-        act()
         try:
+            expect(place).to_be_enabled()
+            act()
             return check()
-        except AssertionError:
+        except (AssertionError, Error):
             if again == TRIES - 1:
                 raise
