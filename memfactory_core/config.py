@@ -26,6 +26,7 @@ from memfactory_core.policies.roles import (
     check_spoken,
     load_roles,
 )
+from memfactory_core.retrievers import Retriever
 from memfactory_core.retrievers.rerank_linear import RerankLinear
 from memfactory_core.retrievers.settings import Reranking, Retrieval
 from memfactory_core.rewards import Reward, weighed
@@ -165,11 +166,8 @@ class RunConfig(Settings):
         self._check_judge()
         if self.mode == "train":
             self._check_roles()
-        if self.mode == "rerank" and not isinstance(self.paradigm.retriever, RerankLinear):
-            raise ValueError(
-                "mode 'rerank' trains the retriever 'rerank_linear': set paradigm.retriever to it, not to "
-                f"{self.paradigm.retriever.kind!r}"
-            )
+        if self.mode == "rerank":
+            self._check_reranker(self.paradigm.retriever)
         if self.mode == "retrieve" and not self.retrieval.retrievers:
             raise ValueError("mode 'retrieve' needs retrieval.retrievers, a list of kinds")
         if self.evaluation.judge and self.mode in ("retrieve", "rerank"):
@@ -192,6 +190,18 @@ class RunConfig(Settings):
             )
         if JUDGE in self.roles and self.evaluation.judge:
             raise ValueError("two judges: leave evaluation.judge or roles.judge out")
+
+    def _check_reranker(self, retriever: Retriever) -> None:
+        """ValueError where there is nothing that the mode `rerank` trains."""
+        if not isinstance(retriever, RerankLinear):
+            raise ValueError(
+                "mode 'rerank' trains the retriever 'rerank_linear': set paradigm.retriever to it, not to "
+                f"{retriever.kind!r}"
+            )
+        if self.reranking.alone and not retriever.features:
+            raise ValueError(
+                "reranking.alone takes maps and features apart: set paradigm.retriever.features to true"
+            )
 
     def _check_roles(self) -> None:
         """ValueError where the paradigm trains turns that another policy says."""

@@ -18,7 +18,8 @@ from app.shell.widgets import show_chart
 from memfactory_core.config import Reranking
 from memfactory_core.embedders.hashing import Hashing
 from memfactory_core.retrievers.everything import Everything
-from memfactory_core.retrievers.rerank_linear import FEATURES, RerankLinear, Weights
+from memfactory_core.retrievers.facts import FEATURES
+from memfactory_core.retrievers.rerank_linear import RerankLinear, Weights
 from memfactory_core.tasks.language import ATTRIBUTES, Speaker
 from memfactory_core.training.reranker import prepare, train_reranker
 from memfactory_core.types import Evidence, Example

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from memfactory_core.embedders import Embedder
+from memfactory_core.embedders.kept import embed_once
 from memfactory_core.errors import ConfigError
 from memfactory_core.models.resolve import EmbeddingModelName, resolve_model
 
@@ -30,17 +31,25 @@ class SentenceTransformer(Embedder, kind="sentence_transformer"):
     """Text that is put before each text, where the model wants one."""
     batch_size: int = Field(64, ge=1, le=4096)
     """How many texts pass through the model at once."""
+    keep: bool = False
+    """Keep the vectors on the disk, beside the fetched models, so that a text which was embedded once is not
+    embedded again by the next run. The texts themselves are not kept there."""
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors of unit length, float32, shape (texts, dimensions). ConfigError where the model is not here or
         cannot be loaded."""
+        folder = resolve_model(self.model)
+        told = [self.prompt + text for text in texts]
+        return embed_once(folder, told, self._compute) if self.keep else self._compute(told)
+
+    def _compute(self, texts: list[str]) -> np.ndarray:
         encode = _load(str(resolve_model(self.model)))
         # neighbours of one length waste the least on padding
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         rows: list[np.ndarray] = [np.zeros(0)] * len(texts)
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
-            for i, row in zip(batch, encode([self.prompt + texts[i] for i in batch]), strict=True):
+            for i, row in zip(batch, encode([texts[i] for i in batch]), strict=True):
                 rows[i] = row
         return np.array(rows, dtype=np.float32)
 

@@ -78,18 +78,21 @@ class WordIndex(Index):
         self.total -= int(self.lengths.values[place])
         self.spread.subtract(terms(text).keys())
 
+    def rarity(self, term: str) -> float:
+        """How much a term tells: the logarithm of how few memories have it (BM25's idf), above 0."""
+        size, spread = len(self.places), self.spread[term]
+        return math.log(1 + (size - spread + 0.5) / (spread + 0.5))
+
     def scores(self, query: str, k1: float, b: float) -> np.ndarray:
         """The BM25 score at each place."""
-        scores, size = np.zeros(len(self.at_place)), len(self.places)
-        mean = max(self.total / max(size, 1), 1.0)
+        scores = np.zeros(len(self.at_place))
+        mean = max(self.total / max(len(self.places), 1), 1.0)
         for term, times in terms(query).items():
-            spread = self.spread[term]
-            if spread == 0:
+            if self.spread[term] == 0:
                 continue
             places, often = (np.frombuffer(part, dtype=np.int64) for part in self.postings[term])
-            rarity = math.log(1 + (size - spread + 0.5) / (spread + 0.5))
             norms = k1 * (1 - b + b * self.lengths.values[places] / mean)
-            scores[places] += times * (rarity * often * (k1 + 1) / (often + norms))
+            scores[places] += times * (self.rarity(term) * often * (k1 + 1) / (often + norms))
         return scores
 
 

@@ -9,7 +9,6 @@ paper's.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,25 +24,19 @@ from memfactory_core.embedders.hashing import Hashing
 from memfactory_core.episode import Context
 from memfactory_core.errors import ConfigError
 from memfactory_core.retrievers import Retriever
-from memfactory_core.retrievers.bm25 import BM25, terms
+from memfactory_core.retrievers.bm25 import BM25
+from memfactory_core.retrievers.facts import AROUND, FEATURES, measure_facts
 from memfactory_core.retrievers.vector_index import vectors
-from memfactory_core.text import words
 from memfactory_core.types import Hit
 
-FEATURES = (
-    "words", "before", "after", "near", "length", "asks", "speaker", "covered",
-)  # fmt: skip
-"""BM25 of the memory, the one before and the one after it, as parts of the best; the plain cosine;
-the logarithm of its length; whether it asks; whether the question names its speaker; the share of
-the question's words in it."""
-START = (4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-"""Weights of the features before training: the order by words."""
-_SPEAKER = re.compile(r"^(?:\[[^\]\n]*\]\s*)?([^:\n]{1,40}):")
+START = {"words": 4.0}
+"""Weights of the facts before training, others 0: the order by words."""
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """K candidates for one question as numbers: query (D,), memories (K, D), features (K, F)."""
+    """K candidates for one question as numbers: query (D,) times the retriever's scale, memories (K, D), features
+    (K, F)."""
 
     query: np.ndarray
     memories: np.ndarray
@@ -59,11 +52,12 @@ class Weights:
     features: np.ndarray
 
     @classmethod
-    def untrained(cls, dimensions: int, features: bool) -> Weights:
+    def untrained(cls, dimensions: int, features: bool, around: bool = False) -> Weights:
         """Maps that change nothing."""
         query, memory = (np.zeros((dimensions, dimensions), dtype=np.float32) for _ in range(2))
-        start = np.array(START if features else (0.0,) * len(FEATURES), dtype=np.float32)
-        return cls(query, memory, start)
+        named = FEATURES + AROUND if around else FEATURES
+        start = [START.get(name, 0.0) if features else 0.0 for name in named]
+        return cls(query, memory, np.array(start, dtype=np.float32))
 
     def look(self, query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """q' (D,), and the vector whose product with a memory is q'.m' (D,): no memory needs to be mapped."""
@@ -94,8 +88,10 @@ class Weights:
             weights = cls(*(tensors[name] for name in ("query", "memory", "features")))
         except (OSError, KeyError, SafetensorError) as error:
             raise ConfigError(f"{path}: holds no weights of a linear reranker: {error}") from error
-        if weights.features.shape != (len(FEATURES),):
-            raise ConfigError(f"{path}: was made for other features than {', '.join(FEATURES)}")
+        if weights.features.shape not in ((len(FEATURES),), (len(FEATURES + AROUND),)):
+            raise ConfigError(
+                f"{path}: was made for other features than {', '.join(FEATURES + AROUND)}"
+            )
         return weights
 
 
@@ -109,8 +105,14 @@ class RerankLinear(Retriever, kind="rerank_linear"):
     """How many memories are read (M)."""
     embedder: Part[Embedder] = Hashing(dimensions=512, common=0.5)
     """How question and memories become vectors."""
+    scale: float = Field(1.0, gt=0, le=1000)
+    """What q'.m' is multiplied by; 1 is the paper's. The cosines of sentence models lie close together, so that a draw
+    at the usual temperature hardly prefers the nearest: 10 lets it."""
     features: bool = False
     """Whether facts about question and memory are weighed too; off is the paper's score."""
+    around: bool = False
+    """With `features`: also facts about the memories around each, as in a dialogue, where an answer is understood
+    from the lines before it."""
     weights: str = ""
     """File of trained weights; empty means untrained: the order by vectors, or by words with
     `features`."""
@@ -125,7 +127,7 @@ class RerankLinear(Retriever, kind="rerank_linear"):
         weights = self.learned()
         total = weights.scores(candidates)
         given = candidates.features * weights.features
-        parts = ("vectors", *FEATURES) if self.features else ("vectors",)
+        parts = ("vectors", *self.named)
         table = np.column_stack([total - given.sum(axis=1), given])
         return [
             hits[i].model_copy(
@@ -140,11 +142,20 @@ class RerankLinear(Retriever, kind="rerank_linear"):
             for i in np.argsort(-total, kind="stable")[: self.top_k]
         ]
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The facts that are weighed, by name."""
+        return self._measured if self.features else ()
+
+    @property
+    def _measured(self) -> tuple[str, ...]:
+        return FEATURES + AROUND if self.around else FEATURES
+
     def learned(self) -> Weights:
-        """The weights that are used. ConfigError where they do not fit the embedder."""
+        """The weights that are used. ConfigError where they do not fit the embedder or the facts."""
         dimensions = len(vectors(self.embedder, ["size"])[0])
         if not self.weights:
-            return Weights.untrained(dimensions, self.features)
+            return Weights.untrained(dimensions, self.features, self.around)
         path = Path(self.weights)
         weights = _load(path, path.stat().st_mtime_ns if path.is_file() else 0)
         if weights.query.shape != (dimensions, dimensions):
@@ -152,6 +163,9 @@ class RerankLinear(Retriever, kind="rerank_linear"):
                 f"{path}: has {len(weights.query)} dimensions, the embedder {dimensions}; "
                 "choose the embedder that the weights were trained with"
             )
+        if len(weights.features) != len(self._measured):
+            known = str(len(weights.features) == len(FEATURES + AROUND)).lower()
+            raise ConfigError(f"{path}: was trained with around = {known}; set it so")
         return weights
 
     def describe(self, query: str, hits: Sequence[Hit], context: Context) -> Candidates:
@@ -159,33 +173,11 @@ class RerankLinear(Retriever, kind="rerank_linear"):
         texts = [hit.memory.searched_text for hit in hits]
         asked, *memories = vectors(self.embedder, [query, *texts])
         matrix = np.stack(memories)
-        features = np.zeros((len(hits), len(FEATURES)), dtype=np.float32)
+        features = np.zeros((len(hits), len(self._measured)), dtype=np.float32)
         if self.features:
-            features[:] = _features(query, hits, context, matrix @ asked)
-        return Candidates(asked, matrix, features)
-
-
-def _features(query: str, hits: Sequence[Hit], context: Context, near: np.ndarray) -> np.ndarray:
-    bank = context.bank.all()
-    place = {memory.id: index for index, memory in enumerate(bank)}
-    scores = np.pad(BM25().scores(query, context.bank), 1)
-    at = np.array([place[hit.memory.id] for hit in hits]) + 1
-    best = max(scores.max(), 1e-9)
-    asked, telling = set(words(query)), set(terms(query))
-    rows = []
-    for hit in hits:
-        text = hit.memory.text
-        speaker = _SPEAKER.match(text)
-        rows.append(
-            (
-                np.log(max(len(text), 1)) - 4.5,
-                "?" in text,
-                speaker is not None and set(words(speaker[1])) <= asked,
-                len(telling & set(terms(text))) / max(1, len(telling)),
-            )
-        )
-    around = np.column_stack([scores[at], scores[at - 1], scores[at + 1]]) / best
-    return np.column_stack([around, near, np.array(rows, dtype=float)])
+            near = self.embedder if self.around else None
+            features[:] = measure_facts(query, hits, context, matrix @ asked, near)
+        return Candidates(self.scale * asked, matrix, features)
 
 
 @lru_cache(maxsize=4)

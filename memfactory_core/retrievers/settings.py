@@ -40,3 +40,7 @@ class Reranking(Settings):
     """What is subtracted from +1 and -1 (b); "mean" is the running mean of what was earned."""
     likelihood: Literal["noisy", "drawn"] = "noisy"
     """The probability that is followed: the paper's softmax with noise, or that of the draw itself."""
+    map_rate: float | None = Field(None, ge=0, le=10)
+    """Step size of the two maps; none is that of the features, 0 leaves the maps as they are."""
+    alone: tuple[Literal["maps", "features"], ...] = ()
+    """What is also trained without the other and measured in the same run."""

@@ -5,7 +5,8 @@ k hits."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from memfactory_core.assignment import flatten
 from memfactory_core.episode import Context, steps
@@ -43,20 +44,13 @@ def name_retrievers(retrievers: Sequence[Retriever]) -> dict[str, Retriever]:
     return named
 
 
-def compare_retrievers(
-    retrievers: Mapping[str, Retriever],
-    examples: Sequence[Example],
-    ks: Sequence[int] = (5, 10, 20),
-    store: Store = LARGE,
-    on_done: Callable[[str, dict[str, Summary]], None] | None = None,
-) -> dict[str, dict[str, Summary]]:
-    """{retriever: {category: {"recall@5": interval, ...}}} on the same questions."""
-    results = {}
-    for name, retriever in retrievers.items():
-        results[name] = evaluate_retriever(retriever, examples, ks, store)
-        if on_done:
-            on_done(name, results[name])
-    return results
+@dataclass(frozen=True)
+class Scored:
+    """One question with its scores: the category, the text that it is about, {"recall@5": 0.5, ...}."""
+
+    category: str
+    text: str
+    scores: dict[str, float]
 
 
 def evaluate_retriever(
@@ -65,27 +59,62 @@ def evaluate_retriever(
     ks: Sequence[int] = (5, 10, 20),
     store: Store = LARGE,
 ) -> dict[str, Summary]:
-    """Recall and NDCG of the evidence at each k, per category and for `all`. A question whose evidence
-    names no observation is left out; `n` says how many counted. The questions about one text are not
-    independent: intervals draw whole texts, `clusters` says how many."""
-    scores: dict[str, dict[str, list[float]]] = {ALL: {}}
-    texts: dict[str, list[str]] = {}
+    """{category: {"recall@5": interval, ...}}, per category and for `all`: see `score_questions` and `summarize`."""
+    return summarize(score_questions(retriever, examples, ks, store))
+
+
+def score_questions(
+    retriever: Retriever,
+    examples: Sequence[Example],
+    ks: Sequence[int] = (5, 10, 20),
+    store: Store = LARGE,
+) -> list[Scored]:
+    """Recall and NDCG of the evidence at each k for each question. One whose evidence names no observation is left
+    out. ConfigError where none is left, or the retriever needs a policy."""
+    scored = []
     for example, hits in retrieve_all(retriever, examples, max(ks), store):
         needed = needed_observations(example)
-        for category in (ALL, str(example.meta.get("category", ""))):
-            by_name = scores.setdefault(category, {})
-            texts.setdefault(category, []).append(example.text)
-            for k in ks:
-                found = [hit.memory.source for hit in hits[:k]]
-                by_name.setdefault(f"recall@{k}", []).append(recall(found, needed))
-                by_name.setdefault(f"ndcg@{k}", []).append(ndcg(found, needed, k))
-    if not scores[ALL]:
+        scores = {}
+        for k in ks:
+            found = [hit.memory.source for hit in hits[:k]]
+            scores[f"recall@{k}"] = recall(found, needed)
+            scores[f"ndcg@{k}"] = ndcg(found, needed, k)
+        scored.append(Scored(str(example.meta.get("category", "")), example.text, scores))
+    if not scored:
         raise ConfigError("no question has evidence that names an observation; nothing to retrieve")
+    return scored
+
+
+def summarize(scored: Sequence[Scored]) -> dict[str, Summary]:
+    """The scores per category and for `all`; `n` says how many questions counted. The questions about one text are
+    not independent: intervals draw whole texts, `clusters` says how many."""
+    groups: dict[str, list[Scored]] = {ALL: list(scored)}
+    for one in scored:
+        if one.category:
+            groups.setdefault(one.category, []).append(one)
     return {
-        category: {name: interval(values, texts[category]) for name, values in by_name.items()}
-        for category, by_name in sorted(scores.items())
-        if category
+        category: {
+            name: interval([one.scores[name] for one in group], [one.text for one in group])
+            for name in group[0].scores
+        }
+        for category, group in sorted(groups.items())
     }
+
+
+def add_gains(scored: Sequence[Scored], rival: Sequence[Scored]) -> list[Scored]:
+    """The same with how much higher each recall is than a rival's on the same questions, `recall@5 gain`."""
+    return [
+        replace(
+            one,
+            scores=one.scores
+            | {
+                f"{name} gain": value - other.scores[name]
+                for name, value in one.scores.items()
+                if name.startswith("recall")
+            },
+        )
+        for one, other in zip(scored, rival, strict=True)
+    ]
 
 
 def retrieve_all(

@@ -49,7 +49,9 @@ class Learner:
     ) -> None:
         """One update from questions with what was drawn, the noise, and what each drawn one earned
         (M,)."""
-        weights, rate = self.weights, self.settings.learning_rate / len(batch)
+        weights, settings = self.weights, self.settings
+        rate = settings.learning_rate / len(batch)
+        map_rate = rate if settings.map_rate is None else settings.map_rate / len(batch)
         pushes = []
         for candidates, drawn, noise, rewards in batch:
             query, _ = weights.look(candidates.query)
@@ -62,8 +64,9 @@ class Learner:
         to_query, mapped, to_memory, to_features = (
             np.stack(part) for part in zip(*pushes, strict=True)
         )
-        weights.query += (rate * to_query.T @ queries).astype(np.float32)
-        weights.memory += (rate * mapped.T @ to_memory).astype(np.float32)
+        if map_rate:
+            weights.query += (map_rate * to_query.T @ queries).astype(np.float32)
+            weights.memory += (map_rate * mapped.T @ to_memory).astype(np.float32)
         if with_features:
             weights.features += (rate * to_features.sum(axis=0)).astype(np.float32)
         for *_, rewards in batch:

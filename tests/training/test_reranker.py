@@ -12,7 +12,8 @@ from memfactory_core.embedders.hashing import Hashing
 from memfactory_core.episode import Context, steps
 from memfactory_core.errors import ConfigError
 from memfactory_core.retrievers.bm25 import BM25
-from memfactory_core.retrievers.rerank_linear import FEATURES, Candidates, RerankLinear, Weights
+from memfactory_core.retrievers.facts import FEATURES
+from memfactory_core.retrievers.rerank_linear import Candidates, RerankLinear, Weights
 from memfactory_core.scoring.retrieval import evaluate_retriever, fill
 from memfactory_core.stores.ram import Ram
 from memfactory_core.tasks.locomo import LoCoMo
