@@ -146,6 +146,8 @@ def test_weights_that_are_missing_or_do_not_fit_are_clear_errors(tmp_path):
     with pytest.raises(ConfigError, match="has 64 dimensions, the embedder 512"):
         RerankLinear(weights=str(path)).learned()
     assert SMALL.model_copy(update={"weights": str(path)}).learned().features[0] == 4.0
+    with pytest.raises(ConfigError, match="was trained with around = false; set it so"):
+        SMALL.model_copy(update={"weights": str(path), "around": True}).learned()
 
 
 def test_training_needs_evidence():
