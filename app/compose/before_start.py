@@ -19,7 +19,7 @@ from app.shell.widgets import errors_in_words
 from memfactory_core.assembly.rehearsal import PLAYED, rehearse
 from memfactory_core.config import RunConfig, build
 from memfactory_core.runs.agents import Agent
-from memfactory_core.runs.checks import CHECKS, Check, carry_out
+from memfactory_core.runs.checks import Check, carry_out, name_checks
 from memfactory_core.runs.footprint import foresee
 from memfactory_core.runs.forecast import forecast
 from memfactory_core.runs.tables import Run
@@ -43,7 +43,7 @@ def show_checks(config: RunConfig) -> bool:
     if config.mode in PLAYED:
         told = foresee(engine, config).in_words()
         st.caption(f":material/hard_drive: {escape_markdown(_first_upper(told), 400)}")
-    checks = [_look(name, config) for name in CHECKS]
+    checks = [_look(name, config) for name in name_checks(config)]
     for check in checks:
         if not check.passed:
             st.error(

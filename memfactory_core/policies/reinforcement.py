@@ -55,6 +55,10 @@ class Training(Settings):
     processes: int = Field(1, ge=1, le=64)
     """Processes that train together, each with its share of a step's groups: as many as there are GPUs. Stopped, such a
     run goes on from its last regular checkpoint. Tried with two processes on a CPU; on several GPUs nobody here has."""
+    report_to: tuple[Literal["tensorboard", "wandb", "trackio", "mlflow"], ...] = ()
+    """Trackers that TRL tells each step's figures too, each a package of its own. tensorboard writes into the run's
+    folder, below `checkpoints/runs`; the others were not tried here, and may send figures and settings to a server:
+    what they need (keys, addresses) is in their own environment variables."""
     save_every: int = Field(50, ge=1, le=1_000_000)
     """Steps between checkpoints, from which a run can be resumed."""
 

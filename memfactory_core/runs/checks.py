@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from memfactory_core.config import RunConfig
-from memfactory_core.errors import MemFactoryError, RunError
+from memfactory_core.errors import ConfigError, MemFactoryError, RunError
 from memfactory_core.runs.devices import count_slots, needed_device
 from memfactory_core.runs.footprint import foresee, in_units
 from memfactory_core.runs.models import used_models
@@ -33,6 +34,7 @@ def refuse_start(engine: Engine, config: RunConfig) -> None:
     """ConfigError or RunError where a data file, a model or the weights that a run starts from are not here; quick:
     nothing is read from the files."""
     require_files(config)
+    require_trackers(config)
     used_models(config)
     start_weights(engine, config)
     role_weights(engine, config, None)
@@ -43,6 +45,20 @@ def require_files(config: RunConfig) -> None:
     for name in dict.fromkeys([*config.task.files(), *config.held_out.files()]):
         if not name or not Path(name).is_file():
             raise unreadable(name)
+
+
+def require_trackers(config: RunConfig) -> None:
+    """ConfigError where the package of a tracker is not installed."""
+    for name in wanted_trackers(config):
+        if find_spec(name) is None:
+            raise ConfigError(
+                f"training.report_to: the tracker {name!r} needs its package: pip install {name}"
+            )
+
+
+def wanted_trackers(config: RunConfig) -> tuple[str, ...]:
+    """The trackers that a training reports to."""
+    return config.training.report_to if config.mode == "train" else ()
 
 
 def _look_at_data(engine: Engine, config: RunConfig) -> str:
@@ -79,6 +95,11 @@ def _look_at_device(engine: Engine, config: RunConfig) -> str:
     return f"{name}, {there} at once{gpu}"
 
 
+def _look_at_trackers(engine: Engine, config: RunConfig) -> str:
+    require_trackers(config)
+    return f"{', '.join(wanted_trackers(config))}, installed"
+
+
 def _look_at_disk(engine: Engine, config: RunConfig) -> str:
     place = root()
     place.mkdir(parents=True, exist_ok=True)
@@ -97,8 +118,14 @@ CHECKS: dict[str, Callable[[Engine, RunConfig], str]] = {
     "Weights": _look_at_weights,
     "Device": _look_at_device,
     "Disk": _look_at_disk,
+    "Trackers": _look_at_trackers,
 }
 """What is looked at before a start, by name; each says what it found, or raises what is missing."""
+
+
+def name_checks(config: RunConfig) -> list[str]:
+    """The checks that concern a run."""
+    return [name for name in CHECKS if name != "Trackers" or wanted_trackers(config)]
 
 
 def carry_out(name: str, engine: Engine, config: RunConfig) -> Check:
@@ -111,4 +138,4 @@ def carry_out(name: str, engine: Engine, config: RunConfig) -> Check:
 
 def find_checks(engine: Engine, config: RunConfig) -> list[Check]:
     """Everything that is looked at before a start, the data files read to their ends."""
-    return [carry_out(name, engine, config) for name in CHECKS]
+    return [carry_out(name, engine, config) for name in name_checks(config)]

@@ -13,7 +13,7 @@ COMMON: dict[str, Any] = {
     "disable_tqdm": True, "max_grad_norm": 1.0, "adam_beta2": 0.98, "weight_decay": 0.0,
     "dataloader_pin_memory": False, "ddp_find_unused_parameters": False,
 }  # fmt: skip
-"""What imitation and reinforcement have in common: AdamW, its clipping, and no logging of TRL's own."""
+"""What imitation and reinforcement have in common: AdamW, its clipping, and no tracker unless it is wanted."""
 SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
 
 
@@ -38,6 +38,7 @@ def grpo_config(settings: Training, folder: str, seed: int, **more: Any) -> GRPO
         "loss_type": settings.loss,
         "epsilon": settings.clip,
         "save_steps": settings.save_every,
+        "report_to": list(settings.report_to),
         "shuffle_dataset": False,
         "save_only_model": False,
     }
