@@ -244,10 +244,12 @@ def _print_retrieval(summary: dict[str, dict[str, dict[str, float]]]) -> None:
             rows.setdefault((retriever, category), {})[name] = values
         kept = {name: None for row in rows.values() for name in row}
         names = [name for name in kept if name.startswith("recall")]
-        print(f"{when:16}{'category':10}" + "".join(f"{name:>32}" for name in names))
+        width = max([15, *(len(retriever) for retriever, _ in rows)]) + 1
+        print(f"{when:{width}}{'category':10}" + "".join(f"{name:>32}" for name in names))
         for (retriever, category), row in rows.items():
             print(
-                f"{retriever:16}{category:10}" + "".join(f"{_cell(row.get(n)):>32}" for n in names)
+                f"{retriever:{width}}{category:10}"
+                + "".join(f"{_cell(row.get(n)):>32}" for n in names)
             )
 
 

@@ -63,8 +63,8 @@ def rerank(
 ) -> tuple[Results, Results]:
     """Trains the paradigm's `rerank_linear` and saves it as `reranker.safetensors` in `folder`; the maps alone and
     the features alone too where they are wanted. The results before, with every untrained retriever beside it, and
-    after, with each recall's gain over the untrained retriever that finds most. ConfigError where the retriever is
-    another one or nothing can be held out."""
+    after, with each recall's gain over the one of `retrieval.retrievers` that finds most. ConfigError where the
+    retriever is another one or nothing can be held out."""
     from memfactory_core.training.reranker import train_reranker
 
     others = _score(config, name_retrievers(config.retrieval.retrievers), held_out)
@@ -80,8 +80,8 @@ def rerank(
         after |= _score(config, {one.name: trained}, held_out)
     if others:
         first = f"recall@{config.retrieval.ks[0]}"
-        rival = max(others.values(), key=lambda scored: sum(one.scores[first] for one in scored))
-        after = {name: add_gains(scored, rival) for name, scored in after.items()}
+        best = max(others, key=lambda name: sum(one.scores[first] for one in others[name]))
+        after = {name: add_gains(scored, others[best], best) for name, scored in after.items()}
     return _flat(before), _flat(after)
 
 

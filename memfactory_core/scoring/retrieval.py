@@ -101,16 +101,17 @@ def summarize(scored: Sequence[Scored]) -> dict[str, Summary]:
     }
 
 
-def add_gains(scored: Sequence[Scored], rival: Sequence[Scored]) -> list[Scored]:
-    """The same with how much higher each recall is than a rival's on the same questions, `recall@5 gain`."""
+def add_gains(scored: Sequence[Scored], rival: Sequence[Scored], name: str) -> list[Scored]:
+    """The same with how much higher each recall is than that of the retriever `name` on the same questions,
+    `recall@5 over bm25`."""
     return [
         replace(
             one,
             scores=one.scores
             | {
-                f"{name} gain": value - other.scores[name]
-                for name, value in one.scores.items()
-                if name.startswith("recall")
+                f"{score} over {name}": value - other.scores[score]
+                for score, value in one.scores.items()
+                if score.startswith("recall")
             },
         )
         for one, other in zip(scored, rival, strict=True)
