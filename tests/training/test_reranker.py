@@ -8,12 +8,14 @@ import random
 import numpy as np
 import pytest
 
+from memfactory_core.config import load
 from memfactory_core.embedders.hashing import Hashing
 from memfactory_core.episode import Context, steps
 from memfactory_core.errors import ConfigError
 from memfactory_core.retrievers.bm25 import BM25
 from memfactory_core.retrievers.facts import FEATURES
 from memfactory_core.retrievers.rerank_linear import Candidates, RerankLinear, Weights
+from memfactory_core.runs.retrieval_modes import rerank
 from memfactory_core.scoring.retrieval import evaluate_retriever, fill
 from memfactory_core.stores.ram import Ram
 from memfactory_core.tasks.locomo import LoCoMo
@@ -170,3 +172,26 @@ def test_on_locomo_it_beats_the_order_that_it_reranks(data, tmp_path):
     before = evaluate_retriever(BM25(), test, ks=(5,))["all"]["recall@5"]
     after = evaluate_retriever(trained, test, ks=(5,))["all"]["recall@5"]
     assert after["mean"] > before["mean"] + 0.04 and after["n"] == 301
+
+
+@pytest.mark.models
+def test_over_minilm_one_conversation_teaches_it_to_read_another(data, fetched, tmp_path):
+    model = f"model={fetched('minilm')}"
+    path = data / "locomo" / "locomo6.json"
+    embedders = ("paradigm.retriever.embedder", "paradigm.retriever.candidates.embedder")
+    config = load(
+        "rmm-linear-minilm",
+        [
+            f"task.path={path}", 'task.conversations=["conv-30"]', 'evaluation.task.conversations=["conv-26"]',
+            "reranking.steps=300", "retrieval.ks=[5]", 'retrieval.retrievers=["bm25"]',
+            *(f"{one}.{setting}" for one in embedders for setting in (model, "keep=false")),
+        ],
+    )  # fmt: skip
+    before, after = rerank(
+        config, config.held_out.examples(10_000, 0), tmp_path, lambda step, m: None
+    )
+    found, maps = (
+        after[f"rerank_linear{name}/all/recall@5"]["mean"] for name in ("", " (maps alone)")
+    )
+    assert after["rerank_linear/all/recall@5 over bm25"]["mean"] > 0.1
+    assert found > before["rerank_linear/all/recall@5"]["mean"] + 0.04 and found > maps + 0.1
