@@ -75,15 +75,12 @@ def rows_of(lab, run):
     )
 
 
-OF_THE_CLOCK = ("step_time", "train_runtime", "train_samples_per_second", "train_steps_per_second")
-
-
 def curves(lab, run):
-    """Every point of every curve but those that measure time or sum up what one process did."""
+    """Every point of every curve but that of time."""
     with Session(lab) as session:
         points = session.exec(select(Metric).where(Metric.run_id == run.id)).all()
-    left_out = (*OF_THE_CLOCK, "train_loss", "total_flos")
-    return {(p.name, p.step): p.value for p in points if p.name not in left_out}
+    assert not [p.name for p in points if p.name.startswith("train_")]
+    return {(p.name, p.step): p.value for p in points if p.name != "step_time"}
 
 
 def said(lab, run):
