@@ -1,10 +1,10 @@
 """A process that has read the libraries of training and from which workers are forked: a start then takes half a second
 instead of five, for all but the project's own modules is there already.
 
-A program of its own (`python -P preloaded.py FD`), one for each process that starts runs and asked for it by `preload`;
-it ends with that process. What it forks first is the run's supervisor, which forks the worker and then becomes the
-small program that it always is: the parent of its worker, and no child's memory. Where none is ready, or something that
-libraries read while they load is another, a run starts as it does anywhere: by reading everything anew."""
+A program of its own (`python -P preloaded.py FD LIBRARY ...`), one for each process that starts runs and asked for it
+by `preload`; it ends with that process. What it forks first is the run's supervisor, which forks the worker and then
+becomes the small program that it always is: the parent of its worker, and no child's memory. Where none is ready, or
+something that libraries read while they load is another, a run starts as it does anywhere: by reading everything anew."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ IDLE = 1800.0
 
 
 class Preloaded:
-    """A process that has read, or is reading, the libraries. It ends where this one does."""
+    """A process that has read, or is reading, `libraries`. It ends where this one does."""
 
-    def __init__(self) -> None:
+    def __init__(self, libraries: Sequence[str] = LIBRARIES) -> None:
         self.environment = dict(os.environ) | CALM
         self._talk, theirs = socket.socketpair()
         self._ready = False
         with theirs:
             # -P: the folder of this file holds modules named like those of the standard library
             self._process = subprocess.Popen(
-                [sys.executable, "-P", __file__, str(theirs.fileno())], stdin=subprocess.DEVNULL,
+                [sys.executable, "-P", __file__, str(theirs.fileno()), *libraries], stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True, env=self.environment,
             )  # fmt: skip
 
@@ -132,10 +132,10 @@ def _read_by_libraries(environment: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.startswith(OURS)}
 
 
-def _serve(talk: socket.socket) -> list[str] | None:
-    """Reads the libraries and forks what is asked for: in a worker, its command line; None where the process that asks
+def _serve(talk: socket.socket, libraries: Sequence[str]) -> list[str] | None:
+    """Reads `libraries` and forks what is asked for: in a worker, its command line; None where the process that asks
     is gone, or has not asked for long."""
-    for name in LIBRARIES:
+    for name in libraries:
         with contextlib.suppress(ImportError):  # the worker that needs it says so
             importlib.import_module(name)
     gc.collect()
@@ -197,6 +197,6 @@ def _carry_out(work: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    command = _serve(socket.socket(fileno=int(sys.argv[1])))
+    command = _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
     if command is not None:
         _carry_out(command)
