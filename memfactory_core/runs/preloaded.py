@@ -4,7 +4,7 @@ instead of five, for all but the project's own modules is there already.
 A program of its own (`python -P preloaded.py FD LIBRARY ...`), one for each process that starts runs and asked for it
 by `preload`; it ends with that process. What it forks first is the run's supervisor, which forks the worker and then
 becomes the small program that it always is: the parent of its worker, and no child's memory. Where none is ready, or
-something that libraries read while they load is another, a run starts as it does anywhere: by reading all of it anew."""
+libraries read while they load is another, a run starts as it does anywhere and reads everything itself."""
 
 from __future__ import annotations
 
