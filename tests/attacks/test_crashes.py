@@ -6,6 +6,7 @@ from tests.attacks.crashes import crash
 from tests.policies.test_policies import save_model
 
 
+@pytest.mark.hours
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize(("kills", "forked"), [(10, False), (10, True), (100, True)])

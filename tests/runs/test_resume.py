@@ -25,7 +25,7 @@ SMALL = [
 HF = ["policy.kind=hf", "policy.dtype=float32"]
 HOWS = {"full": HF, "lora": [*HF, "policy.lora_rank=4"], "tiny": ["policy.kind=tiny"]}
 FULL_FIRST = ["full", "tiny", pytest.param("lora", marks=pytest.mark.slow)]
-"""Where an adapter takes the same way as whole weights, it is tried by make test-all only."""
+"""Where an adapter takes the same way as whole weights, it is tried by make test-slow only."""
 
 
 class StopsAt(Work):
@@ -172,7 +172,7 @@ MORE = {
     "reuse": ("training.reuse=2", "training.steps=5"),
 }  # fmt: skip
 QUICK = {("lora", "plain"), ("tiny", "pieces"), ("full", "reuse")}
-"""Each way and each setting once; the other pairs are tried by make test-all only."""
+"""Each way and each setting once; the other pairs are tried by make test-slow only."""
 
 
 @pytest.mark.parametrize(
