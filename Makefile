@@ -8,7 +8,7 @@ PORT   ?= 8501
 # Two at once, a file's tests together so that they share what it made; tests/conftest.py says which file comes first.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup lab demo test test-browser test-all bench lint clean
+.PHONY: setup lab demo test test-browser test-slow test-all bench lint clean
 
 setup: $(VENV)/.ready
 
@@ -35,7 +35,11 @@ test: setup
 test-browser: setup
 	$(PYTEST) -m "browser and not smoke and not slow" tests/browser
 
-# All tests, the slow ones too: the wheel in an empty environment, the Dockerfile's steps, long training.
+# What is slow, but for what takes hours: the wheel in an empty environment, the Dockerfile's steps, every pair of parts.
+test-slow: setup
+	$(PYTEST) -m "slow and not hours"
+
+# All tests, also the attacks that take hours.
 test-all: setup
 	$(PYTEST) -m ""
 

@@ -99,8 +99,9 @@ def lab(request, tmp_path, monkeypatch):
     if getattr(request, "param", "sqlite") == "postgresql":
         server = request.getfixturevalue("server")
         monkeypatch.setenv("MEMFACTORY_DB", server.new_database())
-    from memfactory_core.runs import database, jobs
+    from memfactory_core.runs import database, jobs, preloaded
 
+    preloaded.preload()  # once for all tests of this process; most start a run
     engine = database.connect(jobs.database_url())
     yield engine
     engine.dispose()

@@ -25,6 +25,7 @@ from memfactory_core.assembly.schema import default_of, unwrap
 from memfactory_core.assignment import explain
 from memfactory_core.config import RunConfig, recipes
 from memfactory_core.runs import jobs
+from memfactory_core.runs.preloaded import preload
 
 UNUSED = {
     "train": {"retrieval", "reranking"},
@@ -40,6 +41,7 @@ SELDOM = ("roles", "retention")
 
 def compose_run() -> None:
     """The preset, the picture of its parts, the form of the rest; on the right what it makes, which can be started."""
+    preload()  # while the run is put together, so that its start is quick
     preset, recipe = choose_preset()
     given = st.session_state.get(GIVEN) or recipe
     # a run's record names every setting: those that differ from the defaults come first

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from memfactory_core import component
-from memfactory_core.runs import supervisor
+from memfactory_core.runs import preloaded, supervisor
 from memfactory_core.runs.devices import environment_of
 from memfactory_core.runs.tables import Run
 
@@ -27,30 +27,57 @@ more than eight."""
 def spawn(run: Run, environment: dict[str, str]) -> tuple[int, float]:
     """Starts the worker of a run that was claimed with `run.token`, under a supervisor, each in a session of its own;
     their output goes to log.txt. The worker's pid and create time; OSError where it cannot be started."""
-    environment = os.environ | environment | environment_of(run.device) | {
+    environment = os.environ | environment | environment_of(run.device) | preloaded.CALM | {
         # absolute, since the worker stands in another folder than the shell that named them
         component.FOLDERS: os.pathsep.join(map(str, component.part_folders())),
-        # the default spin-wait of OpenMP costs a factor of 25 where processes share few cores
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "TOKENIZERS_PARALLELISM": "false",
     }  # fmt: skip
     # isolated and without site-packages, so that it stays small; its worker is neither
     parent = [sys.executable, "-I", "-S", supervisor.__file__, run.folder, run.id, run.token]
+    place = Path(environment["MEMFACTORY_RUNS"]).parent
     with open(Path(run.folder) / "log.txt", "ab") as log:
-        started = subprocess.Popen(
-            parent, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
-            env=environment, cwd=Path(environment["MEMFACTORY_RUNS"]).parent,
-        )  # fmt: skip
-    assert started.stdout is not None
-    with started.stdout as told:
-        ready, _, _ = select.select([told], [], [], STARTING)
-        line = told.readline() if ready else b""
+        line = _fork(
+            parent, supervisor.command(run.id, run.token), place, environment, log.fileno()
+        )
+        if not line:
+            told, tells = os.pipe()
+            try:
+                subprocess.Popen(
+                    parent, stdin=subprocess.DEVNULL, stdout=tells, stderr=log, start_new_session=True,
+                    env=environment, cwd=place,
+                )  # fmt: skip
+            finally:
+                os.close(tells)
+            line = _first_line(told)
     if not line.strip().isdigit():
         raise OSError(0, "its supervisor did not start; the log may say why")
     try:
         return int(line), psutil.Process(int(line)).create_time()
     except psutil.NoSuchProcess as error:
         raise OSError(0, "it ended at once; the log may say why") from error
+
+
+def _fork(
+    parent: list[str], work: list[str], place: Path, environment: dict[str, str], log: int
+) -> bytes:
+    """The supervisor's line where the worker could be forked from a process that has read the libraries; else nothing,
+    and no worker is there."""
+    source = preloaded.current(environment)
+    if source is None:
+        return b""
+    told, tells = os.pipe()
+    try:
+        asked = source.start(parent, work[2:], place, environment, tells, log)
+    finally:
+        os.close(tells)
+    # closed without a line: no supervisor came to be, and a worker without one ends
+    return _first_line(told) if asked else b""
+
+
+def _first_line(told: int) -> bytes:
+    """What a supervisor says first, its worker's pid."""
+    with open(told, "rb", buffering=0) as lines:
+        ready, _, _ = select.select([lines], [], [], STARTING)
+        return lines.readline() if ready else b""
 
 
 def alive(run: Run) -> bool:

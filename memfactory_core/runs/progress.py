@@ -30,6 +30,9 @@ def report_progress(work: Work) -> Any:
             work.seal(state.global_step)
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-            work.keep_metrics(state.global_step, logs or {})
+            # what is logged once more when a training ends sums up this process alone: resumed for its last save, it
+            # would write a loss of 0 over the run's
+            if logs and "train_runtime" not in logs:
+                work.keep_metrics(state.global_step, logs)
 
     return Progress()

@@ -31,23 +31,26 @@ COUNT_EVERY = 5.0
 _ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER of Linux
 
 
-def supervise(folder: Path, run_id: str, token: str) -> None:
-    """Carries out a run in a child process. Its pid is the one line on stdout; the child's own output and what is
-    to be said of it go to stderr."""
+def command(run_id: str, token: str) -> list[str]:
+    """The command line of a run's worker."""
+    return [sys.executable, "-m", "memfactory_core", "work", run_id, "--token", token]
+
+
+def supervise(folder: Path, run_id: str, token: str, forked: tuple[int, int] | None = None) -> None:
+    """Carries out a run in a child process: a new one, or the child (its pid, and the descriptor that lets it begin)
+    that was forked before. Its pid is the one line on stdout; the child's own output and what is to be said of it go
+    to stderr."""
     if hasattr(ctypes.CDLL(None), "prctl"):
         # what the worker starts and leaves behind comes to this process, which ends it with the worker
         ctypes.CDLL(None).prctl(_ADOPT_ORPHANS, 1, 0, 0, 0)
-    work = [sys.executable, "-m", "memfactory_core", "work", run_id, "--token", token]
     with open(folder / LOCK, "ab") as lock:
         _take(lock)  # before anybody can know of the worker and miss a supervisor
-        worker = subprocess.Popen(
-            work, stdin=subprocess.DEVNULL, stdout=2, stderr=2, start_new_session=True
-        )
-        print(worker.pid, flush=True)
+        pid = _let_begin(*forked) if forked else _begin(command(run_id, token))
+        print(pid, flush=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        before, status, used = _wait_for(worker.pid, folder, lock)
+        before, status, used = _wait_for(pid, folder, lock)
         ran_out = _count_out_of_memory()
-        _signal_group(worker.pid, signal.SIGKILL)
+        _signal_group(pid, signal.SIGKILL)
         _end_orphans()
         sign = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         counted = None not in (before, ran_out)
@@ -64,6 +67,20 @@ def supervise(folder: Path, run_id: str, token: str) -> None:
             part.replace(folder / ENDING)
     if folder.is_dir():
         os.execv(sys.executable, [sys.executable, "-m", "memfactory_core", "settle", run_id])
+
+
+def _begin(work: list[str]) -> int:
+    return subprocess.Popen(
+        work, stdin=subprocess.DEVNULL, stdout=2, stderr=2, start_new_session=True
+    ).pid
+
+
+def _let_begin(pid: int, opens: int) -> int:
+    """A forked worker waits until its supervisor is one. Its pid."""
+    with suppress(BrokenPipeError):  # it was killed meanwhile, as any child can be
+        os.write(opens, b"1")
+    os.close(opens)
+    return pid
 
 
 def _wait_for(
@@ -177,4 +194,5 @@ def _memory_events() -> list[Path]:
 
 
 if __name__ == "__main__":
-    supervise(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
+    begun = (int(sys.argv[4]), int(sys.argv[5])) if len(sys.argv) > 4 else None
+    supervise(Path(sys.argv[1]), sys.argv[2], sys.argv[3], begun)

@@ -6,10 +6,10 @@ committed can be read in between; the same must be there after the kill, and at 
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
 import signal
-import sys
 import tempfile
 import time
 import zlib
@@ -23,7 +23,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session, select
 
 from memfactory_core.config import load
-from memfactory_core.runs import database, jobs
+from memfactory_core.runs import database, jobs, preloaded
 from memfactory_core.runs.bodies import write_json
 from memfactory_core.runs.tables import EpisodeRow, MemoryRow, Metric, Run
 from memfactory_core.runs.weights import last_checkpoint
@@ -54,13 +54,16 @@ class Tally:
     lost: Counter[str] = field(default_factory=Counter)
     doubled: int = 0
     slowest_notice: float = 0.0
+    forked: int = 0
+    """Starts from a process that had read the libraries."""
     unlike: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         rows = ("episodes", "memories", "metrics")
         kept = ", ".join(f"{self.committed[n]:,} {n} of which {self.lost[n]} lost" for n in rows)
         return (
-            f"{self.kills} kills of workers, {self.supervisors} of supervisors, in {self.runs} runs "
+            f"{self.kills} kills of workers, {self.supervisors} of supervisors, in {self.runs} runs, "
+            f"{self.forked} starts forked "
             f"({dict(self.moments)}); committed when killed: {kept}; "
             f"doubled: {self.doubled}; noticed within {self.slowest_notice:.1f} s; otherwise wrong: "
             f"{self.unlike or 'nothing'}"
@@ -83,10 +86,17 @@ def read_rows(engine: Engine, run_id: str) -> Rows:
     }
 
 
-def crash(engine: Engine, model: str, kills: int, seed: int = 0) -> Tally:
-    """Kills workers `kills` times; every run is resumed until it ends."""
+def crash(engine: Engine, model: str, kills: int, seed: int = 0, forked: bool = False) -> Tally:
+    """Kills workers `kills` times, forked ones from a process that has read the libraries or such that read them
+    anew; every run is resumed until it ends."""
     tally, draw = Tally(), random.Random(seed)
     while tally.kills < kills:
+        preloaded.forget()
+        if forked:
+            preloaded.preload()
+            environment = dict(os.environ) | preloaded.CALM
+            while preloaded.current(environment) is None:
+                time.sleep(0.05)
         settings = [*SETTINGS, f"policy.model={model}", f"seed={tally.runs}"]
         run = jobs.create(engine, load("memagent-tiny", settings))
         tally.runs += 1
@@ -104,6 +114,7 @@ def _kill_until_it_ends(
         run = jobs.start(engine, database.get_run(engine, run.id))
         parent = psutil.Process(run.pid).parent()
         assert "supervisor.py" in " ".join(parent.cmdline())
+        tally.forked += "preloaded.py" in " ".join(psutil.Process(run.pid).cmdline())
         # of three supervisors one is killed long before its worker, one with it, one sees the end
         fate = ("before", "with", "never")[tally.kills % 3]
         if fate == "before":
@@ -224,7 +235,12 @@ def _check_end(engine: Engine, run_id: str, secured: Rows, tally: Tally) -> None
 
 
 def main() -> None:
-    """Prints the figures of as many kills as the first argument says."""
+    """Prints the figures of so many kills."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kills", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--forked", action="store_true", help="workers have read no library anew")
+    asked = parser.parse_args()
     from tests.policies.test_policies import save_model
 
     with tempfile.TemporaryDirectory() as place:
@@ -232,7 +248,7 @@ def main() -> None:
         os.environ.pop("MEMFACTORY_DB", None)
         model = save_model(Path(place) / "model", "qwen3")
         engine = database.connect(jobs.database_url())
-        crash(engine, model, int(sys.argv[1]), seed=int(sys.argv[2]) if sys.argv[2:] else 0)
+        crash(engine, model, asked.kills, asked.seed, asked.forked)
 
 
 if __name__ == "__main__":

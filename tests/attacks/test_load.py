@@ -19,7 +19,7 @@ from tests.browser.conftest import server  # noqa: F401
 from tests.filled import fill
 from tests.misbehaving import prepare, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.hours, pytest.mark.slow, pytest.mark.timeout(3600)]
 PAGES = (
     "",
     "runs",

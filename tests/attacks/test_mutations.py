@@ -5,7 +5,9 @@ import pytest
 from tests.attacks.mutations import mutate
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count", [60, pytest.param(5000, marks=[pytest.mark.hours, pytest.mark.slow])]
+)
 @pytest.mark.timeout(1800)
 def test_damaged_recipes_and_records_are_handled(tmp_path, monkeypatch, count):
     monkeypatch.setenv("MEMFACTORY_RUNS", str(tmp_path))

@@ -5,6 +5,7 @@ import pytest
 from tests.races import race, workers_of
 
 
+@pytest.mark.hours
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_hundred_races_have_one_winner_each(lab):

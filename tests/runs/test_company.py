@@ -53,6 +53,7 @@ def step(folder, count):
     return [torch.load(folder / f"{rank}.pt") for rank in range(count)]
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_step_of_one(tmp_path):
     (alone,) = step(tmp_path / "one", 1)
     first, second = step(tmp_path / "two", 2)

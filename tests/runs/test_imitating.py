@@ -64,7 +64,9 @@ def stop_amid(lab, run, at=2):
     return database.get_run(lab, run.id)
 
 
-@pytest.mark.parametrize("how", ["policy.lora_rank=4", "policy.lora_rank=0"])
+@pytest.mark.parametrize(
+    "how", ["policy.lora_rank=4", pytest.param("policy.lora_rank=0", marks=pytest.mark.slow)]
+)
 def test_a_run_stopped_amid_imitation_goes_on_as_if_it_had_not_been_stopped(lab, model, how):
     config = configured(model, how)
     straight = work(lab, jobs.create(lab, config).id)

@@ -25,7 +25,7 @@ SMALL = [
 HF = ["policy.kind=hf", "policy.dtype=float32"]
 HOWS = {"full": HF, "lora": [*HF, "policy.lora_rank=4"], "tiny": ["policy.kind=tiny"]}
 FULL_FIRST = ["full", "tiny", pytest.param("lora", marks=pytest.mark.slow)]
-"""Where an adapter takes the same way as whole weights, it is tried by make test-all only."""
+"""Where an adapter takes the same way as whole weights, it is tried by make test-slow only."""
 
 
 class StopsAt(Work):
@@ -75,15 +75,12 @@ def rows_of(lab, run):
     )
 
 
-OF_THE_CLOCK = ("step_time", "train_runtime", "train_samples_per_second", "train_steps_per_second")
-
-
 def curves(lab, run):
-    """Every point of every curve but those that measure time or sum up what one process did."""
+    """Every point of every curve but that of time."""
     with Session(lab) as session:
         points = session.exec(select(Metric).where(Metric.run_id == run.id)).all()
-    left_out = (*OF_THE_CLOCK, "train_loss", "total_flos")
-    return {(p.name, p.step): p.value for p in points if p.name not in left_out}
+    assert not [p.name for p in points if p.name.startswith("train_")]
+    return {(p.name, p.step): p.value for p in points if p.name != "step_time"}
 
 
 def said(lab, run):
@@ -175,7 +172,7 @@ MORE = {
     "reuse": ("training.reuse=2", "training.steps=5"),
 }  # fmt: skip
 QUICK = {("lora", "plain"), ("tiny", "pieces"), ("full", "reuse")}
-"""Each way and each setting once; the other pairs are tried by make test-all only."""
+"""Each way and each setting once; the other pairs are tried by make test-slow only."""
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,7 @@ def test_sampling_repeats_under_a_seed_and_refuses_what_does_not_fit(rough, mixe
     assert [len(one.ids) for one in cut] == [4, 4]  # it ends where the positions end
 
 
+@pytest.mark.slow
 def test_build_runs_and_repeats_under_a_seed(tmp_path):
     events = []
     plan = Plan(syllables=3, vocabulary=3, reading=3, maturing=3, teachers=3)
@@ -234,6 +235,7 @@ def test_weights_are_small(policy):
     assert (WEIGHTS / "model.safetensors").stat().st_size <= 8_000_000
 
 
+@pytest.mark.slow
 @shipped
 def test_weights_pass_the_gate(policy):
     figures = measure(*policy, items=200)
