@@ -26,10 +26,10 @@ def choose_episode(run: Run, phase: str, step: int) -> str | None:
 
     def to_entry(row: dict[str, Any]) -> Entry:
         share, kept = row["exact_match"], row["kept"]
-        note = "" if kept is None else " · kept" if kept == 1 else f" · {kept:.0%} kept"
-        label = (
-            f"{escape_markdown(row['question'], 80)}  \n:small[{figure} {row[figure]:+.2f}{note}]"
-        )
+        notes = [f"{figure} {row[figure]:+.2f}"] if run.settings.get("reward") else []
+        notes += [] if kept is None else ["kept" if kept == 1 else f"{kept:.0%} kept"]
+        told = f"  \n:small[{' · '.join(notes)}]" if notes else ""
+        label = f"{escape_markdown(row['question'], 80)}{told}"
         # of another agent's log it may not be known what would have been right
         sign = SIGNS[(share > 0) - (share < 1)] if row["gold"] else ":material/question_mark:"
         return Entry(row["id"], label, sign)

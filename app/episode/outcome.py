@@ -13,11 +13,14 @@ from app.markup.answers import answer_cards
 from app.markup.labels import figures_row
 from app.markup.safe_text import one_line
 from app.markup.sections import section_cards
+from app.markup.tables import sentences_table
 from memfactory_core.explain import story
 from memfactory_core.explain.what_if import Outcome
 from memfactory_core.rewards.answers import is_right
 
 SHUFFLES = 2000
+SHOWN_ANSWERS, SHOWN_HEIGHT = 8, 300
+"""New attempts that are seen without scrolling, and the pixels that they take."""
 
 
 def show_outcome(same: Outcome, changed: Outcome) -> None:
@@ -43,7 +46,10 @@ def show_outcome(same: Outcome, changed: Outcome) -> None:
         }
         for number, one in enumerate(episodes, 1)
     ]  # fmt: skip
-    st.dataframe(answers, hide_index=True, alt="The new attempts", height=min(250, 38 * 9))
+    with st.container(
+        height=SHOWN_HEIGHT if len(answers) > SHOWN_ANSWERS else "content", border=False
+    ):
+        st.html(sentences_table(answers, "The new attempts"))
     number = st.selectbox("Look at attempt", range(1, len(episodes) + 1), key="what-if.look")
     one = episodes[min(number, len(episodes)) - 1]
     sections = story.sections(one.example, one.events)

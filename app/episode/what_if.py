@@ -27,6 +27,9 @@ _PLAYING = threading.Lock()
 
 def show_what_if(run: Run, phase: str, shown: Episode) -> None:
     """The change, the attempts, and what came of them."""
+    if run.mode == "imported":
+        _explain_refusal("it is another agent's log, and that agent is not here.")
+        return
     try:
         agent = find_agent(
             f"run:{run.id}",
@@ -68,10 +71,11 @@ def show_what_if(run: Run, phase: str, shown: Episode) -> None:
                 f"{escape_markdown(agent.label)} plays the rest {samples:,} times with the change and "
                 "as often without it, to compare. The record stays as it is."
             )
-            return
-        if kept[0] != made:
-            st.caption("These results are of the change before; press the button for the new one.")
-        show_outcome(*kept[1])
+    if kept is None:
+        return
+    if kept[0] != made:
+        st.caption("These results are of the change before; press the button for the new one.")
+    show_outcome(*kept[1])
 
 
 def _explain_refusal(reason: str) -> None:

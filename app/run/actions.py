@@ -47,7 +47,9 @@ def show_buttons(run: Run) -> None:
                 st.rerun()
         links: dict[str, tuple[str, dict[str, str]]] = {}
         if count_episodes(run.id) > 0:
-            links = {"Open its groups": ("groups", place), "Open its episodes": ("episode", place)}
+            # the answers of a log are no attempts at one example
+            links = {} if run.mode == "imported" else {"Open its groups": ("groups", place)}
+            links["Open its episodes"] = ("episode", place)
         if run.state == "finished" and run.mode in ("train", "imitate"):
             links["Chat with its agent"] = ("chat", place)
         if run.state in ENDED and run.mode in ANSWERING:

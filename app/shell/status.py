@@ -10,6 +10,7 @@ import streamlit as st
 
 from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
+from app.shell.words import begin_upper
 from memfactory_core.runs.queue import describe_wait
 from memfactory_core.runs.tables import ACTIVE, Run
 from memfactory_core.text import describe_duration
@@ -48,7 +49,7 @@ def show_status(run: Run) -> None:
     elif run.state in ACTIVE and run.steps:
         st.progress(min(1.0, run.step / run.steps))
     if run.reason:
-        st.error(escape_markdown(run.reason, 800), icon=":material/error:")
+        st.error(escape_markdown(begin_upper(run.reason), 800), icon=":material/error:")
     if run.state in ("failed", "lost", "stopped"):
         st.caption(f"{ADVICE.get(run.state, '')} {describe_resume(run)}")
 

@@ -220,9 +220,8 @@ def _episode(session: _Session, entry: Entry | None, events: Sequence[Event]) ->
     )  # fmt: skip
     asked = ({"role": "user", "content": question},)
     turn = Turn(role="answer", messages=asked, completion=Completion(text=answer), trainable=False)
-    return Episode(
-        id=short, group_id=hashlib.sha256(session.name.encode()).hexdigest()[:12], example=example,
-        turns=(turn,) if entry else (), events=tuple(events), answer=answer,
+    return Episode(  # a group of its own: other questions of the session are no attempts at this one
+        id=short, group_id=short, example=example, turns=(turn,) if entry else (), events=tuple(events), answer=answer
     )  # fmt: skip
 
 

@@ -81,6 +81,7 @@ def test_memory_is_judged_at_the_moment_of_the_question() -> None:
         ASKED | {"answer": "Buddy"}, {"op": "delete", "id": "1"}, ASKED | {"answer": "No idea."},
     )  # fmt: skip
     assert cause(first) is None and cause(second) == ("deleted", 1)
+    assert first.group_id != second.group_id  # no two attempts at one question
     assert [m.text for m in replay(first.events).values()] == [BUDDY]
     assert replay(second.events) == {} and len(replay(second.events, 1)) == 1
 
