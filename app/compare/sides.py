@@ -72,7 +72,7 @@ def choose_sides(runs: Sequence[Run]) -> list[Side]:
     left, right = st.columns([4, 1], gap="medium", vertical_alignment="bottom")
     chosen = left.multiselect(
         "Runs", list(known), format_func=label, max_selections=MOST, help=SIDES_HELP,
-        placeholder="Choose two to six by name", **bind_list_to_address("runs", list(known)),
+        placeholder="Choose two to six by name", wrap=True, **bind_list_to_address("runs", list(known)),
     )  # fmt: skip
     decoding = right.selectbox(
         "Decoding", list(DECODINGS), format_func=DECODINGS.__getitem__,

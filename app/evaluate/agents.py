@@ -38,7 +38,7 @@ def choose_runs(runs: Sequence[Run]) -> list[Run]:
     known = {run.id: run for run in runs}
     labels = tell_apart((run.id, run.name, run.created) for run in runs)
     chosen = st.multiselect(
-        "Runs", list(known), format_func=lambda run: one_line(labels[run], 100),
+        "Runs", list(known), format_func=lambda run: one_line(labels[run], 100), wrap=True,
         placeholder="Choose one or more runs by name",
         help="Each run's agent is its memory with the policy that it trained.",
         **bind_list_to_address("run", list(known)),
@@ -55,7 +55,7 @@ def choose_agents() -> list[tuple[str, ...]]:
     programs = st.multiselect(
         "Programs beside them", [name for name in STRATEGY_LABELS if name in STRATEGIES],
         format_func=STRATEGY_LABELS.__getitem__, help=STRATEGIES_HELP, key="evaluate.programs",
-        placeholder="None",
+        placeholder="None", wrap=True,
     )  # fmt: skip
     agents = [() if agent == TRAINED else UNTRAINED for agent in AGENTS if agent in chosen]
     return [*agents, *map(scripted, programs)]

@@ -35,7 +35,7 @@ def show_evaluations() -> None:
     runs = list_measured()
     labels = tell_apart((run.id, run.name, run.created) for run in runs)
     chosen = st.multiselect(
-        "Runs in the table", list(labels), placeholder="Choose runs by name",
+        "Runs in the table", list(labels), placeholder="Choose runs by name", wrap=True,
         format_func=lambda run: one_line(labels[run], 100), **bind_list_to_address("runs", list(labels)),
     )  # fmt: skip
     if not chosen:
@@ -86,7 +86,7 @@ def _show_table(runs: list[Run]) -> None:
         )  # fmt: skip
     start = score_names(rows, shown, short=True)[:FIRST_SCORES]
     scores = second.multiselect(
-        "Scores", names, default=start, format_func=shown.title, key="evaluate.scores"
+        "Scores", names, default=start, format_func=shown.title, key="evaluate.scores", wrap=True
     )
     some = any(row.category != ALL for row in rows)
     split = third.toggle("By category", value=some, disabled=not some, key="evaluate.categories")

@@ -132,9 +132,12 @@ def _delete(run: Run) -> None:
     heirs = list_heirs(database_engine(), run.id)
     if heirs:
         names = ", ".join(escape_markdown(heir.name, 60) for heir in heirs[:5])
-        st.warning(f"{len(heirs)} other runs start from its weights: {names}.")
+        start = "other run starts" if len(heirs) == 1 else "other runs start"
+        st.warning(f"{len(heirs)} {start} from its weights: {names}.")
     field, button, command = st.columns(WIDTHS, vertical_alignment="center")
-    sure = field.checkbox("Delete it for good, with its episodes and weights", key=f"sure.{run.id}")
+    sure = field.checkbox(
+        "Delete for good", key=f"sure.{run.id}", help="With its episodes and weights."
+    )
     if button.button("Delete", key=f"delete.{run.id}", width="stretch", disabled=not sure):
         delete_run(database_engine(), run.id)
         go_to("runs")

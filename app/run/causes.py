@@ -88,6 +88,8 @@ def _choose_phase(run: Run) -> str | None:
     if not phases:
         st.info("There are no episodes yet: they appear while the run evaluates and trains.")
         return None
+    if len(phases) == 1:
+        return phases[0]
     start = "train" if "train" in phases else phases[-1]
     bound = bind_to_address("phase", phases, start, drops=("cause", "steps"))
     return st.segmented_control(

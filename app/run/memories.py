@@ -73,13 +73,13 @@ def _show_survival(run: Run, phases: list[str]) -> None:
 
 
 def _show_lists(run: Run, phases: list[str]) -> None:
-    start = "train" if "train" in phases else phases[-1]
-    phase = st.selectbox(
-        "Phase",
-        phases,
-        format_func=lambda phase: PHASE_LABELS.get(phase, phase),
-        **bind_to_address("phase", phases, start),
-    )
+    phase = phases[-1]
+    if len(phases) > 1:
+        start = "train" if "train" in phases else phase
+        phase = st.selectbox(
+            "Phase", phases, format_func=lambda phase: PHASE_LABELS.get(phase, phase),
+            **bind_to_address("phase", phases, start),
+        )  # fmt: skip
     which = st.segmented_control(
         "List", list(LIST_LABELS), format_func=LIST_LABELS.__getitem__, required=True, label_visibility="collapsed",
         **bind_to_address("list", list(LIST_LABELS), "lost"),

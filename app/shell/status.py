@@ -82,7 +82,7 @@ def describe_progress(run: Run) -> str:
             parts.append(f"about {describe_duration(run.eta)} left")
         elif run.steps and not run.step:
             parts.append("time left is known after the first steps")
-    elif run.ended:
+    elif run.ended and run.mode != "imported":
         # in a narrow column a number and its unit stay together
         took = describe_duration(run.elapsed(run.ended)).replace(" ", "\u00a0")
         parts.append(f"took {took}")
