@@ -31,6 +31,8 @@ THEME = gr.themes.Base(
     block_border_color="#dde3e3", block_border_color_dark="#313c3f",
     block_label_text_color="#1c2628", block_label_text_color_dark="#e4eaea",
     block_title_text_color="#1c2628", block_title_text_color_dark="#e4eaea",
+    body_text_color_subdued="#5a6769", body_text_color_subdued_dark="#9db0b2",
+    input_placeholder_color="#5f6c6e", input_placeholder_color_dark="#93a6a8",
     input_background_fill="#f4f6f6", input_background_fill_dark="#1b2326",
     button_primary_background_fill="#0c7f79", button_primary_background_fill_dark="#17958d",
     button_primary_text_color="#ffffff", button_primary_text_color_dark="#ffffff",
