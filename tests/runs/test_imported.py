@@ -129,7 +129,7 @@ def test_the_upload_brings_a_log_in(lab: Any) -> None:
     assert not [run for run in database.list_runs(lab) if run.mode == "imported"]
     page.button(key="logs.example").click().run()
     assert [run.name for run in database.list_runs(lab) if run.mode == "imported"] == [
-        "Log: a memory log"
+        "Log: example.jsonl"
     ]
 
 

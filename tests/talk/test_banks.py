@@ -80,9 +80,11 @@ def test_one_writer_at_a_time(tmp_path):
 
 
 def test_words_of_a_name_are_joined(tmp_path):
-    open_bank(tmp_path, "biology class-2 ").close()
-    assert list_banks(tmp_path) == ["biology_class_2"]
-    open_bank(tmp_path, "biology_class_2").close()
+    kept = open_bank(tmp_path, "biology class-2 ")
+    assert kept.name == "biology_class_2"
+    with pytest.raises(ConfigError, match="open in another talk"):
+        open_bank(tmp_path, "biology_class_2")
+    kept.close()
 
 
 def test_collecting_garbage_leaves_the_banks(lab):
