@@ -13,6 +13,8 @@ footer { display: none !important; }
 #how .wrap { flex-wrap: wrap; gap: 4px; }
 .gradio-container .mf-table :is(th, td) { border-width: 0 0 1px !important; padding: 3px 10px 3px 0 !important; }
 #which label, #how label { padding: 5px 9px; white-space: nowrap; }
+.gradio-container input[type=radio]:checked:hover {
+  background: var(--radio-circle) var(--checkbox-background-color-selected) !important; }
 #top { align-items: end; }
 #top #fresh { height: 38px; margin-bottom: 14px; }
 #ways { align-items: center; }
@@ -39,6 +41,7 @@ THEME = gr.themes.Base(
     button_secondary_background_fill="#eef1f1", button_secondary_background_fill_dark="#222c2f",
     button_secondary_text_color="#1c2628", button_secondary_text_color_dark="#e4eaea",
     checkbox_label_background_fill="#f4f6f6", checkbox_label_background_fill_dark="#1b2326",
+    checkbox_border_color="#7a8a8b", checkbox_border_color_dark="#7a8a8b",
     checkbox_background_color_selected="#0c7f79", checkbox_background_color_selected_dark="#17958d",
     checkbox_border_color_selected="#0c7f79", checkbox_border_color_selected_dark="#17958d",
     slider_color="#0c7f79", slider_color_dark="#17958d",

@@ -43,7 +43,7 @@ def show_status(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         show_state(run)
         st.markdown(describe_progress(run), width="content")
-        st.caption(f"`{run.id}`", width="content")
+        st.caption(escape_markdown(run.id), width="content")
     if run.state in ACTIVE and run.progress is not None:
         st.progress(min(1.0, run.progress), escape_markdown(run.phase, 80))
     elif run.state in ACTIVE and run.steps:
