@@ -58,7 +58,7 @@ def choose_preset() -> tuple[str, dict[str, Any]]:
         help="Forget what was typed and go back to the preset",
     )  # fmt: skip
     st.html(figures_row(_figures(presets[name])))
-    st.caption(escape_markdown(presets[name].about, LONGEST_ABOUT))
+    st.caption(_describe(presets[name].about))
     return name, config.read(name)
 
 
@@ -120,11 +120,16 @@ def _show_cards(presets: list[Preset]) -> None:
             with column.container(border=True, height="stretch"):
                 st.markdown(f"**{escape_markdown(preset.title)}**")
                 st.html(figures_row(_figures(preset)))
-                st.caption(escape_markdown(_first_sentences(preset.about), LONGEST_ABOUT))
+                st.caption(_describe(_first_sentences(preset.about)))
                 if st.button(
                     "Take it", key=f"preset.{preset.name}", on_click=_take, args=(preset.name,)
                 ):
                     st.rerun()
+
+
+def _describe(about: str) -> str:
+    """What a preset says of itself, for a page: the marks around its commands are left out."""
+    return escape_markdown(about.replace("`", ""), LONGEST_ABOUT)
 
 
 def _first_sentences(about: str) -> str:

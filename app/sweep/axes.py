@@ -45,7 +45,7 @@ def choose_axis(title: str, key: str, first: str, optional: bool = False) -> str
     else:
         known = kinds(PARTS[path])
         chosen = values.multiselect(
-            "Kinds", list(known), key=f"{key}.{path}", help=VALUES_HELP, placeholder="Choose two or more",
+            "Kinds", list(known), key=f"{key}.{path}", help=VALUES_HELP, placeholder="Choose two or more", wrap=True,
             format_func=lambda kind: kind.replace("_", " "),
         )  # fmt: skip
     return f"{path.strip()}={','.join(chosen)}" if path.strip() and chosen else ""
