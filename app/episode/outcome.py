@@ -24,7 +24,7 @@ SHOWN_ANSWERS, SHOWN_HEIGHT = 8, 300
 
 
 def show_outcome(same: Outcome, changed: Outcome) -> None:
-    """Both outcomes as figures, what their difference means, and the new attempts."""
+    """Both outcomes as figures, and what their difference means."""
     st.html(figures_row({
         "Reward, recorded": f"{changed.before:+.2f}",
         "Played again unchanged": f"{same.after:+.2f}",
@@ -38,6 +38,10 @@ def show_outcome(same: Outcome, changed: Outcome) -> None:
         f"Means of {changed.samples} attempts at temperature 1, with 95% intervals: unchanged "
         f"{_describe_bounds(same)}, with the change {_describe_bounds(changed)}. {judgement}"
     )
+
+
+def show_attempts(changed: Outcome) -> None:
+    """The new attempts in a table, and one of them section by section."""
     episodes = changed.episodes
     answers: list[dict[str, Any]] = [
         {

@@ -10,7 +10,7 @@ import streamlit as st
 from app.chat.agents import Agent, find_agent, samplers
 from app.compose.fields import field_label
 from app.episode.change import choose_change, choose_write
-from app.episode.outcome import show_outcome
+from app.episode.outcome import show_attempts, show_outcome
 from app.markup.safe_text import escape_markdown
 from memfactory_core.component import kinds
 from memfactory_core.errors import MemFactoryError
@@ -71,11 +71,11 @@ def show_what_if(run: Run, phase: str, shown: Episode) -> None:
                 f"{escape_markdown(agent.label)} plays the rest {samples:,} times with the change and "
                 "as often without it, to compare. The record stays as it is."
             )
-    if kept is None:
-        return
-    if kept[0] != made:
-        st.caption("These results are of the change before; press the button for the new one.")
-    show_outcome(*kept[1])
+            return
+        if kept[0] != made:
+            st.caption("These results are of the change before; press the button for the new one.")
+        show_outcome(*kept[1])
+    show_attempts(kept[1][1])
 
 
 def _explain_refusal(reason: str) -> None:
