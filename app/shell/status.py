@@ -79,7 +79,7 @@ def describe_progress(run: Run) -> str:
         if run.started:
             parts.append(f"{describe_duration(run.elapsed(time.time()))} so far")
         if run.eta:
-            parts.append(f"about {describe_duration(run.eta)} left")
+            parts.append(f"about {describe_duration(max(1.0, run.eta))} left")
         elif run.steps and not run.step:
             parts.append("time left is known after the first steps")
     elif run.ended and run.mode != "imported":
