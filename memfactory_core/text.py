@@ -190,6 +190,8 @@ def check_values(values: Any) -> None:
 def describe_duration(seconds: float) -> str:
     """A time span in the unit that leaves a small number."""
     seconds = max(0, round(seconds))
+    if seconds == 0:
+        return "under 1 s"
     if seconds < 90:
         return f"{seconds} s"
     if seconds < 5400:

@@ -20,7 +20,7 @@ def require_gpu(engine: Engine) -> None:
     """RunError, with what it waits for, where a run works on the chat's GPU."""
     for run in active_runs(engine):
         if run.state in WORKING and run.device == CHAT_GPU:
-            left = f", about {describe_duration(run.eta)} left" if run.eta else ""
+            left = f", about {describe_duration(max(1.0, run.eta))} left" if run.eta else ""
             raise RunError(
                 f"{CHAT_GPU} is held by run {run.id} ({run.phase or run.state}{left}): this model can be talked to "
                 "when the run has ended; or stop the run, it can be resumed"

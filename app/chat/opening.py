@@ -13,7 +13,7 @@ from app.chat.talks import AFTER, BEFORE, BOTH, LiveTalk, talks
 from app.markup.safe_text import escape_html
 from memfactory_core.errors import MemFactoryError
 from memfactory_core.runs.place import root
-from memfactory_core.talk.banks import list_banks
+from memfactory_core.talk.banks import as_name, list_banks
 from memfactory_core.talk.hint import describe
 from memfactory_core.talk.offers import Offer, offers
 
@@ -54,16 +54,15 @@ def _first_trained(ids: Sequence[str]) -> str:
 
 def begin(agent_id: str, which: str, bank: str, talk_id: str) -> Any:
     """A new talk; only "both" and back go on with the talk that there is."""
+    bank = as_name(bank or "")
     try:
         live = talks.find(talk_id)
-        same = (
-            live is not None and live.talk.agent == agent_id and live.talk.bank_name == (bank or "")
-        )
+        same = live is not None and live.talk.agent == agent_id and live.talk.bank_name == bank
         if live and same and {live.which, which} == {AFTER, BOTH}:
             with live.acting():
                 live.compare() if which == BOTH else live.compare_no_more()
             return show_page(live)
-        return show_page(talks.begin(agent_id, which, (bank or "").strip()))
+        return show_page(talks.begin(agent_id, which, bank))
     except MemFactoryError as error:
         return show_page(talks.find(talk_id) if talk_id else None, str(error), agent_id)
 
@@ -71,7 +70,7 @@ def begin(agent_id: str, which: str, bank: str, talk_id: str) -> Any:
 def open_named(agent_id: str, which: str, bank: str, talk_id: str) -> Any:
     """A new talk over the bank of this name, where the talk that there is has another."""
     live = talks.find(talk_id)
-    if live is None or live.talk.bank_name == (bank or "").strip():
+    if live is None or live.talk.bank_name == as_name(bank or ""):
         return (gr.skip(),) * PARTS
     return begin(agent_id, which, bank, talk_id)
 

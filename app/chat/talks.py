@@ -98,7 +98,7 @@ class LiveTalk:
         """Goes on in a talk of its own over the bank of this name; "" is a bank that ends with the talk."""
         self.kept = open_bank(root(), name) if name else None
         if self.kept:
-            self.talk.open_bank(self.kept.memories, self.kept.next_id, name)
+            self.talk.open_bank(self.kept.memories, self.kept.next_id, self.kept.name)
             self.note(self.talk.entries[-1:], [])
 
     def keep(self) -> None:

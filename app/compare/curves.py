@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app.evaluate.agents import label_run
 from app.reads.curves import read_curves
 from app.run import charts
 from app.shell.address import bind_to_address
 from app.shell.widgets import show_chart, table_with_download
 from memfactory_core.runs.attempts import Side
+from memfactory_core.runs.labels import tell_apart
 from memfactory_core.runs.score_table import shown_in
 
 CHART_POINTS = 600
@@ -40,11 +40,8 @@ def show_curves(sides: Sequence[Side]) -> None:
 
     curve = choice.selectbox("Curve", known, format_func=label, **bind_to_address("curve", known))
     share = curve.startswith("score/") and shown.is_share(curve.removeprefix("score/"))
-    series = {
-        label_run(runs[run], list(runs.values())): curves[curve]
-        for run, curves in found.items()
-        if curve in curves
-    }
+    labels = tell_apart((run.id, run.name, run.created) for run in runs.values())
+    series = {labels[run]: curves[curve] for run, curves in found.items() if curve in curves}
     if len(runs) < len({side.run.id for side in sides}):
         st.caption("Runs that only measured have no curves.")
     figure = charts.curve_figure(series, percent=share, height=300)

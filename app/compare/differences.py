@@ -37,8 +37,8 @@ def show_differences(
         hide_index=True, alt="Differences with their intervals",
     )  # fmt: skip
     st.caption(
-        f"Each difference is {escape_markdown(label_side(first), 80)} subtracted, example by example; in brackets its "
-        "95% interval (bootstrap over whole texts). An interval that holds 0 may be chance."
+        f"Each difference is the other minus {escape_markdown(label_side(first), 80)}, example by example; in brackets "
+        "its 95% interval (bootstrap over whole texts). Where the interval holds 0, it may be chance."
     )
     if len(main) < len(rows):
         table_with_download(rows, "differences", "All scores as a table")

@@ -52,7 +52,7 @@ def show_flips(first: Side, second: Side, compared: Comparison) -> None:
 
 
 def _show_flip(flip: Flip) -> None:
-    question, one, other, button = st.columns([3, 2, 2, 1.4], vertical_alignment="center")
+    question, one, other, button = st.columns([2.6, 2, 2, 1.8], vertical_alignment="center")
     question.markdown(escape_markdown(flip.first.question, 110))
     for column, attempt, right in (
         (one, flip.first, flip.right_first),

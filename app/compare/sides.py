@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app.evaluate.agents import label_run
 from app.markup.safe_text import escape_markdown, one_line
 from app.reads.runs import ANSWERING
 from app.reads.steps import list_phases
 from app.shell.address import bind_list_to_address, bind_to_address
 from memfactory_core.runs.attempts import WHENS, Side
+from memfactory_core.runs.labels import tell_apart
 from memfactory_core.runs.tables import Run
 
 OFFERED = 3
@@ -39,14 +39,19 @@ def offer_sides(runs: Sequence[Run], chosen: Sequence[Side]) -> None:
     """One click to a comparison while fewer than two sides are chosen: a run before and after its training."""
     sides = list_sides(runs)
     own = [side.run for side in chosen] or runs
+    labels = _label(runs)
     offered = [run for run in own if {run.id, f"{run.id}@before"} <= sides.keys()][:OFFERED]
     with st.container(horizontal=True):
         for run in offered:
-            name = escape_markdown(label_run(run, runs), 60)
+            name = escape_markdown(labels[run.id], 60)
             st.button(
                 f"{name}: before and after", key=f"compare.offer.{run.id}", icon=":material/compare_arrows:",
                 on_click=_choose, args=(f"{run.id}@before,{run.id}",),
             )  # fmt: skip
+
+
+def _label(runs: Sequence[Run]) -> dict[str, str]:
+    return tell_apart((run.id, run.name, run.created) for run in runs)
 
 
 def _choose(keys: str) -> None:
@@ -55,11 +60,11 @@ def _choose(keys: str) -> None:
 
 def choose_sides(runs: Sequence[Run]) -> list[Side]:
     """The sides chosen of these runs by name, in their order; [] where there are fewer than two to choose from."""
-    known = list_sides(runs)
+    known, labels = list_sides(runs), _label(runs)
 
     def label(key: str) -> str:
         run, when = known[key]
-        name = one_line(label_run(run, runs), 90)
+        name = one_line(labels[run.id], 90)
         if run.mode == "evaluate":
             return name
         return f"{name}, {when}" if when == "untrained" else f"{name}, {when} training"
@@ -67,7 +72,7 @@ def choose_sides(runs: Sequence[Run]) -> list[Side]:
     left, right = st.columns([4, 1], gap="medium", vertical_alignment="bottom")
     chosen = left.multiselect(
         "Runs", list(known), format_func=label, max_selections=MOST, help=SIDES_HELP,
-        placeholder="Choose two to six by name", **bind_list_to_address("runs", list(known)),
+        placeholder="Choose two to six by name", wrap=True, **bind_list_to_address("runs", list(known)),
     )  # fmt: skip
     decoding = right.selectbox(
         "Decoding", list(DECODINGS), format_func=DECODINGS.__getitem__,

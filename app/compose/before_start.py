@@ -16,6 +16,7 @@ from app.episode.view import show_earnings
 from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
 from app.shell.widgets import errors_in_words
+from app.shell.words import begin_upper
 from memfactory_core.assembly.rehearsal import PLAYED, rehearse
 from memfactory_core.config import RunConfig, build
 from memfactory_core.runs.agents import Agent
@@ -38,11 +39,11 @@ def show_checks(config: RunConfig) -> bool:
     """Time, memory and disk with their basis, then each check; whether the run can start."""
     engine = database_engine()
     st.caption(
-        f":material/timer: {escape_markdown(_first_upper(forecast(engine, config).in_words()), 400)}"
+        f":material/timer: {escape_markdown(begin_upper(forecast(engine, config).in_words()), 400)}"
     )
     if config.mode in PLAYED:
         told = foresee(engine, config).in_words()
-        st.caption(f":material/hard_drive: {escape_markdown(_first_upper(told), 400)}")
+        st.caption(f":material/hard_drive: {escape_markdown(begin_upper(told), 400)}")
     checks = [_look(name, config) for name in name_checks(config)]
     for check in checks:
         if not check.passed:
@@ -53,10 +54,6 @@ def show_checks(config: RunConfig) -> bool:
     for told in fine:
         st.caption(f":material/check: {told}")
     return len(fine) == len(checks)
-
-
-def _first_upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _look(name: str, config: RunConfig) -> Check:

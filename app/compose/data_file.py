@@ -18,11 +18,14 @@ from memfactory_core.runs.uploads import LARGEST, keep_file
 from memfactory_core.tasks import Task
 from memfactory_core.tasks.columns import Overview, guess_columns, look_into, named_columns
 from memfactory_core.tasks.data_file import FORMATS
+from memfactory_core.tasks.settings import with_task
 
 LONGEST_CELL = 120
 """Characters of a field in the preview."""
 NO_COLUMN = "none"
 KEPT_HELP = "It is kept in the lab's folder under its content's hash."
+NEEDED = ("context", "question", "answers")
+"""What every file has a column for."""
 COLUMNS = 3
 """Choices beside each other."""
 
@@ -52,7 +55,7 @@ def show_data_file(values: Mapping[str, Any], key: str) -> None:
         if taken := take_file(values["task"]["kind"], f"{key}.upload", KEPT_HELP):
             task_values = {**values["task"], **taken}
             told = f"**Data file: {escape_markdown(Path(taken['path']).name, 80)}.**"
-            restart_from({**values, "task": task_values}, told)
+            restart_from(with_task(values, task_values), told)
             st.rerun()
         if not there:
             st.caption(
@@ -70,6 +73,11 @@ def show_data_file(values: Mapping[str, Any], key: str) -> None:
             hide_index=True, alt="The first records of the data file",
         )  # fmt: skip
         _map_columns(values, seen, named_columns(task), key)
+        named = [name for name in named_columns(task) if name in NEEDED]
+        if missing := [name for name in named if values["task"][name] not in seen.columns]:
+            told = " and ".join(map(field_label, missing)).lower()
+            st.warning(f"Choose above which column is the {told}.", icon=":material/touch_app:")
+            return
         _show_first(values["task"], task)
 
 
@@ -107,7 +115,7 @@ def _keep(kind: str, given: Any) -> Taken:
     try:
         path = str(keep_file(given.getbuffer(), given.name))
         if wanted := named_columns(_find_task(kind)):
-            guessed = guess_columns(look_into(path).columns)
+            guessed = guess_columns(look_into(path))
             settings = {name: guessed[name] for name in wanted if guessed[name]}
     except MemFactoryError as error:
         return Taken(given.file_id, {}, str(error))
@@ -123,10 +131,11 @@ def _map_columns(values: Mapping[str, Any], seen: Overview, settings: list[str],
     for setting in settings:
         room = room or list(st.columns(COLUMNS))
         now = values["task"].get(setting) or NO_COLUMN
-        options = list(dict.fromkeys([NO_COLUMN, now, *seen.columns]))
+        options = list(seen.columns) if setting in NEEDED else [NO_COLUMN, *seen.columns]
         place = f"{key}.column.{setting}"
         room.pop(0).selectbox(
-            field_label(setting), options, options.index(now), key=place, help=fields[setting].description,
+            field_label(setting), options, options.index(now) if now in options else None, key=place,
+            help=fields[setting].description, placeholder="Choose a column",
             on_change=_map_column, args=(values, setting, place),
         )  # fmt: skip
 
@@ -134,7 +143,7 @@ def _map_columns(values: Mapping[str, Any], seen: Overview, settings: list[str],
 def _map_column(values: Mapping[str, Any], setting: str, place: str) -> None:
     chosen = st.session_state[place]
     column = "" if chosen == NO_COLUMN else chosen
-    restart_from({**values, "task": {**values["task"], setting: column}}, "")
+    restart_from(with_task(values, {**values["task"], setting: column}), "")
 
 
 def _show_first(values: Mapping[str, Any], task: type[Task]) -> None:

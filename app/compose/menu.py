@@ -86,9 +86,9 @@ def tell_swap(swap: Swap) -> str:
     if swap.kept:
         told.append(f"Kept: {_list(swap.kept)}.")
     if swap.reset:
-        told.append(
-            f"Not kept, for it has no such setting or refuses the value: {_list(swap.reset)}."
-        )
+        told.append(f"Not kept, for it has no place for it: {_list(swap.reset)}.")
+    if swap.measured_anew:
+        told.append("Measured on its own held-out examples, no more on the old task's.")
     return " ".join(told)
 
 

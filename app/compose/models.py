@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.markup.safe_text import escape_markdown
 from app.shell.widgets import errors_in_words
+from app.shell.words import begin_upper
 from memfactory_core.errors import ConfigError
 from memfactory_core.models.catalogue import KNOWN, Use, find_known
 from memfactory_core.models.manifest import list_manifests
@@ -50,7 +51,8 @@ def _offer(name: str, reason: str, key: str) -> None:
     if progress and not progress.error:
         _follow(name)
         return
-    st.caption(f":material/download: {escape_markdown(progress.error if progress else reason)}")
+    told = begin_upper(progress.error if progress else reason)
+    st.caption(f":material/download: {escape_markdown(told)}")
     known = find_known(name)
     size = f" ({known.megabytes} MB, {known.licence})" if known else ""
     if can_fetch(name) and st.button(f"Fetch{size}", key=f"{key}.fetch", help="memfactory get"):

@@ -15,12 +15,15 @@ from memfactory_core import config
 from memfactory_core.assembly.presets import Card, Preset, describe_preset, list_presets
 from memfactory_core.errors import MemFactoryError
 from memfactory_core.runs import database
+from memfactory_core.tasks.sentences import split_sentences
 
 FIRST = "memagent-tiny"
 OPENED = "compose.run"
 """In the session: the run that was opened here."""
 LONGEST_ABOUT = 1200
 """Characters of what a preset says of itself."""
+CARD_ABOUT = 220
+"""The same on a card."""
 COLUMNS = 2
 """Cards beside each other."""
 
@@ -55,7 +58,7 @@ def choose_preset() -> tuple[str, dict[str, Any]]:
         help="Forget what was typed and go back to the preset",
     )  # fmt: skip
     st.html(figures_row(_figures(presets[name])))
-    st.caption(escape_markdown(presets[name].about, LONGEST_ABOUT))
+    st.caption(_describe(presets[name].about))
     return name, config.read(name)
 
 
@@ -117,11 +120,26 @@ def _show_cards(presets: list[Preset]) -> None:
             with column.container(border=True, height="stretch"):
                 st.markdown(f"**{escape_markdown(preset.title)}**")
                 st.html(figures_row(_figures(preset)))
-                st.caption(escape_markdown(preset.about, 220))
+                st.caption(_describe(_first_sentences(preset.about)))
                 if st.button(
                     "Take it", key=f"preset.{preset.name}", on_click=_take, args=(preset.name,)
                 ):
                     st.rerun()
+
+
+def _describe(about: str) -> str:
+    """What a preset says of itself, for a page: the marks around its commands are left out."""
+    return escape_markdown(about.replace("`", ""), LONGEST_ABOUT)
+
+
+def _first_sentences(about: str) -> str:
+    """As many whole sentences as a card has room for, one at least."""
+    told = ""
+    for sentence in split_sentences(about):
+        if told and len(told) + len(sentence) >= CARD_ABOUT:
+            break
+        told = f"{told} {sentence}".strip()
+    return told
 
 
 def _take(name: str) -> None:

@@ -35,6 +35,8 @@ def teaches(lowest: float, highest: float) -> bool:
 
 def describe_right(right: float, count: int) -> str:
     """How many attempts are right; where an attempt answers several questions, the share."""
+    if count == 1 and right in (0, 1):
+        return "right" if right else "wrong"
     return (
         f"{right:,.0f} of {count:,} right" if right == int(right) else f"{right / count:.0%} right"
     )
@@ -54,13 +56,7 @@ def show_group(run: Run, phase: str, step: int, group: dict[str, Any]) -> None:
         f'<div class="mf mf-story">{show_text(first.example.question)} <span class="mf-muted">'
         f"Right answer:</span> {show_text(gold, 'not known')}</div>"
     )
-    lesson = teaches(group["lowest"], group["highest"])
-    st.html(figures_row({
-        "Attempts": f"{total:,}",
-        "Answers": describe_right(group["right"], total),
-        "Mean reward": f"{group['mean']:+.2f}", "Spread": f"{group['spread']:.2f}",
-        "Teaches": "yes" if lesson else "no, all earned the same",
-    }))  # fmt: skip
+    _show_figures(group)
     if pages > 1:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.pagination(pages, key=key)
@@ -75,6 +71,19 @@ def show_group(run: Run, phase: str, step: int, group: dict[str, Any]) -> None:
         _show_first_difference(run, phase, step, name)
 
 
+def _show_figures(group: dict[str, Any]) -> None:
+    """What the attempts earned; a single one has no spread and was not compared with others."""
+    total = group["attempts"]
+    shown = {"Attempts": f"{total:,}", "Answers": describe_right(group["right"], total)}
+    if total > 1:
+        lesson = teaches(group["lowest"], group["highest"])
+        shown |= {
+            "Mean reward": f"{group['mean']:+.2f}", "Spread": f"{group['spread']:.2f}",
+            "Teaches": "yes" if lesson else "no, all earned the same",
+        }  # fmt: skip
+    st.html(figures_row(shown))
+
+
 def _show_side_by_side(run: Run, found: list[tuple[EpisodeRow, Episode]], first: int) -> None:
     table = run.settings.get("reward", {})
     with st.container(key="attempts"):  # as many beside each other as there is room for
@@ -85,7 +94,10 @@ def _show_side_by_side(run: Run, found: list[tuple[EpisodeRow, Episode]], first:
                 ): f"{weight_of(entry) * episode.scores.get(name, 0.0) + 0.0:+.2f}"
                 for name, entry in table.items()
             }
-            parts |= {"Reward": f"{row.reward:+.2f}", "Advantage": f"{row.advantage:+.2f}"}
+            if table:  # of a log there is none: nothing was earned
+                parts["Reward"] = f"{row.reward:+.2f}"
+            if row.phase == "train":
+                parts["Advantage"] = f"{row.advantage:+.2f}"
             with st.container(border=True, height="stretch"):
                 st.html(attempt_card(number, episode, row.cause, parts))
                 link_to_episode(_place(run, row), f"Open attempt {number}", icon="")

@@ -26,10 +26,10 @@ def choose_episode(run: Run, phase: str, step: int) -> str | None:
 
     def to_entry(row: dict[str, Any]) -> Entry:
         share, kept = row["exact_match"], row["kept"]
-        note = "" if kept is None else " · kept" if kept == 1 else f" · {kept:.0%} kept"
-        label = (
-            f"{escape_markdown(row['question'], 80)}  \n:small[{figure} {row[figure]:+.2f}{note}]"
-        )
+        notes = [f"{figure} {row[figure]:+.2f}"] if run.settings.get("reward") else []
+        notes += [] if kept is None else [describe_kept(kept)]
+        told = f"  \n:small[{' · '.join(notes)}]" if notes else ""
+        label = f"{escape_markdown(row['question'], 80)}{told}"
         # of another agent's log it may not be known what would have been right
         sign = SIGNS[(share > 0) - (share < 1)] if row["gold"] else ":material/question_mark:"
         return Entry(row["id"], label, sign)
@@ -39,6 +39,11 @@ def choose_episode(run: Run, phase: str, step: int) -> str | None:
         lambda limit, offset: list_episodes(run.id, phase, step, sort, limit, offset),
         to_entry, {"run": run.id, "phase": phase, "step": step},
     )  # fmt: skip
+
+
+def describe_kept(share: float) -> str:
+    """How many of the needed facts were in memory at the end."""
+    return "kept" if share == 1 else "not kept" if share == 0 else f"{share:.0%} kept"
 
 
 def show_chosen_episode(run: Run, phase: str, step: int, chosen: str) -> bool:

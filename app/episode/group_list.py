@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app.episode import attempts
+from app.episode.episode_list import SIGNS
 from app.markup.safe_text import escape_markdown
 from app.reads.groups import list_group_ids, list_groups
 from app.shell.listing import Entry, choose_entry
@@ -17,6 +18,12 @@ DROPPED = ("group", "one", "other")
 
 
 def _to_entry(row: dict[str, Any]) -> Entry:
+    if row["attempts"] == 1:  # there is nothing to compare it with
+        right = row["right"]
+        label = (
+            f"{escape_markdown(row['question'], 60)}  \n:small[{attempts.describe_right(right, 1)}]"
+        )
+        return Entry(row["group_id"], label, SIGNS[(right > 0) - (right < 1)])
     teaches = attempts.teaches(row["lowest"], row["highest"])
     right = attempts.describe_right(row["right"], row["attempts"])
     label = (

@@ -13,15 +13,18 @@ from app.markup.answers import answer_cards
 from app.markup.labels import figures_row
 from app.markup.safe_text import one_line
 from app.markup.sections import section_cards
+from app.markup.tables import sentences_table
 from memfactory_core.explain import story
 from memfactory_core.explain.what_if import Outcome
 from memfactory_core.rewards.answers import is_right
 
 SHUFFLES = 2000
+SHOWN_ANSWERS, SHOWN_HEIGHT = 8, 300
+"""New attempts that are seen without scrolling, and the pixels that they take."""
 
 
 def show_outcome(same: Outcome, changed: Outcome) -> None:
-    """Both outcomes as figures, what their difference means, and the new attempts."""
+    """Both outcomes as figures, and what their difference means."""
     st.html(figures_row({
         "Reward, recorded": f"{changed.before:+.2f}",
         "Played again unchanged": f"{same.after:+.2f}",
@@ -35,6 +38,10 @@ def show_outcome(same: Outcome, changed: Outcome) -> None:
         f"Means of {changed.samples} attempts at temperature 1, with 95% intervals: unchanged "
         f"{_describe_bounds(same)}, with the change {_describe_bounds(changed)}. {judgement}"
     )
+
+
+def show_attempts(changed: Outcome) -> None:
+    """The new attempts in a table, and one of them section by section."""
     episodes = changed.episodes
     answers: list[dict[str, Any]] = [
         {
@@ -43,7 +50,10 @@ def show_outcome(same: Outcome, changed: Outcome) -> None:
         }
         for number, one in enumerate(episodes, 1)
     ]  # fmt: skip
-    st.dataframe(answers, hide_index=True, alt="The new attempts", height=min(250, 38 * 9))
+    with st.container(
+        height=SHOWN_HEIGHT if len(answers) > SHOWN_ANSWERS else "content", border=False
+    ):
+        st.html(sentences_table(answers, "The new attempts"))
     number = st.selectbox("Look at attempt", range(1, len(episodes) + 1), key="what-if.look")
     one = episodes[min(number, len(episodes)) - 1]
     sections = story.sections(one.example, one.events)

@@ -24,7 +24,9 @@ def show_tokens(run: Run, shown: Episode) -> None:
     """A turn's tokens under the weights chosen and under the start; computed on demand."""
     turns = [str(i) for i, turn in enumerate(shown.turns) if turn.completion.completion_ids]
     if not turns:
-        st.info("This episode has no tokens: its policy was not a language model.")
+        st.info(
+            "No tokens were recorded of this episode: its policy is a program, or one that is not here."
+        )
         return
     weights = list_checkpoints(run)
     if not weights:

@@ -32,7 +32,8 @@ VIEWS = {
 def show_episode(run: Run, phase: str, step: int, shown: Episode) -> None:
     """One episode in the view that the address bar names."""
     place = {"run": run.id, "phase": phase, "step": step, "episode": shown.id}
-    show_earnings(run.settings.get("reward", {}), shown, {"Advantage": f"{shown.advantage:+.2f}"})
+    more = {"Advantage": f"{shown.advantage:+.2f}"} if phase == "train" else {}
+    show_earnings(run.settings.get("reward", {}), shown, more)
     _show_cause(run, shown, place)
     start = "steps" if "event" in st.query_params else "story"
     view = st.segmented_control(
@@ -50,8 +51,10 @@ def show_episode(run: Run, phase: str, step: int, shown: Episode) -> None:
 
 
 def show_earnings(table: dict[str, Any], shown: Episode, more: dict[str, str]) -> None:
-    """What happened in a sentence and what it earned by the reward's table; `more` are figures beside it."""
-    figures = {"Reward": f"{shown.reward:+.2f}", **more} | _score_figures(table, shown)
+    """What happened in a sentence and what it earned by the reward's table, nothing where that is empty; `more` are
+    figures beside it."""
+    earned = {"Reward": f"{shown.reward:+.2f}"} if table else {}
+    figures = {**earned, **more} | _score_figures(table, shown)
     st.html(
         f'<div class="mf mf-story">{escape_html(story.tell(shown))}</div>{figures_row(figures)}'
         f'<div class="mf mf-small mf-muted">{escape_html(describe_reward(table, shown))}</div>'
@@ -86,7 +89,9 @@ def _score_figures(table: dict[str, Any], shown: Episode) -> dict[str, str]:
 
 
 def describe_reward(table: dict[str, Any], shown: Episode) -> str:
-    """The reward as the sum that it is."""
+    """The reward as the sum that it is; "" of an empty table."""
+    if not table:
+        return ""
     weights = {name: weight_of(entry) for name, entry in table.items()}
     parts = [
         f"{abs(weight):g} × {name.replace('_', ' ')} {shown.scores.get(name, 0.0):.2g}"

@@ -10,7 +10,7 @@ import streamlit as st
 from app.chat.agents import Agent, find_agent, samplers
 from app.compose.fields import field_label
 from app.episode.change import choose_change, choose_write
-from app.episode.outcome import show_outcome
+from app.episode.outcome import show_attempts, show_outcome
 from app.markup.safe_text import escape_markdown
 from memfactory_core.component import kinds
 from memfactory_core.errors import MemFactoryError
@@ -27,6 +27,9 @@ _PLAYING = threading.Lock()
 
 def show_what_if(run: Run, phase: str, shown: Episode) -> None:
     """The change, the attempts, and what came of them."""
+    if run.mode == "imported":
+        _explain_refusal("it is another agent's log, and that agent is not here.")
+        return
     try:
         agent = find_agent(
             f"run:{run.id}",
@@ -72,6 +75,7 @@ def show_what_if(run: Run, phase: str, shown: Episode) -> None:
         if kept[0] != made:
             st.caption("These results are of the change before; press the button for the new one.")
         show_outcome(*kept[1])
+    show_attempts(kept[1][1])
 
 
 def _explain_refusal(reason: str) -> None:

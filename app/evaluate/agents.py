@@ -9,6 +9,7 @@ import streamlit as st
 from app.markup.safe_text import one_line
 from app.shell.address import bind_list_to_address
 from memfactory_core.runs.evaluations import STRATEGIES, UNTRAINED, scripted
+from memfactory_core.runs.labels import tell_apart
 from memfactory_core.runs.tables import Run
 
 TRAINED = "trained"
@@ -35,20 +36,14 @@ STRATEGIES_HELP = (
 def choose_runs(runs: Sequence[Run]) -> list[Run]:
     """The runs whose agents are measured, by name; kept in the address bar."""
     known = {run.id: run for run in runs}
-    labels = {run.id: label_run(run, runs) for run in runs}
+    labels = tell_apart((run.id, run.name, run.created) for run in runs)
     chosen = st.multiselect(
-        "Runs", list(known), format_func=lambda run: one_line(labels[run], 100),
+        "Runs", list(known), format_func=lambda run: one_line(labels[run], 100), wrap=True,
         placeholder="Choose one or more runs by name",
         help="Each run's agent is its memory with the policy that it trained.",
         **bind_list_to_address("run", list(known)),
     )  # fmt: skip
     return [known[run] for run in chosen]
-
-
-def label_run(run: Run, others: Sequence[Run]) -> str:
-    """A run's name; with its id where another has the same name."""
-    same = sum(other.name == run.name for other in others) > 1
-    return f"{run.name} · {run.id}" if same else run.name
 
 
 def choose_agents() -> list[tuple[str, ...]]:
@@ -60,7 +55,7 @@ def choose_agents() -> list[tuple[str, ...]]:
     programs = st.multiselect(
         "Programs beside them", [name for name in STRATEGY_LABELS if name in STRATEGIES],
         format_func=STRATEGY_LABELS.__getitem__, help=STRATEGIES_HELP, key="evaluate.programs",
-        placeholder="None",
+        placeholder="None", wrap=True,
     )  # fmt: skip
     agents = [() if agent == TRAINED else UNTRAINED for agent in AGENTS if agent in chosen]
     return [*agents, *map(scripted, programs)]

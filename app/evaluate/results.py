@@ -6,7 +6,6 @@ from typing import Any
 
 import streamlit as st
 
-from app.evaluate.agents import label_run
 from app.evaluate.failures import show_failures
 from app.markup.safe_text import escape_markdown, one_line
 from app.reads.runs import find_runs, list_measured
@@ -15,6 +14,7 @@ from app.shell.pages import page
 from app.shell.status import describe_progress, show_state
 from app.shell.widgets import keep_current
 from memfactory_core.cli.table import table_notes, table_of
+from memfactory_core.runs.labels import tell_apart
 from memfactory_core.runs.score_table import ALL, ScoreRow, collect_scores, score_names, shown_in
 from memfactory_core.runs.table_formats import ENDINGS, Format, describe_count, describe_figures
 from memfactory_core.runs.tables import ACTIVE, Run
@@ -33,11 +33,10 @@ def show_evaluations() -> None:
     for told in st.session_state.pop(REFUSED, []):
         st.warning(f"Not begun: {escape_markdown(told, 500)}", icon=":material/block:")
     runs = list_measured()
-    known = {run.id: run for run in runs}
+    labels = tell_apart((run.id, run.name, run.created) for run in runs)
     chosen = st.multiselect(
-        "Runs in the table", list(known), placeholder="Choose runs by name",
-        format_func=lambda run: one_line(label_run(known[run], runs), 100),
-        **bind_list_to_address("runs", list(known)),
+        "Runs in the table", list(labels), placeholder="Choose runs by name", wrap=True,
+        format_func=lambda run: one_line(labels[run], 100), **bind_list_to_address("runs", list(labels)),
     )  # fmt: skip
     if not chosen:
         st.info("Choose the runs whose scores are laid side by side.", icon=":material/table:")
@@ -87,7 +86,7 @@ def _show_table(runs: list[Run]) -> None:
         )  # fmt: skip
     start = score_names(rows, shown, short=True)[:FIRST_SCORES]
     scores = second.multiselect(
-        "Scores", names, default=start, format_func=shown.title, key="evaluate.scores"
+        "Scores", names, default=start, format_func=shown.title, key="evaluate.scores", wrap=True
     )
     some = any(row.category != ALL for row in rows)
     split = third.toggle("By category", value=some, disabled=not some, key="evaluate.categories")

@@ -25,7 +25,7 @@ def choose_tasks() -> list[tuple[str, ...]]:
     """The tasks as assignments of `memfactory eval`: none for the run's own."""
     known = kinds("tasks")
     chosen = st.multiselect(
-        "Tasks", [OWN, *known], default=[OWN], key="evaluate.tasks", help=TASKS_HELP,
+        "Tasks", [OWN, *known], default=[OWN], key="evaluate.tasks", help=TASKS_HELP, wrap=True,
         format_func=lambda name: OWN_LABEL if name == OWN else name,
     )  # fmt: skip
     tasks: list[tuple[str, ...]] = []

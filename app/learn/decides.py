@@ -12,6 +12,7 @@ from app.learn.course import Course
 from app.markup.answers import answer_cards
 from app.markup.safe_text import show_text
 from app.markup.sections import section_cards
+from app.markup.tables import sentences_table
 from app.reads.examples import find_example
 from app.shell.address import bind_to_address
 from memfactory_core import config
@@ -55,11 +56,8 @@ def show_decides(course: Course) -> bool:
     played = {name: play_program(PROGRAMS[name], telling_example()) for name in options}
     right = next(i for i, name in enumerate(options) if played[name].scores["exact_match"] == 1)
     course.compare(said, right, options)
-    st.dataframe(
-        [_row(name, one) for name, one in played.items()],
-        hide_index=True,
-        alt="What each program kept",
-    )
+    rows = [_row(name, one) for name, one in played.items()]
+    st.html(sentences_table(rows, "What each program kept"))
     with st.expander(f"Section by section: {options[said]}", expanded=True):
         _show_episode(played[options[said]])
     course.step(

@@ -13,6 +13,7 @@ from app.learn.course import Course
 from app.learn.stored import link_to_stored, read_stored
 from app.markup.labels import figures_row
 from app.markup.safe_text import escape_markdown, one_line
+from app.markup.tables import sentences_table
 from app.run.charts import PALETTE, layout
 from app.shell.address import bind_to_address, set_address
 from app.shell.widgets import show_chart
@@ -51,10 +52,8 @@ def show_group_lesson(course: Course) -> bool:
     )  # fmt: skip
     half = next(one for one in stored if abs(one.reward - 0.5) < 1e-9)
     course.compare(said, 0 if half.advantage > 0 else 1 if half.advantage == 0 else 2, options)
-    st.dataframe(
-        [_stored_row(number, one) for number, one in enumerate(stored, 1)],
-        hide_index=True, alt="The stored attempts with their rewards and advantages",
-    )  # fmt: skip
+    rows = [_stored_row(number, one) for number, one in enumerate(stored, 1)]
+    st.html(sentences_table(rows, "The stored attempts with their rewards and advantages"))
     link_to_stored(
         "memagent",
         "The same group in the lab",
@@ -177,7 +176,7 @@ def _show_numbers(
         "Clipped": "yes" if clipped_gain(ratio, advantage, width) != ratio * advantage else "no",
         "Loss of the group": f"{loss:+.4f}", "Teaches": "no, all earned the same" if equal else "yes",
     }))  # fmt: skip
-    table, chart = st.columns([1, 1.2], gap="large")
+    table, chart = st.columns([1.25, 1], gap="medium")
     rows = [
         {
             "Attempt": number, "Reward": reward, "Advantage": round(value, 3),

@@ -15,6 +15,7 @@ import streamlit as st
 
 from app.learn.course import Course
 from app.markup.safe_text import escape_markdown, one_line
+from app.markup.tables import sentences_table
 from app.run.charts import DASHES, PALETTE, layout
 from app.shell.address import bind_to_address
 from app.shell.widgets import show_chart, table_with_download
@@ -206,7 +207,7 @@ def _show_written() -> None:
         }
         for label, told in zip(SIDES.values(), (one, other), strict=True)
     ]  # fmt: skip
-    st.dataframe(rows, hide_index=True, alt="What both policies kept of one text")
+    st.html(sentences_table(rows, "What both policies kept of one text"))
 
 
 def _show_doubts() -> None:

@@ -12,6 +12,7 @@ from app.learn.course import Course
 from app.learn.stored import link_to_stored
 from app.markup.answers import answer_cards
 from app.markup.sections import section_cards
+from app.markup.tables import sentences_table
 from app.shell.address import bind_to_address
 from memfactory_core.episode import Answering, Ask, run_episodes
 from memfactory_core.explain import story
@@ -95,9 +96,7 @@ def show_two_dogs(course: Course) -> bool:
     cost = right.slider(
         "A memory costs, hundredths", COSTS[0], COSTS[-1], step=5, **bind_to_address("cost", COSTS, 15)
     ) / 100  # fmt: skip
-    st.dataframe(
-        [_row(n, cost) for n in names], hide_index=True, alt="All operations and what they earn"
-    )
+    st.html(sentences_table([_row(n, cost) for n in names], "All operations and what they earn"))
     _show(play_decision(DECISIONS[name], cost))
     _show_where_it_happens()
     course.step(4)

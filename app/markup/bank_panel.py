@@ -50,7 +50,8 @@ def _item(memory: Memory, age: str, can_act: bool) -> str:
         for act, label in acts
     )
     shown = f'<span class="mf-acts">{buttons}</span>' if can_act else ""
-    return f'<li><div class="mf-small mf-muted">#{name} · {age}{shown}</div>{pinned}{show_text(memory.text)}</li>'
+    told = f'<span class="mf-muted">#{name} · {age}</span>'
+    return f'<li><div class="mf-small">{told}{shown}</div>{pinned}{show_text(memory.text)}</li>'
 
 
 def _age(memory: Memory, entries: Sequence[Entry]) -> str:

@@ -69,12 +69,12 @@ def _mark(value: str, needed: Sequence[Evidence]) -> str:
 def _find_needed(value: str, needed: Sequence[Evidence]) -> list[tuple[int, int]]:
     places: list[tuple[int, int]] = []
     line = words_line(value)
-    for item in needed:
+    for text in (text for item in needed for text in item.wordings):
         # a search of cached words first: the place is looked for where there is one
-        if words_line(item.text) not in line:
+        if words_line(text) not in line:
             continue
-        unspaced = has_unspaced(item.text)  # there words stand side by side
-        pattern = (r"\W*" if unspaced else r"\W+").join(map(re.escape, words(item.text)))
+        unspaced = has_unspaced(text)  # there words stand side by side
+        pattern = (r"\W*" if unspaced else r"\W+").join(map(re.escape, words(text)))
         whole = pattern if unspaced else rf"(?<!\w){pattern}(?!\w)[.!?]?"
         found = re.search(whole, value, re.IGNORECASE) if pattern else None
         if found:

@@ -74,8 +74,10 @@ def _show_episode() -> None:
         return
     run, phase, step = found
     rows = list_episodes(run.id, phase, step, "Reward, lowest first", LISTED)
+    earned = bool(run.settings.get("reward"))
     names = {
-        row["id"]: f"{one_line(row['question'])} · reward {row['reward']:+.2f}" for row in rows
+        row["id"]: one_line(row["question"]) + (f" · reward {row['reward']:+.2f}" if earned else "")
+        for row in rows
     }
     given = st.query_params.get("episode")
     if given and given not in names and find_place(run.id, given) == (phase, step):

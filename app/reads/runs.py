@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from sqlmodel import Session
 
 from app.reads.engine import database_engine
 from memfactory_core.runs import search
+from memfactory_core.runs.labels import tell_apart
 from memfactory_core.runs.tables import ACTIVE, Run
 
 
@@ -63,14 +63,10 @@ def find_run(run_id: str | None) -> Run | None:
 
 
 def label_runs(limit: int = 500) -> dict[str, str]:
-    """Run ids with a label, newest first: the name, and the id where another run has the same name."""
+    """Run ids with a label, newest first: the name, and when it was made where another run has the same name."""
     with Session(database_engine()) as session:
-        chosen = select(Run.id, Run.name).order_by(Run.created.desc()).limit(limit)
-        names = {run_id: name for run_id, name in session.execute(chosen)}
-    often = Counter(names.values())
-    return {
-        run_id: f"{name} · {run_id}" if often[name] > 1 else name for run_id, name in names.items()
-    }
+        chosen = select(Run.id, Run.name, Run.created).order_by(Run.created.desc()).limit(limit)
+        return tell_apart(tuple(row) for row in session.execute(chosen))
 
 
 def read_log_tail(run: Run, size: int = 20_000) -> str:

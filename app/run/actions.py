@@ -47,7 +47,9 @@ def show_buttons(run: Run) -> None:
                 st.rerun()
         links: dict[str, tuple[str, dict[str, str]]] = {}
         if count_episodes(run.id) > 0:
-            links = {"Open its groups": ("groups", place), "Open its episodes": ("episode", place)}
+            # the answers of a log are no attempts at one example
+            links = {} if run.mode == "imported" else {"Open its groups": ("groups", place)}
+            links["Open its episodes"] = ("episode", place)
         if run.state == "finished" and run.mode in ("train", "imitate"):
             links["Chat with its agent"] = ("chat", place)
         if run.state in ENDED and run.mode in ANSWERING:
@@ -130,9 +132,12 @@ def _delete(run: Run) -> None:
     heirs = list_heirs(database_engine(), run.id)
     if heirs:
         names = ", ".join(escape_markdown(heir.name, 60) for heir in heirs[:5])
-        st.warning(f"{len(heirs)} other runs start from its weights: {names}.")
+        start = "other run starts" if len(heirs) == 1 else "other runs start"
+        st.warning(f"{len(heirs)} {start} from its weights: {names}.")
     field, button, command = st.columns(WIDTHS, vertical_alignment="center")
-    sure = field.checkbox("Delete it for good, with its episodes and weights", key=f"sure.{run.id}")
+    sure = field.checkbox(
+        "Delete for good", key=f"sure.{run.id}", help="With its episodes and weights."
+    )
     if button.button("Delete", key=f"delete.{run.id}", width="stretch", disabled=not sure):
         delete_run(database_engine(), run.id)
         go_to("runs")

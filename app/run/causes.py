@@ -20,6 +20,8 @@ from memfactory_core.explain.causes import CAUSES
 from memfactory_core.runs.tables import Run
 
 ALL_STEPS = "all"
+TIMED = "train"
+"""The phase whose episodes lie at many steps; those of an evaluation or a log lie at one."""
 
 
 def show_causes(run: Run) -> None:
@@ -38,18 +40,21 @@ def show_causes(run: Run) -> None:
         return
     names = sorted(totals, key=lambda cause: -totals[cause])
     looks = {cause: list(CAUSES).index(cause) if cause in CAUSES else 0 for cause in names}
-    places = [_describe_steps(bar) for bar in bars]
+    timed = phase == TIMED
+    places = [_describe_steps(bar) if timed else PHASE_LABELS.get(phase, phase) for bar in bars]
     left, words = st.columns([1.7, 1], gap="large")
     with left:
         st.markdown(f"**Wrong answers by cause**, share of the {count:,} episodes kept")
         shares = {c: [bar["causes"].get(c, 0) / bar["all"] for bar in bars] for c in names}
-        figure = charts.bar_figure(places, shares, looks)
+        figure = charts.bar_figure(places, shares, looks, "step" if timed else "")
 
         def list_it(point: dict[str, Any]) -> None:
             name, number = point["customdata"][:2]
-            st.query_params.update({"cause": name, "steps": places[int(number)]})
+            st.query_params.update(
+                {"cause": name} | ({"steps": places[int(number)]} if timed else {})
+            )
 
-        alt = f"Causes of wrong answers over steps: {_describe_totals(totals, count)}"
+        alt = f"Causes of wrong answers{' over steps' if timed else ''}: {_describe_totals(totals, count)}"
         clickable_chart(figure, f"causes.{phase}", alt, list_it)
         st.caption("Click a part of a bar, or choose below, to list its episodes.")
     with words:
@@ -57,7 +62,11 @@ def show_causes(run: Run) -> None:
         lines = "".join(cause_line(cause, totals[cause]) for cause in names)
         st.html(lines)
     rows = [
-        {"steps": place, "episodes": bar["all"], **{c: bar["causes"].get(c, 0) for c in names}}
+        {
+            "steps" if timed else "phase": place,
+            "episodes": bar["all"],
+            **{c: bar["causes"].get(c, 0) for c in names},
+        }
         for place, bar in zip(places, bars, strict=True)
     ]
     table_with_download(rows, f"causes-{phase.replace('/', '-')}")
@@ -79,6 +88,8 @@ def _choose_phase(run: Run) -> str | None:
     if not phases:
         st.info("There are no episodes yet: they appear while the run evaluates and trains.")
         return None
+    if len(phases) == 1:
+        return phases[0]
     start = "train" if "train" in phases else phases[-1]
     bound = bind_to_address("phase", phases, start, drops=("cause", "steps"))
     return st.segmented_control(
@@ -93,12 +104,15 @@ def _choose_phase(run: Run) -> str | None:
 def _show_failures(
     run: Run, phase: str, names: list[str], places: list[str], bars: list[dict[str, Any]]
 ) -> None:
+    timed = phase == TIMED
     which, when = st.columns(2, gap="medium")
     cause = which.selectbox(
         "Cause", names, format_func=lambda c: c.replace("_", " "), **bind_to_address("cause", names)
     )
-    options = [ALL_STEPS, *places]
-    chosen = when.selectbox("Steps", options, **bind_to_address("steps", options, ALL_STEPS))
+    chosen = ALL_STEPS
+    if timed:
+        options = [ALL_STEPS, *places]
+        chosen = when.selectbox("Steps", options, **bind_to_address("steps", options, ALL_STEPS))
     bar = None if chosen == ALL_STEPS else bars[places.index(chosen)]
     steps = (bar["first"], bar["last"]) if bar else (bars[0]["first"], bars[-1]["last"])
     total = count_failures(run.id, phase, cause, steps)
@@ -108,10 +122,11 @@ def _show_failures(
     listed = list_failures(run.id, phase, cause, steps, ROWS_A_PAGE, (number - 1) * ROWS_A_PAGE)
     for row in listed:
         question, answer, open_it = st.columns([3, 2.4, 1], vertical_alignment="center")
-        at = f"step {row['step']:,}"
+        at = [f"step {row['step']:,}"] if timed else []
         if row["attempts"] > 1:  # else the attempts at one example look the same
-            at += f" · attempt {row['attempt']:,} of {row['attempts']:,}"
-        question.markdown(f"{escape_markdown(row['failed_question'], 80)}  \n:small[{at}]")
+            at.append(f"attempt {row['attempt']:,} of {row['attempts']:,}")
+        where = f"  \n:small[{' · '.join(at)}]" if at else ""
+        question.markdown(escape_markdown(row["failed_question"], 80) + where)
         said = escape_markdown(row["failed_answer"], 60) or "no answer"
         right = escape_markdown(row["failed_gold"], 40)
         answer.markdown(f"{said}  \n:small[right: {right}]")

@@ -93,10 +93,13 @@ def curves_in_words(
 
 
 def bar_figure(
-    places: Sequence[str], series: Mapping[str, Sequence[float]], looks: Mapping[str, int]
+    places: Sequence[str],
+    series: Mapping[str, Sequence[float]],
+    looks: Mapping[str, int],
+    along: str = "step",
 ) -> go.Figure:
-    """Stacked shares, one bar for each place (a stretch of steps); a series keeps its colour and
-    its pattern, `looks` says which. A bar's customdata is (series, index of the place)."""
+    """Stacked shares, one bar for each place (a stretch of steps, as `along` says); a series keeps its colour
+    and its pattern, `looks` says which. A bar's customdata is (series, index of the place)."""
     figure = go.Figure()
     for name, values in series.items():
         look = looks[name]
@@ -114,7 +117,7 @@ def bar_figure(
         )  # fmt: skip
     layout(figure, 300, legend=True)
     figure.update_layout(barmode="stack", bargap=0.15, legend_traceorder="normal")
-    figure.update_xaxes(title="step", type="category", nticks=12)
+    figure.update_xaxes(title=along, type="category", nticks=12)
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
     return figure
 

@@ -71,6 +71,7 @@ def show_curves(run: Run) -> None:
         st.markdown("**Memory and answers**, share of a step's episodes")
         series = {label: found[name] for name, label in headlines.items() if name in found}
         memory = charts.curve_figure(series, percent=True, height=270)
+        memory.update_layout(showlegend=True)  # a single curve too: the title names two things
         clicked.append(
             clickable_chart(
                 memory, "memory", charts.curves_in_words("Memory and answers", series, True)

@@ -49,9 +49,9 @@ def _show_survival(run: Run, phases: list[str]) -> None:
             curve = survival(list_needs(run.id, f"{when}/{mode}"))
             if curve:
                 series[describe_moment(label)] = curve
-    if not series and "train" in phases:
-        curve = survival(list_needs(run.id, "train"))
-        series = {"while training": curve} if curve else {}
+    for phase, label in (("train", "while training"), ("imported", "as logged")):
+        if not series and phase in phases and (curve := survival(list_needs(run.id, phase))):
+            series = {label: curve}
     if not series:
         st.info("This task does not say in which section its needed facts stand.")
         return
@@ -73,13 +73,13 @@ def _show_survival(run: Run, phases: list[str]) -> None:
 
 
 def _show_lists(run: Run, phases: list[str]) -> None:
-    start = "train" if "train" in phases else phases[-1]
-    phase = st.selectbox(
-        "Phase",
-        phases,
-        format_func=lambda phase: PHASE_LABELS.get(phase, phase),
-        **bind_to_address("phase", phases, start),
-    )
+    phase = phases[-1]
+    if len(phases) > 1:
+        start = "train" if "train" in phases else phase
+        phase = st.selectbox(
+            "Phase", phases, format_func=lambda phase: PHASE_LABELS.get(phase, phase),
+            **bind_to_address("phase", phases, start),
+        )  # fmt: skip
     which = st.segmented_control(
         "List", list(LIST_LABELS), format_func=LIST_LABELS.__getitem__, required=True, label_visibility="collapsed",
         **bind_to_address("list", list(LIST_LABELS), "lost"),
@@ -98,6 +98,7 @@ def _show_lists(run: Run, phases: list[str]) -> None:
         return
     number = choose_page(total, f"{which}.{phase}")
     listing = list_lost_facts if which == "lost" else list_unread_memories
+    timed = phase == "train"
     for row in listing(run.id, phase, ROWS_A_PAGE, (number - 1) * ROWS_A_PAGE):
         text, open_it = st.columns([4, 1], vertical_alignment="center")
         if which == "lost":
@@ -107,9 +108,8 @@ def _show_lists(run: Run, phases: list[str]) -> None:
             updates, seq = row["updates"], row["written"]
             note = f"memory {escape_markdown(row['memory_id'], 20)}"
             note += f" · updated {updates:,} {'time' if updates == 1 else 'times'}"
-        text.markdown(
-            f"{escape_markdown(row['text'], 110)}  \n:small[step {row['step']:,} · {note}]"
-        )
+        at = f"step {row['step']:,} · " if timed else ""
+        text.markdown(f"{escape_markdown(row['text'], 110)}  \n:small[{at}{note}]")
         place = {"run": run.id, "phase": phase, "step": row["step"], "episode": row["episode_id"]}
         with open_it:
             link_to_episode(place, event=seq)

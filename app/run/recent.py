@@ -6,6 +6,7 @@ import streamlit as st
 
 from app.markup.labels import figures_row
 from app.markup.safe_text import escape_markdown
+from app.reads.causes import count_wrong
 from app.reads.examples import bring_in_examples, find_examples
 from app.reads.runs import list_runs
 from app.run.run_list import keep_list_current
@@ -54,6 +55,16 @@ def _show_examples(examples: list[Run]) -> None:
             st.rerun()
 
 
+def _figures(run: Run) -> dict[str, str]:
+    """What a run came to; of another agent's log, how many of its answers were wrong."""
+    if run.mode == "imported":
+        wrong, answers = count_wrong(run.id, "imported")
+        return {"Answers": f"{answers:,}", "Wrong": f"{wrong:,}"}
+    return {
+        "Exact match": describe_change(run, "exact_match"), "Needed fact kept": describe_change(run, "kept"),
+    }  # fmt: skip
+
+
 def _draw_cards(runs: list[Run]) -> None:
     for column, run in zip(st.columns(RECENT), runs, strict=False):
         with column.container(border=True, height="stretch"):
@@ -61,10 +72,9 @@ def _draw_cards(runs: list[Run]) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 show_state(run)
                 st.caption(describe_age(run.created))
-            scores = {
-                "Exact match": describe_change(run, "exact_match"),
-                "Needed fact kept": describe_change(run, "kept"),
-            }
-            st.html(figures_row(scores))
-            st.caption(describe_progress(run) or "not started")
+            st.html(figures_row(_figures(run)))
+            st.caption(
+                describe_progress(run)
+                or ("another agent's log" if run.mode == "imported" else "not started")
+            )
             link_to("runs", "Open", f"card.{run.id}", ":material/arrow_forward:", run=run.id)

@@ -11,7 +11,7 @@ from app.markup.safe_text import escape_markdown
 from app.run import charts
 from app.run.terms import show_terms
 from app.shell.widgets import show_chart
-from app.shell.words import describe_moment
+from app.shell.words import begin_upper, describe_moment
 from memfactory_core.cli.report import (
     by_category,
     evaluations,
@@ -67,7 +67,7 @@ def show_results(run: Run) -> None:
         table.table(columns)
     _show_categories(run, sides)
     for line in [*gate_lines(run), *judge_lines(run)]:
-        st.caption(escape_markdown(line, 600))
+        st.caption(escape_markdown(begin_upper(line), 600))
     _show_measured(run)
     st.caption(
         "Means over held-out examples with their 95% intervals. *Read when kept* "
@@ -79,7 +79,7 @@ def show_results(run: Run) -> None:
 
 def _show_measured(run: Run) -> None:
     for line in measured_lines(run):
-        st.caption(escape_markdown(line, 600))
+        st.caption(escape_markdown(begin_upper(line), 600))
 
 
 def _show_categories(run: Run, sides: Mapping[str, Mapping[str, Any]]) -> None:

@@ -25,7 +25,7 @@ def choose_run(label: str = "Run", drops: Sequence[str] = ()) -> Run | None:
     if wanted and wanted not in names:
         known = find_run(wanted)
         if known:
-            names[wanted] = f"{known.name} · {wanted}"
+            names[wanted] = known.name
         else:
             st.warning(
                 f"There is no run {escape_markdown(wanted, 60)} here; this is the newest one."
@@ -84,8 +84,9 @@ def show_breadcrumbs(run: Run, phase: str, step: int, group: str | None = None) 
         if phase == "train"
         else escape_markdown(PHASE_LABELS.get(phase, phase).lower())
     )
-    links[f"Groups · {when}"] = ("groups", place)
-    if group:
+    if run.mode != "imported":  # the answers of a log are no attempts at one example
+        links[f"Groups · {when}"] = ("groups", place)
+    if group and len(links) > 1:
         links["This group"] = ("groups", place | {"group": group})
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for label, (name, params) in links.items():

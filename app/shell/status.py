@@ -10,6 +10,7 @@ import streamlit as st
 
 from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
+from app.shell.words import begin_upper
 from memfactory_core.runs.queue import describe_wait
 from memfactory_core.runs.tables import ACTIVE, Run
 from memfactory_core.text import describe_duration
@@ -42,13 +43,13 @@ def show_status(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         show_state(run)
         st.markdown(describe_progress(run), width="content")
-        st.caption(f"`{run.id}`", width="content")
+        st.caption(escape_markdown(run.id), width="content")
     if run.state in ACTIVE and run.progress is not None:
         st.progress(min(1.0, run.progress), escape_markdown(run.phase, 80))
     elif run.state in ACTIVE and run.steps:
         st.progress(min(1.0, run.step / run.steps))
     if run.reason:
-        st.error(escape_markdown(run.reason, 800), icon=":material/error:")
+        st.error(escape_markdown(begin_upper(run.reason), 800), icon=":material/error:")
     if run.state in ("failed", "lost", "stopped"):
         st.caption(f"{ADVICE.get(run.state, '')} {describe_resume(run)}")
 
@@ -78,10 +79,10 @@ def describe_progress(run: Run) -> str:
         if run.started:
             parts.append(f"{describe_duration(run.elapsed(time.time()))} so far")
         if run.eta:
-            parts.append(f"about {describe_duration(run.eta)} left")
+            parts.append(f"about {describe_duration(max(1.0, run.eta))} left")
         elif run.steps and not run.step:
             parts.append("time left is known after the first steps")
-    elif run.ended:
+    elif run.ended and run.mode != "imported":
         # in a narrow column a number and its unit stay together
         took = describe_duration(run.elapsed(run.ended)).replace(" ", "\u00a0")
         parts.append(f"took {took}")

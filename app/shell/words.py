@@ -24,6 +24,11 @@ def describe_moment(label: str) -> str:
     return f"{label.lower()} training" if label in ("Before", "After") else label.lower()
 
 
+def begin_upper(text: str) -> str:
+    """A sentence of the command line as one of a page."""
+    return text[:1].upper() + text[1:]
+
+
 def describe_age(moment: float) -> str:
     """A moment of the past in words."""
     gone = time.time() - moment

@@ -31,7 +31,7 @@ def choose_recipe() -> str:
 def choose_axis(title: str, key: str, first: str, optional: bool = False) -> str:
     """One line of the grid as `--grid` takes it; "" where nothing is varied, or no value is chosen yet."""
     options = [*([NONE] if optional else []), *PARTS, OTHER]
-    setting, values = st.columns([1, 1.8], gap="medium")
+    setting, values = st.columns([1, 1.3], gap="medium")
     path = setting.selectbox(title, options, options.index(first), key=key, help=AXIS_HELP)
     if path == NONE:
         return ""
@@ -45,7 +45,7 @@ def choose_axis(title: str, key: str, first: str, optional: bool = False) -> str
     else:
         known = kinds(PARTS[path])
         chosen = values.multiselect(
-            "Kinds", list(known), key=f"{key}.{path}", help=VALUES_HELP, placeholder="Choose two or more",
+            "Kinds", list(known), key=f"{key}.{path}", help=VALUES_HELP, placeholder="Choose two or more", wrap=True,
             format_func=lambda kind: kind.replace("_", " "),
         )  # fmt: skip
     return f"{path.strip()}={','.join(chosen)}" if path.strip() and chosen else ""

@@ -49,7 +49,7 @@ def show_sweeps() -> None:
 
 def label_sweep(sweep: Sweep) -> str:
     """What a sweep varies, of what, and when."""
-    varied = " × ".join(path.removeprefix("paradigm.") for path, _ in sweep.axes)
+    varied = " × ".join(path.rpartition(".")[2] for path, _ in sweep.axes)
     begun = min(run.created for run in sweep.runs.values())
     return one_line(f"{sweep.plan.recipe}: {varied}, {describe_age(begun)}", 110)
 
@@ -80,7 +80,8 @@ def _show_matrix(sweep: Sweep) -> None:
     refusals = sweep.refusals()
     head = st.columns([1.2, *[1] * len(column_values)], vertical_alignment="bottom")
     head[0].caption(
-        escape_markdown(f"{row_path} ↓" + (f"  {column_path} →" if column_path else ""))
+        f"{escape_markdown(row_path)} ↓"
+        + (f"  \n{escape_markdown(column_path)}\u00a0→" if column_path else "")
     )
     for column, value in zip(head[1:], column_values, strict=True):
         column.markdown(f"**{escape_markdown(value or 'result', 40)}**")

@@ -9,6 +9,7 @@ import streamlit as st
 from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
 from app.shell.links import go_to
+from app.shell.words import begin_upper
 from app.sweep.axes import NONE, choose_axis, choose_fixed, choose_recipe
 from memfactory_core.runs.sweeps import Plan, begin_sweep
 
@@ -40,7 +41,10 @@ def _show_plan(plan: Plan) -> None:
     for cell in cells:
         if cell.refusal:
             what = escape_markdown(", ".join(cell.assignments), 120)
-            st.warning(f"{what}: {escape_markdown(cell.refusal, 300)}", icon=":material/block:")
+            why = cell.refusal.removeprefix(f"{plan.recipe}: ").removeprefix("settings: ")
+            st.warning(
+                f"{what}  \n{escape_markdown(begin_upper(why), 300)}", icon=":material/block:"
+            )
     if count > MOST_CELLS:
         st.error(f"At most {MOST_CELLS} runs are begun at once.", icon=":material/error:")
     if st.button(

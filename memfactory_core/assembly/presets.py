@@ -65,7 +65,8 @@ def list_presets() -> list[Preset]:
     """Every recipe that comes with the package: those that start at once first, those that need a GPU last."""
     found = [describe_preset(name) for name in recipes()]
     return sorted(
-        found, key=lambda one: (len(one.needs), one.needs, one.card.minutes is None, one.name)
+        found,
+        key=lambda one: (len(one.needs), one.needs, one.card.minutes or float("inf"), one.name),
     )
 
 

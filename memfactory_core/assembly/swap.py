@@ -17,6 +17,7 @@ from memfactory_core.assembly.schema import default_of, list_parts
 from memfactory_core.assignment import explain
 from memfactory_core.component import Component, find
 from memfactory_core.config import RunConfig
+from memfactory_core.tasks.settings import find_tasks
 
 Path = tuple[str, ...]
 """Where a part stands in a configuration: ("paradigm", "store")."""
@@ -35,6 +36,8 @@ class Swap:
     """Of a paradigm, parts that stayed what they were, for those of the new paradigm do not fit."""
     problems: list[str] = field(default_factory=list)
     """What is wrong with the values."""
+    measured_anew: bool = False
+    """Whether what was measured before went with the old task: the new one is measured on its own held-out part."""
 
 
 def find_problems(values: Mapping[str, Any]) -> list[str]:
@@ -49,7 +52,8 @@ def find_problems(values: Mapping[str, Any]) -> list[str]:
 def swap_part(values: Mapping[str, Any], path: Path, family: str, kind: str | None) -> Swap:
     """The configuration with the part at `path` changed to `kind`; None takes an optional part out. `values` are whole,
     as `RunConfig.dump` and a form give them. Of a paradigm the parts are the new one's own, unless
-    they do not fit: then as few of the old ones as possible stay."""
+    they do not fit: then as few of the old ones as possible stay. Another task is measured on itself, as where `--set`
+    names one."""
     old = read_at(values, path)
     if kind is None:
         swap = Swap(write_at(values, path, None))
@@ -58,6 +62,9 @@ def swap_part(values: Mapping[str, Any], path: Path, family: str, kind: str | No
     else:
         part, kept, reset = carry_over(family, old if isinstance(old, Mapping) else None, kind)
         swap = Swap(write_at(values, path, part), kept, reset)
+        if path == ("task",) and find_tasks(values)[1].get("kind", kind) != kind:
+            swap.values = write_at(swap.values, ("evaluation", "task"), None)
+            swap.measured_anew = True
     swap.problems = find_problems(swap.values)
     return swap
 

@@ -220,16 +220,43 @@ def _episode(session: _Session, entry: Entry | None, events: Sequence[Event]) ->
     )  # fmt: skip
     asked = ({"role": "user", "content": question},)
     turn = Turn(role="answer", messages=asked, completion=Completion(text=answer), trainable=False)
-    return Episode(
-        id=short, group_id=hashlib.sha256(session.name.encode()).hexdigest()[:12], example=example,
-        turns=(turn,) if entry else (), events=tuple(events), answer=answer,
+    return Episode(  # a group of its own: other questions of the session are no attempts at this one
+        id=short, group_id=short, example=example, turns=(turn,) if entry else (), events=tuple(events), answer=answer
     )  # fmt: skip
 
 
 def _needed(session: _Session, entry: Entry) -> tuple[Evidence, ...]:
     """What the answer needs, each with the place where it was told last."""
     texts = entry.needed or _guess_needed(session, entry)
-    return tuple(Evidence(text=text, observation=_told(session, text)) for text in texts)
+    places = [(text, _told(session, text)) for text in texts]
+    return tuple(
+        Evidence(text=text, observation=at, also=_other_words(session, entry, text, at))
+        for text, at in places
+    )
+
+
+def _other_words(session: _Session, entry: Entry, fact: str, at: int | None) -> tuple[str, ...]:
+    """What was written from the section that told a fact and says it in other words ("I am ..." as "Ann is ..."): it
+    holds a right answer, and nothing that neither the section nor the question says."""
+    if at is None:
+        return ()
+    known = telling(session.observations[at]) | telling(entry.question)
+    rights = [line for right in entry.right if (line := words_line(right))]
+    written = (
+        sentence
+        for event in session.events
+        if isinstance(event, Wrote) and event.at == at and event.action in ("add", "update")
+        for sentence in split_sentences(event.after or "")
+    )
+    return tuple(
+        dict.fromkeys(
+            sentence
+            for sentence in written
+            if words_line(fact) not in (line := words_line(sentence))
+            and any(right in line for right in rights)
+            and telling(sentence) <= known
+        )
+    )
 
 
 def _told(session: _Session, text: str) -> int | None:

@@ -84,7 +84,7 @@ class TinySampler(LanguageModelSampler):
 
 
 class Tiny(Policy, kind="tiny"):
-    """The shipped model of under a million parameters: learns on a laptop's CPU in minutes."""
+    """The shipped model of under a million parameters: reads an invented language, learns on a CPU in minutes."""
 
     main: ClassVar[tuple[str, ...]] = ("min_p", "batch_size")
     trainable: ClassVar[bool] = True

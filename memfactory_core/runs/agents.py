@@ -11,6 +11,7 @@ from memfactory_core import config as configuration
 from memfactory_core.config import RunConfig
 from memfactory_core.errors import ConfigError, MemFactoryError
 from memfactory_core.runs import database
+from memfactory_core.runs.labels import tell_apart
 from memfactory_core.runs.models import used_models
 from memfactory_core.runs.weights import (
     TRAINS,
@@ -44,7 +45,7 @@ class Agent:
 def list_agents(engine: Engine) -> list[tuple[str, str]]:
     """(label, id) of everything that can be talked with: runs, newest first, then recipes. Behind the other runs stand
     those from elsewhere that load a model of their own, and last those whose model is not on this machine. A name that
-    comes twice carries the run's id."""
+    comes twice says when its run was made."""
     found = []
     place: dict[str, int] = {}
     for run in database.list_runs(engine, 200):
@@ -60,13 +61,9 @@ def list_agents(engine: Engine) -> list[tuple[str, str]]:
         if not _has_its_models(config):
             how += " · its model is not here"
             place[run.id] = 2
-        found.append((f"{run.name} · {how}", run.id))
-    found.sort(key=lambda entry: place[entry[1]])
-    labels = [label for label, _ in found]
-    named = [
-        (f"{label} · {run_id}" if labels.count(label) > 1 else label, f"run:{run_id}")
-        for label, run_id in found
-    ]
+        found.append((run.id, f"{run.name} · {how}", run.created))
+    found.sort(key=lambda entry: place[entry[0]])
+    named = [(label, f"run:{run_id}") for run_id, label in tell_apart(found).items()]
     given = {name: configuration.read(name) for name in configuration.recipes()}
     presets = [
         (f"Preset {values.get('name', name)}", f"recipe:{name}")

@@ -76,6 +76,8 @@ def _look_at_data(engine: Engine, config: RunConfig) -> str:
 
 def _look_at_models(engine: Engine, config: RunConfig) -> str:
     found = used_models(config)
+    if config.policy.kind == "tiny" and config.task.files():
+        return "comes with the lab; it was taught an invented language, of a file's words it knows the letters alone"
     return ", ".join(f"{name} in {place}" for name, place in found.items()) or "comes with the lab"
 
 

@@ -31,7 +31,7 @@ class Forecast(Record):
         """One line for people."""
         if self.seconds is None:
             return f"time and memory are not known: {self.basis}"
-        memory = "memory was not measured" if self.memory is None else _memory(self.memory)
+        memory = "how much memory is not known" if self.memory is None else _memory(self.memory)
         return f"about {describe_duration(max(1.0, self.seconds))}, {memory} ({self.basis})"
 
 
@@ -61,7 +61,7 @@ def _measure(like: Sequence[tuple[Run, RunConfig]], config: RunConfig) -> Foreca
     return Forecast(
         seconds=sum(rates) / len(rates) * count_work(config),
         memory=max(peaks, default=None),
-        basis=f"measured on {len(like)} finished {runs} like it {where}{spread}; longer texts take longer",
+        basis=f"as {len(like)} finished {runs} like it took {where}{spread}; longer texts take longer",
     )
 
 

@@ -17,6 +17,7 @@ from memfactory_core.runs import database, disk, recording
 from memfactory_core.runs.bundle import RECORD
 from memfactory_core.runs.incoming import bring_in, find_run
 from memfactory_core.runs.tables import Run
+from memfactory_core.text import one_line
 
 MODE = "imported"
 PHASE = "imported"
@@ -37,7 +38,8 @@ def read_files(paths: list[Path]) -> dict[str, bytes]:
 
 
 def import_log(engine: Engine, files: Mapping[str, bytes], name: str = "") -> Run:
-    """Brings a log into the database as a run; `name` is what it is called, by default what kind of log it is.
+    """Brings a log into the database as a run; `name` is what it is called, by default after its file, or
+    after the kind of log where it has several.
     RunError, in one line and with nothing written, where it is none."""
     digest = hashlib.sha256()
     for content in files.values():
@@ -48,7 +50,8 @@ def import_log(engine: Engine, files: Mapping[str, bytes], name: str = "") -> Ru
     entries, kind = read_log(files)
     episodes = to_episodes(entries)
     now = database.now()
-    title = (name.strip() or f"Log: {KINDS[kind]}")[:80]
+    called = Path(next(iter(files))).name if len(files) == 1 else KINDS[kind]
+    title = one_line(name.strip() or f"Log: {called}")[:80]
     config = {"mode": MODE, "name": title, "log": {"kind": kind, "entries": len(entries)}}
     values = {
         "id": run_id, "name": title, "mode": MODE, "state": "finished", "config": json.dumps(config),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -16,6 +18,25 @@ from memfactory_core.text import one_line
 
 LONGEST_NAME, LONGEST_TAG, LONGEST_NOTE = 80, 40, 4000
 MOST_TAGS = 20
+
+
+def tell_apart(named: Iterable[tuple[str, str, float]]) -> dict[str, str]:
+    """A label for each run by its id, of (id, label, seconds since 1970 when it was made): the label itself; where
+    others have the same one the time too, and where that is the same as well the end of the id."""
+    listed = list(named)
+    times = {run: time.strftime("%d %b %H:%M", time.localtime(made)) for run, _, made in listed}
+    often = Counter(label for _, label, _ in listed)
+    at_once = Counter((label, times[run]) for run, label, _ in listed)
+    return {
+        run: " · ".join(
+            [
+                label,
+                *([times[run]] if often[label] > 1 else []),
+                *([run[-4:]] if at_once[label, times[run]] > 1 else []),
+            ]
+        )
+        for run, label, _ in listed
+    }
 
 
 def rename_run(engine: Engine, run_id: str, name: str) -> Run:

@@ -47,9 +47,15 @@ class KeptBank:
         self._lock.release()
 
 
+def as_name(typed: str) -> str:
+    """What somebody typed as a bank's name: spaces and hyphens between words become underscores."""
+    return "_".join(re.findall(r"[^\s-]+", typed))
+
+
 def open_bank(folder: Path, name: str) -> KeptBank:
-    """The bank of a name, an empty one where there is none yet; `folder` is the runs' folder. ConfigError where the
-    name cannot be one, or where the bank is open already."""
+    """The bank of a name as somebody types it, an empty one where there is none yet; `folder` is the runs' folder.
+    ConfigError where the name cannot be one, or where the bank is open already."""
+    name = as_name(name)
     if not _NAME.fullmatch(name) or name.endswith(COUNTER):
         raise ConfigError(
             f"{name[:60]!r} cannot be the name of a bank: take up to 60 letters of a to z, digits "

@@ -59,7 +59,7 @@ def undo(talk: Talk) -> Entry:
     where there is none."""
     last = last_write(talk)
     if last is None or last.memory_id is None:
-        raise ConfigError("there is no write to take back")
+        raise ConfigError("this talk has no write to take back")
     before = replay(talk.context.events, last.seq).get(last.memory_id)
     reason = f"takes back what event {last.seq} wrote"
     context, memory_id = talk.context, last.memory_id

@@ -17,6 +17,18 @@ def find_tasks(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any
     )
 
 
+def with_task(values: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with other settings of the training task; an evaluation task that read the same file follows to the new
+    one."""
+    before, held_out = find_tasks(values)
+    same = held_out.get("kind") == before.get("kind") == task.get("kind")
+    changed = {**values, "task": dict(task)}
+    if same and held_out.get("path") and held_out["path"] == before.get("path"):
+        followed = {**held_out, "path": task.get("path", "")}
+        changed["evaluation"] = {**values["evaluation"], "task": followed}
+    return changed
+
+
 def reads_the_same(task: Mapping[str, Any], held_out: Mapping[str, Any]) -> bool:
     """Whether an evaluation task reads the training task's file, because it names none of its own."""
     same_kind = "kind" in held_out and held_out["kind"] == task.get("kind")

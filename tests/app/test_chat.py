@@ -90,7 +90,7 @@ def test_undo_changes_the_next_answer(manager: LiveTalk) -> None:
     assert manager.talk.entries[-1].answer == "Zimo"
     for _ in range(2):
         shown = acts.change(manager.talk.id, hand.undo)
-    assert "There is no write" in shown[2] or "there is no write" in shown[2]
+    assert "no write to take back" in shown[2]
 
 
 def test_buttons_of_a_memory(manager: LiveTalk) -> None:

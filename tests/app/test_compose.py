@@ -139,9 +139,21 @@ def test_a_file_given_in_the_browser_is_kept_mapped_and_read(runs: Path) -> None
     assert "What is the pet of Bako" in words(page) and not start_of(page).disabled
     command = shown_command(page)
     assert "task.context=passage" in command and "/uploads/" in command
-    wrong = next(str(box.key) for box in page.selectbox if box.label == "Question")
-    page.selectbox(key=wrong).set_value("none").run()
-    assert start_of(page).disabled and page.error
+
+
+def test_columns_that_nobody_can_guess_are_asked_for(runs: Path) -> None:
+    page = open_page("compose")
+    choose(page, "memagent-tiny", "task", "jsonl")
+    content = json.dumps({"a": "It rained.", "b": "Rained it?", "c": "no"}).encode()
+    page.file_uploader[0].set_value(("odd.jsonl", content, "application/json")).run()
+    told = next(one.value for one in page.warning)
+    assert "which column is the context and answers" in told and start_of(page).disabled
+    assert "needle" not in shown_command(page)  # measured on the file too
+    for label, column in (("Context", "a"), ("Answers", "c")):
+        box = next(str(box.key) for box in page.selectbox if box.label == label)
+        assert page.selectbox(key=box).options == ["a", "b", "c"]
+        page.selectbox(key=box).set_value(column).run()
+    assert not page.warning and "An example as it is read" in words(page)
 
 
 def test_what_was_typed_in_the_tabs_outlives_a_file_and_a_column(runs: Path) -> None:

@@ -93,7 +93,7 @@ def test_lesson_2(runs: None) -> None:
     assert page.query_params["r1"] == "0"
     next(b for b in page.button if b.label == "All rewards equal").click().run()
     assert "no, all earned the same" in words(page)
-    table = page.dataframe[1].value
+    table = page.dataframe[0].value
     assert list(table["Advantage"]) == [0.0] * 8
     assert answer(page, "group", 2.65) and not done(page)
     assert "Not so" in answer(page, "group", 0.1, "equal")

@@ -11,6 +11,7 @@ from memfactory_core.assembly.fit import find_fits
 from memfactory_core.assembly.swap import carry_over, swap_part
 from memfactory_core.cli.main import app
 from memfactory_core.component import kinds
+from memfactory_core.tasks.settings import with_task
 
 PARTS = ("extractor", "updater", "store", "retriever")
 
@@ -108,6 +109,23 @@ def test_an_optional_part_can_be_taken_out_and_put_in():
     assert config.build(back.values).held_out.kind == "dialogue"
     role = swap_part(values_of("memory-r1-tiny"), ("roles", "answer"), "policies", "scripted")
     assert config.build(role.values).roles["answer"].kind == "scripted"
+
+
+def test_another_task_is_measured_on_itself():
+    swap = swap_part(values_of("memagent-tiny"), ("task",), "tasks", "dialogue")
+    assert swap.measured_anew and config.build(swap.values).held_out.kind == "dialogue"
+    assigned = config.load("memagent-tiny", ["task=dialogue"])  # as in the shell
+    assert assigned.held_out.kind == "dialogue"
+    same = swap_part(values_of("memory-r1-qwen3-lora"), ("task",), "tasks", "locomo")
+    assert not same.measured_anew and same.values["evaluation"]["task"]
+
+
+def test_an_evaluation_task_follows_to_the_new_file():
+    first = values_of("memory-r1-qwen3-lora", "task.path=a.json")
+    assert first["evaluation"]["task"]["path"] == first["task"]["path"]
+    second = with_task(first, first["task"] | {"path": "b.json"})
+    assert second["evaluation"]["task"] == first["evaluation"]["task"] | {"path": "b.json"}
+    assert with_task(values_of("memagent-tiny"), {"kind": "needle"})["task"] == {"kind": "needle"}
 
 
 def test_a_file_stays_where_the_new_task_reads_one_too():

@@ -33,7 +33,10 @@ def test_a_lesson_to_its_end(page: Any, open_lab: Server) -> None:
     page.reload()
     page.get_by_text("As you said: only Scout").wait_for()
     main = page.get_by_role("main")
-    main.get_by_text("UPDATE: one memory that says both").last.click()
+    option = main.get_by_test_id("stRadioOption").filter(
+        has_text="UPDATE: one memory that says both"
+    )
+    option.click()  # the table above says the same words
     judged = page.get_by_text("Both dogs are kept, in one memory")
     press_until(page.get_by_role("button", name="Check").first, judged)
     check = page.get_by_role("button", name="Check").last

@@ -81,8 +81,22 @@ def test_memory_is_judged_at_the_moment_of_the_question() -> None:
         ASKED | {"answer": "Buddy"}, {"op": "delete", "id": "1"}, ASKED | {"answer": "No idea."},
     )  # fmt: skip
     assert cause(first) is None and cause(second) == ("deleted", 1)
+    assert first.group_id != second.group_id  # no two attempts at one question
     assert [m.text for m in replay(first.events).values()] == [BUDDY]
     assert replay(second.events) == {} and len(replay(second.events, 1)) == 1
+
+
+def test_what_is_written_in_other_words_is_followed() -> None:
+    told, kept = "Please note: I am vegetarian.", "Priya is vegetarian."
+    asked = {"op": "answer", "question": "Is Priya vegetarian?", "right": ["yes", "vegetarian"]}
+    gone = [
+        {"op": "read", "text": told}, {"op": "add", "id": "1", "text": kept}, {"op": "delete", "id": "1"},
+        asked | {"answer": "I do not know."},
+    ]  # fmt: skip
+    (one,) = episodes(*gone)
+    assert cause(one) == ("deleted", 1) and one.example.evidence[0].also == (kept,)
+    (other,) = episodes(gone[0], gone[1] | {"text": "Nila is vegetarian."}, *gone[2:])
+    assert not other.example.evidence[0].also  # nobody spoke of Nila
 
 
 def test_sessions_do_not_share_a_memory() -> None:

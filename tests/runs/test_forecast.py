@@ -40,7 +40,7 @@ def test_time_grows_with_the_episodes_of_runs_like_it(lab):
     )
     assert forecast(lab, twice).seconds == pytest.approx(200.0)
     assert "about 3 min, up to 1.0 GiB of memory" in forecast(lab, twice).in_words()
-    assert "1 finished run like it on this lab's machine" in told.basis
+    assert "1 finished run like it took on this lab's machine" in told.basis
 
 
 def test_other_parts_another_model_or_mode_are_not_alike(lab):

@@ -78,6 +78,10 @@ def test_its_pages_tell_why_it_forgot(lab: Any, monkeypatch: pytest.MonkeyPatch)
     run = import_log(lab, LOG)
     page = open_page("runs", run=run.id)
     assert not page.error and [tab.label for tab in page.tabs] == ["Causes", "Memories"]
+    assert "Open its groups" not in [button.label for button in page.button]
+    assert "url.steps" not in [box.key for box in page.selectbox] and "step 0" not in words(page)
+    page.query_params["tab"] = "Memories"
+    assert "does not say in which section" not in words(page.run())
     causes = count_causes(run.id, "imported")[0]["causes"]
     assert causes == {
         "overwritten": 1, "not_written": 1, "stale": 1, "not_retrieved": 1, "deleted": 1,
@@ -86,9 +90,12 @@ def test_its_pages_tell_why_it_forgot(lab: Any, monkeypatch: pytest.MonkeyPatch)
     for view in ("story", "steps", "what-if", "tokens"):
         page = open_page("episode", run=run.id, episode=row["id"], view=view)
         assert not page.error, view
+        assert "Reward =" not in words(page) and "Advantage" not in words(page)
     assert "another agent" in words(
         open_page("episode", run=run.id, episode=row["id"], view="what-if")
     )
+    groups = words(open_page("groups", run=run.id))
+    assert "6 groups" in groups and "Teaches" not in groups
     for name in ("groups", "memory", "compare", "evaluate", "overview"):
         assert not open_page(name, run=run.id).error
 
@@ -122,7 +129,7 @@ def test_the_upload_brings_a_log_in(lab: Any) -> None:
     assert not [run for run in database.list_runs(lab) if run.mode == "imported"]
     page.button(key="logs.example").click().run()
     assert [run.name for run in database.list_runs(lab) if run.mode == "imported"] == [
-        "Log: a memory log"
+        "Log: example.jsonl"
     ]
 
 

@@ -79,6 +79,14 @@ def test_one_writer_at_a_time(tmp_path):
     open_bank(tmp_path, "notes").close()
 
 
+def test_words_of_a_name_are_joined(tmp_path):
+    kept = open_bank(tmp_path, "biology class-2 ")
+    assert kept.name == "biology_class_2"
+    with pytest.raises(ConfigError, match="open in another talk"):
+        open_bank(tmp_path, "biology_class_2")
+    kept.close()
+
+
 def test_collecting_garbage_leaves_the_banks(lab):
     talk, kept = hold(root())
     say(talk, FACT)
@@ -89,7 +97,7 @@ def test_collecting_garbage_leaves_the_banks(lab):
     again.close()
 
 
-@pytest.mark.parametrize("name", ["", "../x", "a b", "x" * 61, "notes_next_id", "a/b", "a.b"])
+@pytest.mark.parametrize("name", ["", " ", "../x", "x" * 61, "notes_next_id", "a/b", "a.b"])
 def test_a_name_that_can_be_no_table_is_refused(tmp_path, name):
     with pytest.raises(ConfigError, match="cannot be the name of a bank"):
         open_bank(tmp_path, name)

@@ -6,7 +6,7 @@ import pytest
 
 from memfactory_core.component import kinds
 from memfactory_core.errors import ConfigError
-from memfactory_core.tasks.columns import guess_columns, look_into, named_columns
+from memfactory_core.tasks.columns import Overview, guess_columns, look_into, named_columns
 from memfactory_core.tasks.jsonl import AnyFile
 
 
@@ -20,7 +20,7 @@ def test_columns_of_all_records_and_of_tables_in_them(tmp_path):
     seen = look_into(str(path), 1)
     assert seen.columns == ("text", "about", "about.id", "query", "output")
     assert seen.records == 2 and seen.first == (rows[0],)
-    assert guess_columns(seen.columns) == {
+    assert guess_columns(seen) == {
         "context": "text", "question": "query", "answers": "output", "evidence": "", "category": "",
         "name": "about.id",
     }  # fmt: skip
@@ -32,17 +32,29 @@ def test_guessed_columns_read_the_file(tmp_path):
         "Passage,Input,Answer\nThe pet of Bako is Zimo.,What is the pet of Bako?,Zimo\n"
     )
     guessed = {
-        name: column
-        for name, column in guess_columns(look_into(str(path)).columns).items()
-        if column
+        name: column for name, column in guess_columns(look_into(str(path))).items() if column
     }
     assert guessed == {"context": "Passage", "question": "Input", "answers": "Answer"}
     (example,) = AnyFile(path=str(path), **guessed).examples(1, 0)
     assert (example.question, example.answers) == ("What is the pet of Bako?", ("Zimo",))
 
 
+def test_columns_of_unknown_names_are_guessed_by_what_stands_in_them():
+    rows = [
+        {"nr": n, "Dokument": f"{name} lives in {city}. It rained.", "Frage": f"Where is {name}?", "Ort": city}
+        for n, (name, city) in enumerate([("Ann", "Lisbon"), ("Ben", "Oslo"), ("Eve", "Rome")])
+    ]  # fmt: skip
+    seen = Overview(columns=tuple(rows[0]), records=3, first=tuple(rows))
+    guessed = guess_columns(seen)
+    assert [guessed[name] for name in ("context", "question", "answers")] == [
+        "Dokument", "Frage", "Ort"
+    ]  # fmt: skip
+    empty = seen.model_copy(update={"first": tuple(dict.fromkeys(row, "") for row in rows)})
+    assert not any(guess_columns(empty).values())
+
+
 def test_one_column_is_not_guessed_twice():
-    guessed = guess_columns(["input", "output"])
+    guessed = guess_columns(Overview(columns=("input", "output"), records=0, first=()))
     assert (
         guessed["context"] == "input"
         and guessed["question"] == ""
