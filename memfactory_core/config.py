@@ -157,6 +157,7 @@ class RunConfig(Settings):
                 f"the policy {self.policy.kind!r} cannot be trained; set mode to 'evaluate' "
                 "or choose a trainable policy"
             )
+        self.task_by_stage()
         if self.mode == "imitate" and not self.imitation.steps:
             raise ValueError("mode 'imitate' needs imitation.steps, such as 40")
         asked = {*asked_roles(self.paradigm)[1], *({JUDGE} & set(self.roles))}
@@ -207,6 +208,24 @@ class RunConfig(Settings):
                 "paradigm.trains is 'memory', but every role that manages it has a policy of its own: "
                 "nothing is left to train"
             )
+
+    def task_by_stage(self) -> list[tuple[int, Task]]:
+        """How many batches of examples a training draws of which form of its task, in their order, one batch for each
+        `reuse` of steps; the last is the task as it stands. ValueError where the settings of a stage do not fit."""
+        settings = self.training
+        found: list[tuple[int, Task]] = []
+        for number, stage in enumerate(settings.stages, 1):
+            place = f"training.stages: stage {number}"
+            if "kind" in stage.task:
+                raise ValueError(f"{place}: a stage changes settings of the task, not its kind")
+            try:
+                task = type(self.task).model_validate(self.task.model_dump() | stage.task)
+            except ValidationError as error:
+                raise ValueError(f"{place}: {'; '.join(explain(error))}") from error
+            if task.files() != self.task.files():
+                raise ValueError(f"{place}: a stage reads the files of the task, none of its own")
+            found.append((stage.steps // settings.reuse, task))
+        return [*found, (settings.steps - sum(batches for batches, _ in found), self.task)]
 
     def load_policies(self, weights: Path | None, start: Path | None) -> RoleSampler:
         """The live policy with the weights in a folder (None: its own), and for the roles that have one of their

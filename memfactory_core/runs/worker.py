@@ -213,11 +213,10 @@ class Work:
         recording.save_metrics(self.engine, self.run.id, step, values)
         self.check_stop()
 
-    def keep_progress(self, step: int, done: int, seconds: float) -> None:
-        """`done` steps of this process took `seconds`."""
+    def keep_progress(self, step: int, done: int, left: float) -> None:
+        """This process has done `done` steps, and those that are left will take `left` seconds."""
         if done == 1 or step % 10 == 0:
             self.say(f"step {step}")
-        left = (self.config.training.steps - step) * seconds / max(done, 1)
         self.update(step=step, eta=left + self.evaluation_seconds)
 
     def announce_saving(self) -> None:

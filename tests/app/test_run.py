@@ -74,6 +74,22 @@ def test_doubts_stand_over_the_curves(ids: dict[str, str]) -> None:
     assert "exact match did not" in page.warning[0].value.replace("\\", "")
 
 
+def test_stages_are_told_and_marked_and_the_last_alone_is_judged(ids: dict[str, str]) -> None:
+    engine = database_engine()
+    stage = 'training.stages=[{"steps": 12, "task": {"chunks": 1}}]'
+    run = jobs.create(engine, config.load("memagent-tiny", ["training.steps=30", stage])).id
+    for step in range(1, 31):
+        # an easy stage in which both stay, then the task itself, where the reward alone rises
+        values = {"reward": 0.9 if step <= 12 else step / 30, "score/exact_match": 0.2}
+        recording.save_metrics(engine, run, step, values | {"equal_groups": 0.0})
+    page = open_page("runs", run=run)
+    told = words(page).replace("\\", "")
+    assert "steps 1 to 12: chunks 1; steps 13 to 30: the task as it stands" in told
+    assert "exact match did not" in page.warning[0].value.replace("\\", "")
+    lines = [str(chart.proto) for chart in page.get("plotly_chart")]
+    assert all('"x0":12.5' in line.replace("\\", "").replace(" ", "") for line in lines[:2])
+
+
 def test_every_part_of_the_reward_has_its_curve(ids: dict[str, str]) -> None:
     engine = database_engine()
     run = jobs.create(engine, config.load("memory-r1-tiny", ["reward.contained=0.5"])).id

@@ -173,8 +173,16 @@ class StopsWhilePlaying(Work):
 MORE = {
     "plain": (), "pieces": ("training.micro_batches=2",),
     "reuse": ("training.reuse=2", "training.steps=5"),
+    "stage 1": ('training.stages=[{"steps": 3, "task": {"chunks": 1}}]',),
+    "stage 2": ('training.stages=[{"steps": 1, "task": {"chunks": 1}}]',),
 }  # fmt: skip
-QUICK = {("lora", "plain"), ("tiny", "pieces"), ("full", "reuse")}
+QUICK = {
+    ("lora", "plain"),
+    ("tiny", "pieces"),
+    ("full", "reuse"),
+    ("tiny", "stage 1"),
+    ("tiny", "stage 2"),
+}
 """Each way and each setting once; the other pairs are tried by make test-all only."""
 
 
