@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from app.compose.models import edit_model
-from memfactory_core.assembly.command import find_differences
+from memfactory_core.assembly.command import assign
 from memfactory_core.assembly.schema import default_of, unwrap
-from memfactory_core.assignment import set_value
+from memfactory_core.assignment import flatten, set_value
 from memfactory_core.component import Component, kinds
 from memfactory_core.errors import ConfigError
 from memfactory_core.models.resolve import ModelReference
@@ -96,7 +96,9 @@ def edit_tables(
 
 def edit_assignments(title: str, value: Any, common: dict[str, Any]) -> dict[str, Any] | str:
     """Settings by name as `a=1, b=2`; what cannot be read stays a text, which the validation refuses."""
-    before = ", ".join(find_differences({}, value)) if isinstance(value, Mapping) else str(value)
+    before = str(value)
+    if isinstance(value, Mapping):
+        before = ", ".join(assign(place, one) for place, one in flatten(value).items())
     text = st.text_input(title, before, placeholder="chunks=1", **common)
     typed: dict[str, Any] = {}
     try:

@@ -8,10 +8,11 @@ from typing import Any
 
 import streamlit as st
 
+from app.markup.safe_text import escape_markdown
 from app.reads.curves import read_curves
 from app.run.charts import PALETTE, curves_in_words, layout, mark_changes, smooth_between
 from app.shell.widgets import clickable_chart
-from memfactory_core.explain.stages import find_stretches, starts
+from memfactory_core.explain.stages import find_stretch, find_stretches, starts
 from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs.tables import Run
 
@@ -65,6 +66,12 @@ def show_strip(run: Run, phase: str, step: int) -> None:
     told = curves_in_words(f"The run's curves, now at step {at:,}", curves)
     with st.container(key="strip"):
         clickable_chart(figure, f"strip.{run.id}", told, move)
+        stretch = find_stretch(run.settings.get("training", {}), step)
+        if phase == "train" and stretch and stretch.changed:
+            st.caption(
+                f"Step {step:,} is of a stage, {stretch.first:,} to {stretch.last:,}, with "
+                f"{escape_markdown(stretch.form, 400)}; the task as it stands comes later."
+            )
         st.html(DRAG, unsafe_allow_javascript=True)
 
 

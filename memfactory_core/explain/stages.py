@@ -1,4 +1,4 @@
-"""Which steps of a training had which form of the task, in words: a curve jumps where the form changes, and that is
+"""Which steps of a training had which form of task and paradigm, in words: a curve jumps where it changes, and that is
 neither learning nor forgetting."""
 
 from __future__ import annotations
@@ -7,23 +7,23 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from memfactory_core.assignment import flatten
 from memfactory_core.types import Record
 
 
 class Stretch(Record):
-    """Steps of a training, `first` to `last`, that had one form of the task; `changed` are the settings in which it
-    differed, {} where the task was as it stands."""
+    """Steps of a training, `first` to `last`, that had one form of task and paradigm; `changed` are the settings in
+    which it differed, by their places, {} where both were as they stand."""
 
     first: int
     last: int
     changed: dict[str, Any]
 
     @property
-    def task(self) -> str:
-        """The form of the task in words."""
-        told = ", ".join(
-            f"{name.replace('_', ' ')} {value}" for name, value in self.changed.items()
-        )
+    def form(self) -> str:
+        """The form in words."""
+        named = {name.replace("_", " ").replace(".", " "): v for name, v in self.changed.items()}
+        told = ", ".join(f"{name} {value}" for name, value in named.items())
         return told or "the task as it stands"
 
 
@@ -33,18 +33,25 @@ def find_stretches(training: Mapping[str, Any]) -> list[Stretch]:
     found: list[Stretch] = []
     done = 0
     for stage in stages:
-        found.append(Stretch(first=done + 1, last=done + stage["steps"], changed=stage["task"]))
+        changed = flatten(stage.get("task") or {}) | flatten(stage.get("paradigm") or {})
+        found.append(Stretch(first=done + 1, last=done + stage["steps"], changed=changed))
         done += stage["steps"]
     if found:
         found.append(Stretch(first=done + 1, last=training["steps"], changed={}))
     return found
 
 
+def find_stretch(training: Mapping[str, Any], step: int) -> Stretch | None:
+    """The stretch of a step of a training, counted from 1; None where it has no stages or no such step."""
+    found = find_stretches(training)
+    return next((one for one in found if one.first <= step <= one.last), None)
+
+
 def tell_stretches(stretches: list[Stretch]) -> str:
     """What was trained on when, in a sentence; "" where there are no stages."""
     if not stretches:
         return ""
-    told = [f"steps {one.first:,} to {one.last:,}: {one.task}" for one in stretches]
+    told = [f"steps {one.first:,} to {one.last:,}: {one.form}" for one in stretches]
     return f"Trained in stages ({'; '.join(told)}): where one ends, the curves jump because the task changes."
 
 

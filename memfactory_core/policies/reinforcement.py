@@ -10,12 +10,14 @@ from memfactory_core.component import Settings
 
 
 class Stage(Settings):
-    """The first steps of a training, on another form of its task, mostly an easier one."""
+    """The first steps of a training, with another form of its task or its paradigm, mostly an easier one."""
 
     steps: int = Field(10, ge=1, le=1_000_000)
     """Steps of this stage; they count among those of the training."""
     task: dict[str, Any] = {}
     """Settings of the training task that differ while it lasts, such as chunks = 1."""
+    paradigm: dict[str, Any] = {}
+    """Settings of the paradigm that differ while it lasts, such as store.budget = 32; its kind and its parts stay."""
 
 
 class Training(Settings):
@@ -26,8 +28,8 @@ class Training(Settings):
     groups: int = Field(8, ge=1, le=4096)
     """Examples per step; each is attempted `group_size` times."""
     stages: tuple[Stage, ...] = ()
-    """What the first steps are trained on, where that is another form of the task: a curriculum, such as one section
-    before two. The steps after the last stage have the task as it stands."""
+    """What the first steps are trained on, where that is another form of the task or the paradigm: a curriculum, such
+    as one section before two. The steps after the last stage have both as they stand."""
     group_size: int = Field(8, ge=2, le=256)
     """Attempts at each example (G); their rewards are compared with one another."""
     credit: Literal["episode", "decision"] = "episode"

@@ -74,6 +74,7 @@ def make_trainer(
     own: Any = sampler.own
     trainer = MemoryGRPOTrainer(
         sampler, config.paradigm, examples, config.reward, config.training, args,
+        paradigm_at=lambda step: config.form_at(step).paradigm,
         **config.policy.trainer_options(own.model), **more,
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)

@@ -288,7 +288,8 @@ def _are_stages(training: dict[str, Any]) -> bool:
     return isinstance(stages, list) and all(
         isinstance(stage, dict)
         and isinstance(stage.get("steps"), int)
-        and isinstance(stage.get("task"), dict)
+        and isinstance(stage.get("task", {}), dict)
+        and isinstance(stage.get("paradigm", {}), dict)
         and isinstance(training.get("steps"), int)
         for stage in stages
     )

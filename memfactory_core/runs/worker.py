@@ -148,7 +148,8 @@ class Work:
         sampler = self._load(policy if trained else start)
         learned = training_examples(self.config) if self.config.mode == "train" else []
         shown = demonstrated_examples(self.config) if self.config.imitates else []
-        require_window(self.config.paradigm, sampler, [*held_out, *learned, *shown])
+        for form in self.config.forms():
+            require_window(form.paradigm, sampler, [*held_out, *learned, *shown])
         if self.config.mode == "evaluate":
             self.evaluate("after", sampler, held_out, 0)
             return

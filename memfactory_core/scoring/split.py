@@ -190,7 +190,10 @@ def _learned_by_stage(config: RunConfig) -> list[tuple[int, list[Example]]]:
         return []
     task, rounds = config.task, config.training
     if config.mode == "train":
-        stages, count = config.task_by_stage(), rounds.steps * rounds.groups
+        forms, count = config.forms(), rounds.steps * rounds.groups
+        # one batch for each `reuse` of steps; the last stage has the rest
+        early = [(form.steps // rounds.reuse, form.task) for form in forms[:-1]]
+        stages = [*early, (rounds.steps - sum(batches for batches, _ in early), task)]
     else:
         count = (config.reranking if config.mode == "rerank" else config.imitation).examples
         stages = [(0, task)]

@@ -170,11 +170,11 @@ class StopsWhilePlaying(Work):
         super().keep_training_episodes(step, episodes)
 
 
+EASY = '{"steps": %d, "task": {"chunks": 1}, "paradigm": {"store": {"budget": 20}}}'
 MORE = {
     "plain": (), "pieces": ("training.micro_batches=2",),
     "reuse": ("training.reuse=2", "training.steps=5"),
-    "stage 1": ('training.stages=[{"steps": 3, "task": {"chunks": 1}}]',),
-    "stage 2": ('training.stages=[{"steps": 1, "task": {"chunks": 1}}]',),
+    "stage 1": (f"training.stages=[{EASY % 3}]",), "stage 2": (f"training.stages=[{EASY % 1}]",),
 }  # fmt: skip
 QUICK = {
     ("lora", "plain"),

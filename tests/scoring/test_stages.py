@@ -1,5 +1,6 @@
 """A training in stages: which examples each step learns from, that none of them is held out, and what is refused."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,10 @@ from memfactory_core.assembly.command import find_assignments
 from memfactory_core.config import build, load, read
 from memfactory_core.errors import ConfigError
 from memfactory_core.runs import jobs, record
+from memfactory_core.runs.recording import recorded_episodes
 from memfactory_core.runs.worker import work
 from memfactory_core.scoring.split import held_out_examples, learned_texts, training_examples
+from memfactory_core.trace import Wrote
 from tests.scoring.test_split import WORDS
 from tests.tasks.records import write
 from tests.tasks.test_identity import BASE, ONE_ID, SETTINGS
@@ -86,7 +89,11 @@ def test_a_text_that_only_a_stage_learns_from_must_not_be_held_out(tmp_path):
         ('[{"steps": 8, "task": {"chunks": 1}}]', "take 8 of 8 steps: leave some"),
         ('[{"steps": 1, "task": {"chunks": 0}}]', "stage 1: chunks: Input should be greater"),
         ('[{"steps": 1, "task": {"chunk": 1}}]', "stage 1: chunk: Extra inputs"),
-        ('[{"steps": 1}, {"steps": 1, "task": {"kind": "dialogue"}}]', "stage 2: .* not its kind"),
+        ('[{"steps": 1}, {"steps": 1, "task": {"kind": "dialogue"}}]', "stage 2: .*does not fit"),
+        ('[{"steps": 1, "paradigm": {"kind": "rmm"}}]', "stage 1: .*does not fit"),
+        ('[{"steps": 1, "paradigm": {"store": {"kind": "ram"}}}]', "stage 1: .* no kinds of parts"),
+        ('[{"steps": 1, "paradigm": {"store": {"budgets": 1}}}]', "stage 1: store.*budgets: Extra"),
+        ('[{"steps": 1, "paradigm": {"cites": true}}]', "has never learned what paradigm.cites"),
         (
             '[{"steps": 1, "task": "chunks"}]',
             "training.stages.0.task: Input should be a valid dict",
@@ -116,4 +123,32 @@ def test_stages_are_kept_in_the_record_and_in_the_command_that_repeats_a_run(lab
     run = work(lab, jobs.create(lab, load("memagent-tiny", [*SMALL, *small, SHORT])).id)
     assert (run.state, run.reason) == ("finished", "")
     kept = record.read(Path(run.folder))["config"]["training"]["stages"]
-    assert kept == [{"steps": 3, "task": {"chunks": 1}}, {"steps": 2, "task": {"near": 0}}]
+    assert [(stage["steps"], stage["task"]) for stage in kept] == [
+        (3, {"chunks": 1}), (2, {"near": 0}),
+    ]  # fmt: skip
+
+
+def test_a_stage_has_the_paradigm_that_it_names_and_its_episodes_show_it(lab):
+    """Room for ten characters, what is longer is cut: no memory of the first two steps is longer."""
+    stage = {"steps": 2, "paradigm": {"store": {"budget": 10}, "updater": {"too_long": "cut"}}}
+    settings = [
+        *SMALL, f"training.stages={json.dumps([stage])}", "training.group_size=2", "evaluation.examples=2",
+        "evaluation.samples=0",
+    ]  # fmt: skip
+    config = load("memagent-tiny", settings)
+    budgets = [config.form_at(step).paradigm.store.budget for step in (1, 2, 3, 8, 9)]
+    assert budgets == [10, 10, 64, 64, 64]
+    updater = config.form_at(2).paradigm.updater
+    assert (updater.too_long, updater.max_tokens) == ("cut", 32), "what it does not name stays"
+    run = work(lab, jobs.create(lab, config).id)
+    assert (run.state, run.reason) == ("finished", "")
+    longest = {
+        step: max(
+            len(event.after or "")
+            for episode in recorded_episodes(lab, run.id, "train", step, step)
+            for event in episode.events
+            if isinstance(event, Wrote)
+        )
+        for step in (1, 2, 3, 4)
+    }
+    assert longest[1] <= 10 and longest[2] <= 10 and longest[3] > 10 and longest[4] > 10
