@@ -18,7 +18,7 @@ from app.run.doubts import show_doubts
 from app.run.imitation import show_imitation
 from app.shell.pages import page
 from app.shell.widgets import clickable_chart, show_chart, table_with_download
-from memfactory_core.explain.stages import find_stretches, starts, tell_stretches
+from memfactory_core.explain.stages import starts, tell_stretches
 from memfactory_core.rewards.operations import RightOperation
 from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs.tables import ENDED, Run
@@ -59,11 +59,10 @@ def show_curves(run: Run) -> None:
             reason = "This run ended before its first training step, so it has no curves."
         st.info(reason, icon=":material/hourglass_top:")
         return
-    stretches = find_stretches(run.settings.get("training", {}))
-    changes = starts(stretches)
-    if stretches:
-        told = escape_markdown(tell_stretches(stretches), 800)
-        st.info(told, icon=":material/stairs:")
+    training = run.settings.get("training", {})
+    changes = starts(training)
+    if told := tell_stretches(training):
+        st.info(escape_markdown(told, 800), icon=":material/stairs:")
     show_doubts(run, found)
     _link_to_step(run)
     clicked = []

@@ -12,7 +12,7 @@ from app.markup.safe_text import escape_markdown
 from app.reads.curves import read_curves
 from app.run.charts import PALETTE, curves_in_words, layout, mark_changes, smooth_between
 from app.shell.widgets import clickable_chart
-from memfactory_core.explain.stages import find_stretch, find_stretches, starts
+from memfactory_core.explain.stages import find_stretch, starts
 from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs.tables import Run
 
@@ -54,7 +54,7 @@ def show_strip(run: Run, phase: str, step: int) -> None:
     last = found["reward"][-1][0]
     # before the training there is no step of it, after it the last one has been
     at = step if phase == "train" else 0 if phase.startswith(("before", "untrained")) else last
-    changes = starts(find_stretches(run.settings.get("training", {})))
+    changes = starts(run.settings.get("training", {}))
     figure = strip_figure(curves, at, changes)
 
     def move(point: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ neither learning nor forgetting."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 from memfactory_core.assignment import flatten
@@ -47,14 +46,13 @@ def find_stretch(training: Mapping[str, Any], step: int) -> Stretch | None:
     return next((one for one in found if one.first <= step <= one.last), None)
 
 
-def tell_stretches(stretches: list[Stretch]) -> str:
-    """What was trained on when, in a sentence; "" where there are no stages."""
-    if not stretches:
-        return ""
-    told = [f"steps {one.first:,} to {one.last:,}: {one.form}" for one in stretches]
-    return f"Trained in stages ({'; '.join(told)}): where one ends, the curves jump because the task changes."
+def tell_stretches(training: Mapping[str, Any]) -> str:
+    """What a training with these plain settings learned from when, in a sentence; "" where it has no stages."""
+    told = [f"steps {one.first:,} to {one.last:,}: {one.form}" for one in find_stretches(training)]
+    jump = "where one ends, the curves jump because the task changes"
+    return f"Trained in stages ({'; '.join(told)}): {jump}." if told else ""
 
 
-def starts(stretches: list[Stretch]) -> list[int]:
-    """The first step of each stretch but the first: where the task changes."""
-    return [after.first for _, after in pairwise(stretches)]
+def starts(training: Mapping[str, Any]) -> list[int]:
+    """The first step of each stretch but the first: where the form changes."""
+    return [one.first for one in find_stretches(training)[1:]]

@@ -11,17 +11,17 @@ STAGES = (
 
 def test_a_training_without_stages_has_nothing_to_tell():
     assert find_stretches(load("memagent-tiny").dump()["training"]) == []
-    assert find_stretches({}) == [] and tell_stretches([]) == "" and starts([]) == []
+    assert find_stretches({}) == [] and tell_stretches({}) == "" and starts({}) == []
 
 
 def test_every_step_is_in_one_stretch_and_the_sentence_names_them():
-    stretches = find_stretches(load("memagent-tiny", [STAGES]).dump()["training"])
-    assert [(one.first, one.last) for one in stretches] == [(1, 4), (5, 10), (11, 150)]
-    assert starts(stretches) == [5, 11]
     training = load("memagent-tiny", [STAGES]).dump()["training"]
+    stretches = find_stretches(training)
+    assert [(one.first, one.last) for one in stretches] == [(1, 4), (5, 10), (11, 150)]
+    assert starts(training) == [5, 11]
     assert find_stretch(training, 10).changed["store.budget"] == 32
     assert find_stretch(training, 11).changed == {} and find_stretch(training, 0) is None
-    told = tell_stretches(stretches)
+    told = tell_stretches(training)
     assert (
         "steps 1 to 4: chunks 1; steps 5 to 10: facts per chunk 2, near 0.1, store budget 32"
         in told
