@@ -121,12 +121,12 @@ def fill_kinds(model: type[BaseModel], values: Any) -> Any:
     for name, field in model.model_fields.items():
         value, default = values.get(name), field.default
         if isinstance(default, Component) and isinstance(value, dict) and "kind" not in value:
-            filled[name] = _changed(default.model_dump(mode="json"), value)
+            filled[name] = change_part(default.model_dump(mode="json"), value)
     return filled
 
 
-def _changed(part: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """A part's values with some changed, those of the parts inside it too."""
+def change_part(part: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A part's plain values with some changed, those of the parts inside it too."""
     merged = {**part, **changes}
     for name, value in changes.items():
         inner = part.get(name)
@@ -136,7 +136,7 @@ def _changed(part: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
             and isinstance(inner, dict)
             and "kind" in inner
         ):
-            merged[name] = _changed(inner, value)
+            merged[name] = change_part(inner, value)
     return merged
 
 

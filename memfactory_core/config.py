@@ -15,6 +15,7 @@ from memfactory_core.component import Part, Settings
 from memfactory_core.endpoint.address import REASON, find_credentials
 from memfactory_core.errors import ConfigError
 from memfactory_core.paradigms import Paradigm, asked_roles
+from memfactory_core.paradigms.stages import Form, form_of
 from memfactory_core.policies import Policy
 from memfactory_core.policies.imitation import Imitation
 from memfactory_core.policies.reinforcement import Training
@@ -160,12 +161,9 @@ class RunConfig(Settings):
             )
         if self.mode == "imitate" and not self.imitation.steps:
             raise ValueError("mode 'imitate' needs imitation.steps, such as 40")
-        asked = {*asked_roles(self.paradigm)[1], *({JUDGE} & set(self.roles))}
-        check_spoken(self.policy, self.roles, asked, self.paradigm.cites, self.paradigm.prompts)
-        check_copies(self.policy, self.roles, self.paradigm.updater.copies)
+        for form in self.forms():
+            self._check_paradigm(form.paradigm)
         self._check_judge()
-        if self.mode == "train":
-            self._check_roles()
         if self.mode == "rerank":
             self._check_reranker(self.paradigm.retriever)
         if self.mode == "retrieve" and not self.retrieval.retrievers:
@@ -203,20 +201,49 @@ class RunConfig(Settings):
                 "reranking.alone takes maps and features apart: set paradigm.retriever.features to true"
             )
 
-    def _check_roles(self) -> None:
-        """ValueError where the paradigm trains turns that another policy says."""
-        trains, given = self.paradigm.trains, set(self.roles)
+    def _check_paradigm(self, paradigm: Paradigm) -> None:
+        """ValueError where the paradigm asks what a policy has not learned, or trains turns that another says."""
+        asked = {*asked_roles(paradigm)[1], *({JUDGE} & set(self.roles))}
+        check_spoken(self.policy, self.roles, asked, paradigm.cites, paradigm.prompts)
+        check_copies(self.policy, self.roles, paradigm.updater.copies)
+        if self.mode != "train":
+            return
+        trains, given = paradigm.trains, set(self.roles)
         if "answer" in given and trains != "memory":
             raise ValueError(
                 f"paradigm.trains is {trains!r}, but roles.answer has a policy of its own, which is not trained: "
                 "set paradigm.trains to 'memory', or leave roles.answer out"
             )
-        managing = set(asked_roles(self.paradigm)[1]) - {"answer"}
+        managing = set(asked_roles(paradigm)[1]) - {"answer"}
         if trains == "memory" and managing and given >= managing:
             raise ValueError(
                 "paradigm.trains is 'memory', but every role that manages it has a policy of its own: "
                 "nothing is left to train"
             )
+
+    def forms(self) -> list[Form]:
+        """The forms of task and paradigm that the steps of a training have, in their order; the last has both as they
+        stand. ValueError where the settings of a stage do not fit."""
+        found: list[Form] = []
+        for number, stage in enumerate(self.training.stages, 1):
+            try:
+                found.append(form_of(stage, self.task, self.paradigm))
+            except ValidationError as error:
+                problems = "; ".join(explain(error))
+                raise ValueError(f"training.stages: stage {number}: {problems}") from error
+            except ValueError as error:
+                raise ValueError(f"training.stages: stage {number}: {error}") from error
+        left = self.training.steps - sum(form.steps for form in found)
+        return [*found, Form(left, self.task, self.paradigm)]
+
+    def form_at(self, step: int) -> Form:
+        """The form that a step of a training has, counted from 1; beyond the last step, as both stand."""
+        *early, form = self.forms()
+        for one in early:
+            if step <= one.steps:
+                return one
+            step -= one.steps
+        return form
 
     def load_policies(self, weights: Path | None, start: Path | None) -> RoleSampler:
         """The live policy with the weights in a folder (None: its own), and for the roles that have one of their

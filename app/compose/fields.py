@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import types
+from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin
 
 import streamlit as st
 from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from app.compose.models import edit_model
-from memfactory_core.assembly.schema import unwrap
+from memfactory_core.assembly.command import assign
+from memfactory_core.assembly.schema import default_of, unwrap
+from memfactory_core.assignment import flatten, set_value
 from memfactory_core.component import Component, kinds
+from memfactory_core.errors import ConfigError
 from memfactory_core.models.resolve import ModelReference
 
+MOST_TABLES = 9
+"""Tables that a list of them can be given in the form."""
+NEXT_ASSIGNMENT = re.compile(r",\s*(?=[\w.]+\s*=)")
+"""A comma behind which another assignment stands; a comma within a value is none."""
 ABBREVIATIONS = {"kl": "KL", "id": "ID", "llm": "LLM"}
 
 
@@ -37,6 +47,8 @@ def edit_field(name: str, field: FieldInfo, value: Any, key: str) -> Any:
         return edit_number(field_label(name), kind, field, value, optional, common)
     if get_origin(kind) is tuple:
         return edit_list(field_label(name), unwrap(get_args(kind)[0])[0], list(value or ()), common)
+    if get_origin(kind) is dict:
+        return edit_assignments(field_label(name), value, common)
     for mark in field.metadata:
         if isinstance(mark, ModelReference):
             return edit_model(field_label(name), mark.use, str(value or ""), common)
@@ -47,7 +59,7 @@ def edit_field(name: str, field: FieldInfo, value: Any, key: str) -> Any:
 
 
 def edit_list(title: str, kind: Any, values: list[Any], common: dict[str, Any]) -> list[Any]:
-    """A list: of choices, of parts by kind (a part that was there keeps its settings), or of values
+    """A list: of choices, of parts by kind (a part that was there keeps its settings), of tables, or of values
     with commas between them."""
     if get_origin(kind) is Literal:
         return st.multiselect(title, list(get_args(kind)), default=values, **common)
@@ -55,9 +67,46 @@ def edit_list(title: str, kind: Any, values: list[Any], common: dict[str, Any]) 
         given = {v if isinstance(v, str) else v["kind"]: v for v in values}
         chosen = st.multiselect(title, list(kinds(kind.family)), default=list(given), **common)
         return [given.get(name, name) for name in chosen]
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return edit_tables(title, kind, values, common)
     text = st.text_input(f"{title}, with commas", ", ".join(map(str, values)), **common)
     found = [item.strip() for item in text.split(",") if item.strip()]
     return found if kind is str else [_number_or_text(item) for item in found]
+
+
+def edit_tables(
+    title: str, model: type[BaseModel], values: list[Any], common: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """A list of tables: how many there are, and the fields of each side by side."""
+    count = st.number_input(title, 0, MOST_TABLES, min(len(values), MOST_TABLES), **common)
+    tables = []
+    for number in range(count):
+        given = values[number] if number < len(values) else {}
+        table: dict[str, Any] = {}
+        with st.container(border=True):
+            st.caption(f"{title}: number {number + 1}")
+            columns = st.columns(len(model.model_fields))
+            for column, (name, field) in zip(columns, model.model_fields.items(), strict=True):
+                place = f"{common['key']}.{number}.{name}"
+                with column:
+                    table[name] = edit_field(name, field, given.get(name, default_of(field)), place)
+        tables.append(table)
+    return tables
+
+
+def edit_assignments(title: str, value: Any, common: dict[str, Any]) -> dict[str, Any] | str:
+    """Settings by name as `a=1, b=2`; what cannot be read stays a text, which the validation refuses."""
+    before = str(value)
+    if isinstance(value, Mapping):
+        before = ", ".join(assign(place, one) for place, one in flatten(value).items())
+    text = st.text_input(title, before, placeholder="chunks=1", **common)
+    typed: dict[str, Any] = {}
+    try:
+        for assignment in NEXT_ASSIGNMENT.split(text) if text.strip() else ():
+            set_value(typed, assignment.strip())
+    except ConfigError:
+        return text
+    return typed
 
 
 def _number_or_text(text: str) -> int | float | str:

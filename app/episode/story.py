@@ -8,6 +8,7 @@ from app.markup.answers import answer_cards
 from app.markup.safe_text import escape_markdown, reveal_hidden
 from app.markup.sections import section_cards
 from memfactory_core.explain import story
+from memfactory_core.explain.stages import find_stretch
 from memfactory_core.runs.tables import Run
 from memfactory_core.trace import Episode
 
@@ -15,14 +16,18 @@ SECTIONS_A_PAGE = 30
 """Sections of an episode on one page."""
 
 
-def show_story(run: Run, shown: Episode) -> None:
-    """The sections of an episode, a page at a time, its answers and its raw messages."""
+def show_story(run: Run, shown: Episode, step: int = 0) -> None:
+    """The sections of an episode, a page at a time, its answers and its raw messages; `step` is that of a training,
+    whose stages may have another budget."""
     sections = story.sections(shown.example, shown.events)
     start = 0
     if len(sections) > SECTIONS_A_PAGE:
         number = st.pagination(-(-len(sections) // SECTIONS_A_PAGE), key=f"sections.{shown.id}")
         start = (number - 1) * SECTIONS_A_PAGE
     budget = run.settings.get("paradigm", {}).get("store", {}).get("budget")
+    if stretch := find_stretch(run.settings.get("training", {}), step):
+        other = stretch.changed.get("store.budget", budget)
+        budget = other if isinstance(other, int | None) else budget
     st.html(section_cards(shown.example, sections[start : start + SECTIONS_A_PAGE], budget))
     st.html(answer_cards(shown))
     with st.expander("Raw messages of each turn"):

@@ -43,11 +43,11 @@ def show_episode(run: Run, phase: str, step: int, shown: Episode) -> None:
     if view == "steps":
         show_moments(run, shown, place)
     elif view == "what-if":
-        show_what_if(run, phase, shown)
+        show_what_if(run, phase, step, shown)
     elif view == "tokens":
         tokens.show_tokens(run, shown)
     else:
-        show_story(run, shown)
+        show_story(run, shown, step if phase == "train" else 0)
 
 
 def show_earnings(table: dict[str, Any], shown: Episode, more: dict[str, str]) -> None:

@@ -25,7 +25,7 @@ AS_IT_WAS = "as recorded"
 _PLAYING = threading.Lock()
 
 
-def show_what_if(run: Run, phase: str, shown: Episode) -> None:
+def show_what_if(run: Run, phase: str, step: int, shown: Episode) -> None:
     """The change, the attempts, and what came of them."""
     if run.mode == "imported":
         _explain_refusal("it is another agent's log, and that agent is not here.")
@@ -39,6 +39,9 @@ def show_what_if(run: Run, phase: str, shown: Episode) -> None:
     except MemFactoryError as error:
         _explain_refusal(str(error))
         return
+    config = agent.config
+    # an episode of a stage is played again with the paradigm that it had
+    paradigm = config.form_at(step).paradigm if phase == "train" else config.paradigm
     if not agent.config.policy.trainable:
         _explain_refusal(f"its policy ({agent.config.policy.kind}) is a program or a service, without "
                   "weights that could play the rest again.")  # fmt: skip
@@ -57,14 +60,17 @@ def show_what_if(run: Run, phase: str, shown: Episode) -> None:
         retriever = which.selectbox(
             "Retriever", known, index=1 if reading else 0, key=f"what-if.retriever.{reading}",
             format_func=lambda name: name.replace("_", " "),
-            help=f"The record's is {field_label(agent.config.paradigm.retriever.kind)}.",
+            help=f"The record's is {field_label(paradigm.retriever.kind)}.",
         )  # fmt: skip
         samples = int(many.number_input("Attempts", 1, MOST_ATTEMPTS, 8, key="what-if.samples"))
         key = f"what-if.{shown.id}"
         made = [change.model_dump_json(), retriever, samples]
         if st.button("Play again", type="primary", icon=":material/replay:", width="stretch"):
             with st.spinner("The policy plays the rest again."):
-                st.session_state[key] = made, _play_both(agent, shown, change, retriever, samples)
+                st.session_state[key] = (
+                    made,
+                    _play_both(agent, paradigm, shown, change, retriever, samples),
+                )
         kept = st.session_state.get(key)
         if kept is None:
             st.caption(
@@ -84,11 +90,11 @@ def _explain_refusal(reason: str) -> None:
 
 
 def _play_both(
-    agent: Agent, shown: Episode, change: Change, retriever: str, samples: int
+    agent: Agent, was: Paradigm, shown: Episode, change: Change, retriever: str, samples: int
 ) -> tuple[Outcome, Outcome]:
-    """The rest as it was said, and with the change; both sampled, so that they can be compared."""
-    config = agent.config
-    paradigm: Paradigm = config.paradigm
+    """The rest as it was said, with the paradigm that it had, and with the change; both sampled, so that they can be
+    compared."""
+    config, paradigm = agent.config, was
     if retriever != AS_IT_WAS:
         paradigm = paradigm.model_copy(update={"retriever": kinds("retrievers")[retriever]()})
     turns = shown.turns[: change.turn + 1]
@@ -99,6 +105,6 @@ def _play_both(
     with _PLAYING:
         sampler = samplers.get(agent)
         return (
-            play_again(shown, config.paradigm, sampler, same, config.reward, samples),
+            play_again(shown, was, sampler, same, config.reward, samples),
             play_again(shown, paradigm, sampler, change, config.reward, samples),
         )

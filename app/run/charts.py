@@ -4,6 +4,7 @@ clear, so that one figure serves light and dark."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import plotly.graph_objects as go
@@ -34,16 +35,36 @@ def smooth(values: Sequence[float]) -> list[float]:
     return means
 
 
+def smooth_between(curve: Curve, changes: Sequence[int]) -> list[float]:
+    """`smooth` of each stretch between the steps in `changes`, for a mean over a jump would draw it as a rise."""
+    if not changes:
+        return smooth([value for _, value in curve])
+    means: list[float] = []
+    for start, end in pairwise([float("-inf"), *changes, float("inf")]):
+        means += smooth([value for step, value in curve if start <= step < end])
+    return means
+
+
+def mark_changes(figure: go.Figure, changes: Sequence[int]) -> None:
+    """A dotted line before each step from which on the task is another."""
+    for step in changes:
+        figure.add_vline(x=step - 0.5, line={"color": PALETTE[-1], "width": 1.5, "dash": "dot"})
+
+
 def curve_figure(
-    series: Mapping[str, Curve], percent: bool = False, height: int = 240
+    series: Mapping[str, Curve],
+    percent: bool = False,
+    height: int = 240,
+    changes: Sequence[int] = (),
 ) -> go.Figure:
-    """Curves over steps: a bold trailing mean on the faint values themselves."""
+    """Curves over steps: a bold trailing mean on the faint values themselves; `changes` are steps from which on the
+    task is another, each with a dotted line before it, over which no mean is taken."""
     figure = go.Figure()
     show = ":.0%" if percent else ":.3g"
     for i, (label, curve) in enumerate(series.items()):
         colour = PALETTE[i % len(PALETTE)]
         steps, values = [s for s, _ in curve], [v for _, v in curve]
-        means = smooth(values)
+        means = smooth_between(curve, changes)
         if means != values:
             figure.add_scatter(
                 x=steps, y=values, mode="lines", line={"color": colour, "width": 1}, opacity=0.35,
@@ -57,6 +78,7 @@ def curve_figure(
             hovertemplate=f"step %{{x}}: %{{customdata{show}}}<extra>{label}</extra>",
         )  # fmt: skip
     layout(figure, height, legend=len(series) > 1)
+    mark_changes(figure, changes)
     figure.update_xaxes(title="step", rangemode="tozero", tickformat=",d")
     whole_ticks(
         figure,

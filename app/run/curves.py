@@ -18,6 +18,7 @@ from app.run.doubts import show_doubts
 from app.run.imitation import show_imitation
 from app.shell.pages import page
 from app.shell.widgets import clickable_chart, show_chart, table_with_download
+from memfactory_core.explain.stages import starts, tell_stretches
 from memfactory_core.rewards.operations import RightOperation
 from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs.tables import ENDED, Run
@@ -58,19 +59,25 @@ def show_curves(run: Run) -> None:
             reason = "This run ended before its first training step, so it has no curves."
         st.info(reason, icon=":material/hourglass_top:")
         return
+    training = run.settings.get("training", {})
+    changes = starts(training)
+    if told := tell_stretches(training):
+        st.info(escape_markdown(told, 800), icon=":material/stairs:")
     show_doubts(run, found)
     _link_to_step(run)
     clicked = []
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**Reward**, mean of a step's episodes")
-        reward = charts.curve_figure({"reward": found.get("reward", [])}, height=270)
+        reward = charts.curve_figure(
+            {"reward": found.get("reward", [])}, height=270, changes=changes
+        )
         alt = charts.curves_in_words("Reward", {"": found.get("reward", [])})
         clicked.append(clickable_chart(reward, "reward", alt))
     with right:
         st.markdown("**Memory and answers**, share of a step's episodes")
         series = {label: found[name] for name, label in headlines.items() if name in found}
-        memory = charts.curve_figure(series, percent=True, height=270)
+        memory = charts.curve_figure(series, percent=True, height=270, changes=changes)
         memory.update_layout(showlegend=True)  # a single curve too: the title names two things
         clicked.append(
             clickable_chart(
@@ -84,7 +91,7 @@ def show_curves(run: Run) -> None:
     for column, (name, (title, share)) in zip(places, small.items(), strict=False):
         with column:
             st.caption(escape_markdown(title))
-            figure = charts.curve_figure({title: found[name]}, share, 170)
+            figure = charts.curve_figure({title: found[name]}, share, 170, changes)
             clicked.append(
                 clickable_chart(
                     figure, name, charts.curves_in_words(title, {"": found[name]}, share)
@@ -93,7 +100,7 @@ def show_curves(run: Run) -> None:
     _fold_away(flat, found)
     if decided := {label: found[name] for name, label in right_operations.items() if name in found}:
         st.markdown("**Right decisions**, share of the messages that called for each operation")
-        figure = charts.curve_figure(decided, True, 230)
+        figure = charts.curve_figure(decided, True, 230, changes)
         clicked.append(
             clickable_chart(
                 figure, "right", charts.curves_in_words("Right decisions", decided, True)
@@ -101,7 +108,7 @@ def show_curves(run: Run) -> None:
         )
     if mix := _operation_shares(run):
         st.markdown("**Operations carried out**, share of a step's writes")
-        figure = charts.curve_figure(mix, True, 230)
+        figure = charts.curve_figure(mix, True, 230, changes)
         clicked.append(
             clickable_chart(figure, "operations", charts.curves_in_words("Operations", mix, True))
         )

@@ -8,12 +8,18 @@ from app.markup.safe_text import escape_markdown
 from app.reads.diagnosis import find_diagnosis
 from app.run.diagnosis import SENTENCES
 from memfactory_core.explain.doubts import doubts
+from memfactory_core.explain.stages import starts
 from memfactory_core.runs.tables import Run
 
 
 def show_doubts(run: Run, found: dict[str, list[tuple[int, float]]]) -> None:
-    """Doubts about the curves, in words; what the run's diagnosis says above is not said twice."""
-    series = {name: [value for _, value in curve] for name, curve in found.items()}
+    """Doubts about the curves, in words; what the run's diagnosis says above is not said twice. Of a training in stages
+    the last one is judged, which has the task as it stands: between stages the curves jump."""
+    changes = starts(run.settings.get("training", {}))
+    since = changes[-1] if changes else 0
+    series = {
+        name: [value for step, value in curve if step >= since] for name, curve in found.items()
+    }
     known = doubts(series, run.settings.get("reward", {}))
     if not known:
         st.success(

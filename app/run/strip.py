@@ -3,13 +3,16 @@ time."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
+from app.markup.safe_text import escape_markdown
 from app.reads.curves import read_curves
-from app.run.charts import PALETTE, curves_in_words, layout, smooth
+from app.run.charts import PALETTE, curves_in_words, layout, mark_changes, smooth_between
 from app.shell.widgets import clickable_chart
+from memfactory_core.explain.stages import find_stretch, starts
 from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs.tables import Run
 
@@ -51,7 +54,8 @@ def show_strip(run: Run, phase: str, step: int) -> None:
     last = found["reward"][-1][0]
     # before the training there is no step of it, after it the last one has been
     at = step if phase == "train" else 0 if phase.startswith(("before", "untrained")) else last
-    figure = strip_figure(curves, at)
+    changes = starts(run.settings.get("training", {}))
+    figure = strip_figure(curves, at, changes)
 
     def move(point: dict[str, Any]) -> None:
         kept = {k: v for k, v in st.query_params.to_dict().items() if k not in DROPPED}
@@ -62,16 +66,25 @@ def show_strip(run: Run, phase: str, step: int) -> None:
     told = curves_in_words(f"The run's curves, now at step {at:,}", curves)
     with st.container(key="strip"):
         clickable_chart(figure, f"strip.{run.id}", told, move)
+        stretch = find_stretch(run.settings.get("training", {}), step)
+        if phase == "train" and stretch and stretch.changed:
+            st.caption(
+                f"Step {step:,} is of a stage, {stretch.first:,} to {stretch.last:,}, with "
+                f"{escape_markdown(stretch.form, 400)}; the task as it stands comes later."
+            )
         st.html(DRAG, unsafe_allow_javascript=True)
 
 
-def strip_figure(curves: dict[str, list[tuple[int, float]]], at: int) -> Any:
-    """The curves without axes of their own, each between its least and its greatest value, and a mark at a step."""
+def strip_figure(
+    curves: dict[str, list[tuple[int, float]]], at: int, changes: Sequence[int] = ()
+) -> Any:
+    """The curves without axes of their own, each between its least and its greatest value, a mark at a step, and dotted
+    lines where the task changes."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
     for i, (label, curve) in enumerate(curves.items()):
-        values = smooth([value for _, value in curve])
+        values = smooth_between(curve, changes)
         low, high = min(values), max(values)
         figure.add_scatter(
             x=[step for step, _ in curve], y=[(v - low) / ((high - low) or 1.0) for v in values], name=label,
@@ -80,6 +93,7 @@ def strip_figure(curves: dict[str, list[tuple[int, float]]], at: int) -> Any:
             hovertemplate="step %{x}: %{customdata:.2f}<extra>" + label + "</extra>",
         )  # fmt: skip
     layout(figure, 116, legend=True)
+    mark_changes(figure, changes)
     figure.add_vline(x=at, line={"color": MARK, "width": 3})
     figure.update_layout(margin={"l": 4, "r": 4, "t": 22, "b": 22}, hovermode="x unified")
     figure.update_yaxes(visible=False, range=[-0.08, 1.12], fixedrange=True)

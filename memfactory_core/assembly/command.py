@@ -23,7 +23,7 @@ def find_assignments(recipe: Mapping[str, Any], config: RunConfig) -> list[str]:
         wrong = _find_wrong(recipe, found, wanted)
         if not wrong:
             break
-        found = [one for one in found if not _sets(one, wrong)] + [_assign(wrong, wanted[wrong])]
+        found = [one for one in found if not _sets(one, wrong)] + [assign(wrong, wanted[wrong])]
     return found
 
 
@@ -54,7 +54,7 @@ def find_differences(base: Mapping[str, Any], new: Mapping[str, Any], path: str 
         if value == old and key in base:
             continue
         if not isinstance(value, dict):
-            found.append(_assign(place, value))
+            found.append(assign(place, value))
         elif "kind" in value:
             known = isinstance(old, dict) and old.get("kind") == value["kind"]
             if not known:
@@ -66,11 +66,11 @@ def find_differences(base: Mapping[str, Any], new: Mapping[str, Any], path: str 
         elif isinstance(old, dict) and not set(old) - set(value):
             found += find_differences(old, value, f"{place}.")
         else:
-            found.append(_assign(place, value))
+            found.append(assign(place, value))
     return found
 
 
-def _assign(place: str, value: Any) -> str:
+def assign(place: str, value: Any) -> str:
     """A value as `--set` reads it; a text that would be taken for JSON is written as JSON."""
     if isinstance(value, str):
         try:

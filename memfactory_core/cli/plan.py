@@ -13,6 +13,7 @@ from memfactory_core.assembly.rehearsal import rehearse
 from memfactory_core.cli.foreground import open_database
 from memfactory_core.config import RunConfig
 from memfactory_core.explain import story
+from memfactory_core.explain.stages import tell_stretches
 from memfactory_core.runs.checks import find_checks
 from memfactory_core.runs.footprint import foresee
 from memfactory_core.runs.forecast import forecast
@@ -32,6 +33,8 @@ def print_plan(connection: Engine, settings: RunConfig, json_: bool) -> None:
         training = settings.training
         size = f"{training.steps:,} steps of {training.groups} x {training.group_size} episodes"
         print(one_line(f"{settings.name}: {size}" if settings.mode == "train" else settings.name))
+        if settings.mode == "train" and (told := tell_stretches(settings.dump()["training"])):
+            print(one_line(told))
         print(footprint.in_words())
         print(one_line(time.in_words()))
         for check in checks:

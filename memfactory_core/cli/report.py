@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from memfactory_core.config import build
 from memfactory_core.errors import ConfigError, RunError
+from memfactory_core.explain.stages import tell_stretches
 from memfactory_core.policies.roles import START
 from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs import database, record
@@ -46,7 +47,8 @@ def sampling(run: Run) -> dict[str, float] | None:
 
 
 def setting_lines(run: Run) -> list[str]:
-    """What else decides a table's scores: the sampling, and who answered for roles with a policy of their own."""
+    """What else decides a table's scores: the sampling, who answered for roles with a policy of their own, and the
+    stages of a training."""
     drawn, lines = sampling(run), []
     if drawn:
         cut = f", min-p {drawn['min_p']:g}" if "min_p" in drawn else ""
@@ -54,6 +56,8 @@ def setting_lines(run: Run) -> list[str]:
     for role, policy in run.settings.get("roles", {}).items():
         who = "a frozen copy of the starting weights" if policy == START else policy["kind"]
         lines.append(f"role {role}: {who}")
+    if run.mode == "train" and (told := tell_stretches(run.settings.get("training", {}))):
+        lines.append(told)
     return lines
 
 

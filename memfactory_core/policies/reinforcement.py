@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from memfactory_core.component import Settings
+
+
+class Stage(Settings):
+    """The first steps of a training, with another form of its task or its paradigm, mostly an easier one."""
+
+    steps: int = Field(10, ge=1, le=1_000_000)
+    """Steps of this stage; they count among those of the training."""
+    task: dict[str, Any] = {}
+    """Settings of the training task that differ while it lasts, such as chunks = 1."""
+    paradigm: dict[str, Any] = {}
+    """Settings of the paradigm that differ while it lasts, such as store.budget = 32; its kind and its parts stay."""
 
 
 class Training(Settings):
@@ -16,6 +27,9 @@ class Training(Settings):
     """Optimizer steps; each sees fresh episodes."""
     groups: int = Field(8, ge=1, le=4096)
     """Examples per step; each is attempted `group_size` times."""
+    stages: tuple[Stage, ...] = ()
+    """What the first steps are trained on, where that is another form of the task or the paradigm: a curriculum, such
+    as one section before two. The steps after the last stage have both as they stand."""
     group_size: int = Field(8, ge=2, le=256)
     """Attempts at each example (G); their rewards are compared with one another."""
     credit: Literal["episode", "decision"] = "episode"
@@ -64,7 +78,16 @@ class Training(Settings):
 
     @model_validator(mode="after")
     def _divides(self) -> Training:
-        """Each process has whole groups, for advantages are taken within them; each piece has as many attempts."""
+        """The task as it stands has steps of its own. Each process has whole groups, for advantages are taken within
+        them; each piece has as many attempts."""
+        if (early := sum(stage.steps for stage in self.stages)) >= self.steps:
+            raise ValueError(
+                f"the stages take {early} of {self.steps} steps: leave some for the task as it stands"
+            )
+        if any(stage.steps % self.reuse for stage in self.stages):
+            raise ValueError(
+                f"reuse ({self.reuse}) must divide the steps of every stage: each batch of episodes serves as many"
+            )
         if self.groups % self.processes:
             raise ValueError(
                 f"processes ({self.processes}) must divide groups ({self.groups}): each trains whole groups"

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from memfactory_core.policies.reinforcement import Training
+from memfactory_core.types import Example
 
 if TYPE_CHECKING:
     from memfactory_core.runs.worker import Work
 
 
-def report_progress(work: Work) -> Any:
-    """A trainer callback that writes curves and progress, and stops where it was asked."""
+def sections_by_step(examples: Sequence[Example], settings: Training) -> list[int]:
+    """How much each step of a training reads: the sections of its examples, each answer as one more. `examples` are
+    in the order of their use."""
+    sizes = [len(example.observations) + 1 for example in examples]
+    batches = [
+        sum(sizes[start : start + settings.groups])
+        for start in range(0, len(sizes), settings.groups)
+    ]
+    return [batches[step // settings.reuse] for step in range(settings.steps)]
+
+
+def report_progress(work: Work, sections: Sequence[int]) -> Any:
+    """A trainer callback that writes curves and progress, and stops where it was asked; `sections` are those that each
+    step reads: steps of an easier stage are short, and so say little of how long the others take."""
     from transformers import TrainerCallback
 
     class Progress(TrainerCallback):
@@ -23,8 +39,9 @@ def report_progress(work: Work) -> Any:
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if control.should_save:
                 work.wait_for_room()
-            done = state.global_step - self.first_step
-            work.keep_progress(state.global_step, done, time.monotonic() - self.began)
+            step, seconds = state.global_step, time.monotonic() - self.began
+            read, left = sum(sections[self.first_step : step]), sum(sections[step:])
+            work.keep_progress(step, step - self.first_step, seconds * left / max(read, 1))
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             work.seal(state.global_step)

@@ -10,7 +10,7 @@ from memfactory_core.policies.roles import RoleSampler
 from memfactory_core.runs import database, measuring, recording
 from memfactory_core.runs.company import company
 from memfactory_core.runs.interrupt import Stopped
-from memfactory_core.runs.progress import report_progress
+from memfactory_core.runs.progress import report_progress, sections_by_step
 from memfactory_core.types import Example
 
 if TYPE_CHECKING:
@@ -36,10 +36,11 @@ def reinforce(
     work.evaluation_seconds = measuring.expected_seconds(work.folder)
     done = steps_of(resumed)
     recording.forget_episodes(work.engine, work.run.id, "train", after_step=done)
+    sections = sections_by_step(examples, work.config.training)
     with company(work, weights, resumed):
         trainer = make_trainer(
             work.config, sampler, examples, work.folder,
-            on_episodes=work.keep_training_episodes, callbacks=[report_progress(work)],
+            on_episodes=work.keep_training_episodes, callbacks=[report_progress(work, sections)],
         )  # fmt: skip
         seed(trainer, sampler, work.config.seed, resumed)
         try:
@@ -73,6 +74,7 @@ def make_trainer(
     own: Any = sampler.own
     trainer = MemoryGRPOTrainer(
         sampler, config.paradigm, examples, config.reward, config.training, args,
+        paradigm_at=lambda step: config.form_at(step).paradigm,
         **config.policy.trainer_options(own.model), **more,
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)

@@ -57,10 +57,12 @@ def superseded(
 
 
 def _best(config: RunConfig, steps: Sequence[int], rewards: Mapping[int, float]) -> int | None:
-    """The step whose checkpoint was preceded by the highest rewards, of equals the later one."""
+    """The step whose checkpoint was preceded by the highest rewards, of equals the later one. Rewards of a stage on
+    another form of the task, mostly an easier one, are not compared."""
+    early = sum(stage.steps for stage in config.training.stages)
 
     def reward(step: int) -> float | None:
-        since = step - config.training.save_every
+        since = max(early, step - config.training.save_every)
         values = [rewards[s] for s in range(max(0, since) + 1, step + 1) if s in rewards]
         return fmean(values) if values else None
 

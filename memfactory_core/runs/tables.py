@@ -277,7 +277,22 @@ def _readable(values: dict[str, Any]) -> dict[str, Any]:
     for name, part in list(reward.items()):
         if not (isinstance(part, str | int | float) or _is_part(part)):
             del reward[name]
+    if not _are_stages(kept.get("training", {})):
+        del kept["training"]["stages"]
     return kept
+
+
+def _are_stages(training: dict[str, Any]) -> bool:
+    """Whether the stages of a training, where it has some, have steps and a table each, and it has steps itself."""
+    stages = training.get("stages", [])
+    return isinstance(stages, list) and all(
+        isinstance(stage, dict)
+        and isinstance(stage.get("steps"), int)
+        and isinstance(stage.get("task", {}), dict)
+        and isinstance(stage.get("paradigm", {}), dict)
+        and isinstance(training.get("steps"), int)
+        for stage in stages
+    )
 
 
 def _is_part(value: Any) -> bool:

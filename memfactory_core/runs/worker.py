@@ -148,7 +148,8 @@ class Work:
         sampler = self._load(policy if trained else start)
         learned = training_examples(self.config) if self.config.mode == "train" else []
         shown = demonstrated_examples(self.config) if self.config.imitates else []
-        require_window(self.config.paradigm, sampler, [*held_out, *learned, *shown])
+        for form in self.config.forms():
+            require_window(form.paradigm, sampler, [*held_out, *learned, *shown])
         if self.config.mode == "evaluate":
             self.evaluate("after", sampler, held_out, 0)
             return
@@ -213,11 +214,10 @@ class Work:
         recording.save_metrics(self.engine, self.run.id, step, values)
         self.check_stop()
 
-    def keep_progress(self, step: int, done: int, seconds: float) -> None:
-        """`done` steps of this process took `seconds`."""
+    def keep_progress(self, step: int, done: int, left: float) -> None:
+        """This process has done `done` steps, and those that are left will take `left` seconds."""
         if done == 1 or step % 10 == 0:
             self.say(f"step {step}")
-        left = (self.config.training.steps - step) * seconds / max(done, 1)
         self.update(step=step, eta=left + self.evaluation_seconds)
 
     def announce_saving(self) -> None:

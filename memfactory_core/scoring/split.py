@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Collection, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,17 @@ LEARNING = ("train", "imitate", "rerank")
 
 def training_examples(config: RunConfig) -> list[Example]:
     """The examples that a run learns from, in the order of their use: `groups` for each step (all in mode
-    `rerank`). A file is gone through in rounds, each shuffled anew by the seed. ConfigError where there are
-    none."""
-    learned = _learned(config)
-    refuse_same_ids(config.task, learned)
-    if not learned:
-        raise ConfigError("the training task has no examples")
-    if config.mode == "rerank" or not config.task.files():
-        return learned
-    return draw_rounds(learned, config.training.steps, config.training.groups, config.seed)
+    `rerank`). A file is gone through in rounds, each shuffled anew by the seed; each stage has rounds of its own.
+    ConfigError where there are none."""
+    drawn: list[Example] = []
+    for batches, learned in _learned_by_stage(config):
+        refuse_same_ids(config.task, learned)
+        if not learned:
+            raise ConfigError("the training task has no examples")
+        if config.mode != "rerank" and config.task.files():
+            learned = draw_rounds(learned, batches, config.training.groups, config.seed)
+        drawn += learned
+    return drawn
 
 
 def demonstrated_examples(config: RunConfig) -> list[Example]:
@@ -42,7 +45,8 @@ def demonstrated_examples(config: RunConfig) -> list[Example]:
     count = config.imitation.examples
     if not config.task.files():
         return config.task.examples(count, config.seed, "train")
-    return take(_learned(config), count, config.seed)
+    *_, (_, learned) = _learned_by_stage(config)
+    return take(learned, count, config.seed)
 
 
 def draw_rounds(examples: Sequence[Example], steps: int, groups: int, seed: int) -> list[Example]:
@@ -124,8 +128,8 @@ def refuse_overlap(learned: Collection[str], held: Sequence[Example]) -> None:
 
 
 def learned_texts(config: RunConfig) -> set[str]:
-    """The identities of the texts that a run learns from."""
-    return {example.text for example in _learned(config)}
+    """The identities of the texts that a run learns from, whatever the stage."""
+    return {example.text for _, learned in _learned_by_stage(config) for example in learned}
 
 
 def unknown_files(config: RunConfig) -> list[str]:
@@ -179,17 +183,35 @@ def describe_held_out(
     }  # fmt: skip
 
 
-def _learned(config: RunConfig) -> list[Example]:
-    """The different examples that a run learns from, in its task's order."""
+def _learned_by_stage(config: RunConfig) -> list[tuple[int, list[Example]]]:
+    """The batches of each stage of a training and the different examples that they are drawn from, in the task's
+    order; the other modes that learn have one stage. What is held out of the task as it stands is held out of all."""
     if config.mode not in LEARNING:
         return []
-    settings = config.training
-    count = settings.steps * settings.groups
-    if config.mode == "rerank":
-        count = config.reranking.examples
-    if config.mode == "imitate":
-        count = config.imitation.examples
-    if config.evaluation.task or not config.task.files():
-        return config.task.examples(count, config.seed, "train")
-    learned, _ = split(config.task.examples(ALL, config.seed, "train"), config)
-    return learned if config.mode == "train" else take(learned, count, config.seed)
+    task, rounds = config.task, config.training
+    if config.mode == "train":
+        forms, count = config.forms(), rounds.steps * rounds.groups
+        # one batch for each `reuse` of steps; the last stage has the rest
+        early = [(form.steps // rounds.reuse, form.task) for form in forms[:-1]]
+        stages = [*early, (rounds.steps - sum(batches for batches, _ in early), task)]
+    else:
+        count = (config.reranking if config.mode == "rerank" else config.imitation).examples
+        stages = [(0, task)]
+    if not task.files() and config.mode == "train":
+        ends = list(accumulate(batches * rounds.groups for batches, _ in stages))
+        # each stage takes up where the one before it ended: no example comes twice, nor does an id
+        return [
+            (batches, form.examples(end, config.seed, "train")[end - batches * rounds.groups :])
+            for (batches, form), end in zip(stages, ends, strict=True)
+        ]
+    if config.evaluation.task or not task.files():
+        return [(batches, form.examples(count, config.seed, "train")) for batches, form in stages]
+    _, held = split(task.examples(ALL, config.seed, "train"), config)
+    texts = {example.text for example in held}
+    learned = []
+    for batches, form in stages:
+        examples = form.examples(ALL, config.seed, "train")
+        examples = [example for example in examples if example.text not in texts]
+        whole = config.mode == "train"
+        learned.append((batches, examples if whole else take(examples, count, config.seed)))
+    return learned

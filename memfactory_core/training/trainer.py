@@ -56,7 +56,8 @@ OnEpisodes = Callable[[int, list[Episode]], None]
 
 class MemoryGRPOTrainer(GRPOTrainer):
     """GRPO over whole memory episodes. `examples` are the training examples in the order they are used,
-    `weights` the reward's; the rest is as in `trl.GRPOTrainer`."""
+    `weights` the reward's, `paradigm_at` the paradigm of a step where not all have one; the rest is as in
+    `trl.GRPOTrainer`."""
 
     model: torch.nn.Module
     args: Any  # a GRPOConfig; its fields may be None by their types, but TRL has filled them in by now
@@ -70,13 +71,13 @@ class MemoryGRPOTrainer(GRPOTrainer):
         settings: Training,
         args: GRPOConfig,
         on_episodes: OnEpisodes | None = None,
+        paradigm_at: Callable[[int], Paradigm] | None = None,
         **options: Any,
     ) -> None:
         from datasets import Dataset
 
-        self.paradigm, self.examples = paradigm, examples
-        self.weights = weights
-        self.settings = settings
+        self.paradigm_at = paradigm_at or (lambda step: paradigm)
+        self.examples, self.weights, self.settings = examples, weights, settings
         self.on_episodes = on_episodes
         self.players = sampler if isinstance(sampler, RoleSampler) else RoleSampler(sampler, {})
         own = self.players.own
@@ -127,14 +128,10 @@ class MemoryGRPOTrainer(GRPOTrainer):
         """TRL saves the process's generators; beside them belong the samplers' own, and a batch of episodes that
         serves further steps. They are written first: a checkpoint is whole once the trainer's state is there."""
         again = self._step % (self.args.steps_per_generation * self.num_iterations)
+        batch = self._buffered_inputs if again else None
+        kept = {"players": self.players.state(), "piece": self._step, "batch": batch}
         self._checkpoint.mkdir(parents=True, exist_ok=True)
-        torch.save(
-            {
-                "players": self.players.state(), "piece": self._step,
-                "batch": self._buffered_inputs if again else None,
-            },
-            self._checkpoint / DRAWS.format(self.accelerator.process_index),
-        )  # fmt: skip
+        torch.save(kept, self._checkpoint / DRAWS.format(self.accelerator.process_index))
         super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()  # it is whole when each process has written its part
 
@@ -180,10 +177,11 @@ class MemoryGRPOTrainer(GRPOTrainer):
         examples = [self.examples[row["index"]] for row in inputs]
         step = self.state.global_step + 1
         self._boundary = step - 1, generators.capture(), self.players.state()
-        played = play_attempts(self.paradigm, self, examples, self.settings, step, self.args.seed)
+        paradigm = self.paradigm_at(step)
+        played = play_attempts(paradigm, self, examples, self.settings, step, self.args.seed)
         if not any(turn.trainable for episode in played for turn in episode.turns):
             raise RunError(
-                f"nothing is trained: paradigm.trains is {self.paradigm.trains!r}, and no turn of these episodes is "
+                f"nothing is trained: paradigm.trains is {paradigm.trains!r}, and no turn of these episodes is "
                 f"of that kind and without a policy of its own (roles: {', '.join(self.players.others) or 'none'})"
             )
         self.model.train(mode == "train")

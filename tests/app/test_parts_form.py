@@ -7,6 +7,43 @@ from streamlit.testing.v1 import AppTest
 VALUES = {"kind": "rerank_llm", "candidates": {"kind": "bm25", "top_k": 3, "k1": 1.2}, "most": 2}
 
 
+EASY = {"steps": 4, "task": {"chunks": 1}, "paradigm": {"store": {"budget": 32}}}
+STAGES = {"stages": [EASY], "steps": 20}
+
+
+def training_form(values):
+    """A page that is the form of the training's settings alone."""
+    import streamlit as st
+
+    from app.compose.forms import edit_settings
+    from memfactory_core.policies.reinforcement import Training
+
+    st.json(edit_settings(Training, values, "p"))
+
+
+def test_stages_are_added_changed_and_taken_away():
+    page = AppTest.from_function(training_form, args=(STAGES,), default_timeout=60).run()
+    assert typed(page)["stages"] == [EASY]
+    page.text_input(key="p.stages.0.task").set_value("chunks=1, near=0.25").run()
+    page.number_input(key="p.stages").set_value(2).run()
+    page.number_input(key="p.stages.1.steps").set_value(7).run()
+    page.text_input(key="p.stages.1.task").set_value(
+        'x=[1, 2], wording=new, y={"a": 1, "b": 2}'
+    ).run()
+    one, two = typed(page)["stages"]
+    assert one == EASY | {"task": {"chunks": 1, "near": 0.25}}
+    assert page.text_input(key="p.stages.0.paradigm").value == "store.budget=32"
+    assert two == {
+        "steps": 7,
+        "paradigm": {},
+        "task": {"x": [1, 2], "wording": "new", "y": {"a": 1, "b": 2}},
+    }
+    page.text_input(key="p.stages.1.task").set_value("near").run()
+    assert typed(page)["stages"][1]["task"] == "near", "the validation refuses it"
+    page.number_input(key="p.stages").set_value(0).run()
+    assert typed(page)["stages"] == []
+
+
 def form(values):
     """A page that is the form of a retriever alone; it writes down what was typed."""
     import streamlit as st

@@ -74,6 +74,40 @@ def test_doubts_stand_over_the_curves(ids: dict[str, str]) -> None:
     assert "exact match did not" in page.warning[0].value.replace("\\", "")
 
 
+def test_stages_are_told_and_marked_and_the_last_alone_is_judged(ids: dict[str, str]) -> None:
+    engine = database_engine()
+    stage = 'training.stages=[{"steps": 12, "task": {"chunks": 1}}]'
+    run = jobs.create(engine, config.load("memagent-tiny", ["training.steps=30", stage])).id
+    for step in range(1, 31):
+        # an easy stage in which both stay, then the task itself, where the reward alone rises
+        values = {"reward": 0.9 if step <= 12 else step / 30, "score/exact_match": 0.2}
+        recording.save_metrics(engine, run, step, values | {"equal_groups": 0.0})
+    page = open_page("runs", run=run)
+    told = words(page).replace("\\", "")
+    assert "steps 1 to 12: chunks 1; steps 13 to 30: the task as it stands" in told
+    assert "exact match did not" in page.warning[0].value.replace("\\", "")
+    lines = [str(chart.proto) for chart in page.get("plotly_chart")]
+    assert all('"x0":12.5' in line.replace("\\", "").replace(" ", "") for line in lines[:2])
+
+
+def test_a_step_of_a_stage_says_so_above_its_groups(ids: dict[str, str]) -> None:
+    engine = database_engine()
+    stage = 'training.stages=[{"steps": 2, "task": {"chunks": 1}, "paradigm": {"store": {"budget": 41}}}]'
+    chosen = config.load("memagent-tiny", ["training.steps=4", stage])
+    run = jobs.create(engine, chosen).id
+    for step in (1, 3):
+        form = chosen.form_at(step)
+        told = form.task.examples(2, step)
+        played = run_episodes(form.paradigm, ScriptedSampler("overlap", 0), told, 0.0)
+        recording.save_episodes(engine, run, "train", step, played)
+        recording.save_metrics(engine, run, step, {"reward": 0.5, "score/exact_match": 0.5})
+    sentence = "Step 1 is of a stage, 1 to 2, with chunks 1, store budget 41"
+    early, late = (open_page("groups", run=run, phase="train", step=s) for s in ("1", "3"))
+    assert sentence in words(early).replace("\\", "") and "of a stage" not in words(late)
+    early, late = (open_page("episode", run=run, phase="train", step=s) for s in ("1", "3"))
+    assert "of 41 characters" in words(early) and "of 64 characters" in words(late)
+
+
 def test_every_part_of_the_reward_has_its_curve(ids: dict[str, str]) -> None:
     engine = database_engine()
     run = jobs.create(engine, config.load("memory-r1-tiny", ["reward.contained=0.5"])).id

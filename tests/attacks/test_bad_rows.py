@@ -37,6 +37,8 @@ BAD = {
     "config's paradigm is a text": {"config": '{"paradigm": "memagent"}'},
     "config's store is null": {"config": '{"paradigm": {"store": null}}'},
     "config's budget is a text": {"config": '{"paradigm": {"store": {"budget": "all"}}}'},
+    "config's stages are a number": {"config": '{"training": {"stages": 1}}'},
+    "config's stage has no steps": {"config": '{"training": {"steps": 9, "stages": [{}]}}'},
     "config's reward is a list": {"config": '{"reward": [1]}'},
     "config's reward has a kind that is a list": {"config": '{"reward": {"kept": {"kind": []}}}'},
     "results are nested deeply": {"results": "[" * 100_000},

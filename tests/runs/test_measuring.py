@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,10 +14,12 @@ from memfactory_core.config import load
 from memfactory_core.policies.scripted import ScriptedSampler
 from memfactory_core.runs import database, jobs, measuring, worker
 from memfactory_core.runs.interrupt import Stopped
+from memfactory_core.runs.progress import report_progress, sections_by_step
 from memfactory_core.runs.supervisor import FLAG
 from memfactory_core.runs.worker import Work
 from memfactory_core.scoring import evaluate as evaluation
 from memfactory_core.scoring.evaluate import evaluate
+from memfactory_core.scoring.split import training_examples
 from tests.app.test_pages import open_page
 
 SMALL = ["mode=evaluate", "policy=scripted", "evaluation.examples=6", "evaluation.samples=1"]
@@ -56,8 +60,29 @@ def test_the_time_left_of_a_training_holds_its_last_evaluation(lab):
     run = jobs.create(lab, load("memagent-tiny", ["training.steps=10"]))
     work = Work(lab, run)
     work.evaluation_seconds = 45.0
-    work.keep_progress(step=4, done=2, seconds=6.0)
-    assert database.get_run(lab, run.id).eta == pytest.approx(6 * 3 + 45)
+    work.keep_progress(step=4, done=2, left=18.0)
+    assert database.get_run(lab, run.id).eta == pytest.approx(18 + 45)
+
+
+def test_the_time_left_is_by_what_the_steps_read(lab, monkeypatch):
+    """Two steps of one section, then four of three: the quick first ones do not promise quick ones."""
+    stage = 'training.stages=[{"steps": 2, "task": {"chunks": 1}}]'
+    chosen = load(
+        "memagent-tiny", ["task.chunks=3", "training.steps=6", "training.groups=2", stage]
+    )
+    sections = sections_by_step(training_examples(chosen), chosen.training)
+    assert sections == [4, 4, 8, 8, 8, 8]
+    twice = chosen.training.model_copy(update={"reuse": 2})
+    assert sections_by_step(training_examples(chosen), twice) == [4, 4, 4, 4, 8, 8]
+    work = Work(lab, jobs.create(lab, chosen))
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    told = report_progress(work, sections)
+    state, control = SimpleNamespace(global_step=0), SimpleNamespace(should_save=False)
+    told.on_train_begin(None, state, control)
+    now[0], state.global_step = 110.0, 2
+    told.on_step_end(None, state, control)
+    assert database.get_run(lab, work.run.id).eta == pytest.approx(10 * 32 / 8)
 
 
 def test_where_nothing_was_measured_nothing_is_expected(lab, tmp_path):

@@ -47,6 +47,16 @@ def test_programs_have_no_sampling_and_roles_are_named(lab, capsys):
     assert "role answer: a frozen copy of the starting weights" in printed
 
 
+def test_the_stages_of_a_training_are_told_under_its_table_and_before_its_start(lab, capsys):
+    printed, _ = shown(lab, capsys, "memagent-tiny-stages")
+    told = "steps 1 to 28: chunks 1, facts per chunk 2, near 0.0, store budget 32, updater too long cut"
+    assert told in printed and "steps 29 to 150: the task as it stands" in printed
+    planned = CliRunner().invoke(app, ["train", "memagent-tiny-stages", "--dry-run"])
+    assert planned.exit_code == 0 and told in planned.output
+    printed, _ = shown(lab, capsys, "memagent-tiny")
+    assert "stages" not in printed
+
+
 @pytest.fixture(scope="module")
 def brought(tmp_path_factory):
     """The example runs, brought into a lab once."""

@@ -167,11 +167,19 @@ class StopsWhilePlaying(Work):
         super().keep_training_episodes(step, episodes)
 
 
+EASY = '{"steps": %d, "task": {"chunks": 1}, "paradigm": {"store": {"budget": 20}}}'
 MORE = {
     "plain": (), "pieces": ("training.micro_batches=2",),
     "reuse": ("training.reuse=2", "training.steps=5"),
+    "stage 1": (f"training.stages=[{EASY % 3}]",), "stage 2": (f"training.stages=[{EASY % 1}]",),
 }  # fmt: skip
-QUICK = {("lora", "plain"), ("tiny", "pieces"), ("full", "reuse")}
+QUICK = {
+    ("lora", "plain"),
+    ("tiny", "pieces"),
+    ("full", "reuse"),
+    ("tiny", "stage 1"),
+    ("tiny", "stage 2"),
+}
 """Each way and each setting once; the other pairs are tried by make test-slow only."""
 
 

@@ -96,6 +96,16 @@ def test_checkpoints_that_are_superseded(tmp_path, settings, needed, gone):
     assert steps_of(superseded(config, tmp_path, rewards, needed)) == gone
 
 
+def test_the_best_checkpoint_is_not_chosen_by_the_rewards_of_an_easier_stage(tmp_path):
+    stage = 'training.stages=[{"steps": 20, "task": {"chunks": 1}}]'
+    kept = ["training.save_every=10", "retention.checkpoints=1", "retention.best=true"]
+    config = load("memagent-tiny", [*kept, stage])
+    for step in (10, 20, 30, 40, 50):
+        checkpoint(tmp_path, step)
+    rewards = {step: 0.9 if step <= 20 else 0.5 if step <= 30 else 0.2 for step in range(1, 51)}
+    assert steps_of(superseded(config, tmp_path, rewards)) == [10, 20, 40]
+
+
 def test_a_checkpoint_that_is_being_written_or_the_last_whole_one_is_never_superseded(tmp_path):
     config = load("memagent-tiny", ["retention.checkpoints=1"])
     checkpoint(tmp_path, 10)

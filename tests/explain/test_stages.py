@@ -1,0 +1,29 @@
+"""Which steps of a training had which form of the task, in words."""
+
+from memfactory_core.config import load
+from memfactory_core.explain.stages import find_stretch, find_stretches, starts, tell_stretches
+
+STAGES = (
+    'training.stages=[{"steps": 4, "task": {"chunks": 1}}, '
+    '{"steps": 6, "paradigm": {"store": {"budget": 32}}, "task": {"facts_per_chunk": 2, "near": 0.1}}]'
+)
+
+
+def test_a_training_without_stages_has_nothing_to_tell():
+    assert find_stretches(load("memagent-tiny").dump()["training"]) == []
+    assert find_stretches({}) == [] and tell_stretches({}) == "" and starts({}) == []
+
+
+def test_every_step_is_in_one_stretch_and_the_sentence_names_them():
+    training = load("memagent-tiny", [STAGES]).dump()["training"]
+    stretches = find_stretches(training)
+    assert [(one.first, one.last) for one in stretches] == [(1, 4), (5, 10), (11, 150)]
+    assert starts(training) == [5, 11]
+    assert find_stretch(training, 10).changed["store.budget"] == 32
+    assert find_stretch(training, 11).changed == {} and find_stretch(training, 0) is None
+    told = tell_stretches(training)
+    assert (
+        "steps 1 to 4: chunks 1; steps 5 to 10: facts per chunk 2, near 0.1, store budget 32"
+        in told
+    )
+    assert "steps 11 to 150: the task as it stands" in told and "the curves jump" in told

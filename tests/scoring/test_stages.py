@@ -1,0 +1,154 @@
+"""A training in stages: which examples each step learns from, that none of them is held out, and what is refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from memfactory_core.assembly.command import find_assignments
+from memfactory_core.config import build, load, read
+from memfactory_core.errors import ConfigError
+from memfactory_core.runs import jobs, record
+from memfactory_core.runs.recording import recorded_episodes
+from memfactory_core.runs.worker import work
+from memfactory_core.scoring.split import held_out_examples, learned_texts, training_examples
+from memfactory_core.trace import Wrote
+from tests.scoring.test_split import WORDS
+from tests.tasks.records import write
+from tests.tasks.test_identity import BASE, ONE_ID, SETTINGS
+
+SHORT = 'training.stages=[{"steps": 3, "task": {"chunks": 1}}, {"steps": 2, "task": {"near": 0}}]'
+SMALL = ["training.steps=8", "training.groups=2"]
+
+
+def sections_by_step(config):
+    """How many sections the examples of each step have."""
+    examples, groups = training_examples(config), config.training.groups
+    steps = [examples[at : at + groups] for at in range(0, len(examples), groups)]
+    return [{len(example.observations) for example in step} for step in steps]
+
+
+def test_each_stage_has_its_steps_and_the_last_ones_have_the_task_as_it_stands():
+    config = load("memagent-tiny", [*SMALL, SHORT])
+    assert sections_by_step(config) == [{1}] * 3 + [{2}] * 5
+    examples = training_examples(config)
+    assert len({example.id for example in examples}) == 16
+    plain = training_examples(load("memagent-tiny", SMALL))
+    assert examples[10:] == plain[10:]
+    assert all(short != whole for short, whole in zip(examples[:6], plain[:6], strict=True))
+
+
+def test_the_turns_of_a_dialogue_are_settings_like_others():
+    stage = 'training.stages=[{"steps": 1, "task": {"new": 2, "changes": 0, "retractions": 0, "chatter": 0}}]'
+    config = load("memory-r1-tiny", [*SMALL, stage, "task.vary=false"])
+    first, *others = sections_by_step(config)
+    assert first == {2} and all(step > {2} or min(step) > 2 for step in others)
+
+
+def test_a_batch_that_serves_several_steps_is_counted_once():
+    stage = 'training.stages=[{"steps": 4, "task": {"chunks": 1}}]'
+    config = load("memagent-tiny", [*SMALL, stage, "training.reuse=2"])
+    assert sections_by_step(config)[:4] == [{1}, {1}, {2}, {2}]  # of steps 1 to 8
+
+
+@pytest.mark.parametrize("kind", ONE_ID)
+def test_no_stage_learns_from_a_text_that_is_held_out(kind, tmp_path):
+    path = write(tmp_path, "a.json", [ONE_ID[kind](word) for word in WORDS])
+    stages = [
+        {"steps": 2, "task": {k: list(v) if isinstance(v, tuple) else v for k, v in one.items()}}
+        for one in SETTINGS[kind]
+    ]
+    values = load("memagent-tiny", [f"task.kind={kind}", f"task.path={path}"]).dump()
+    values["task"] |= BASE.get(kind, {})
+    values["evaluation"]["task"] = None
+    values["training"] |= {"stages": stages, "steps": 20}
+    config = build(values)
+    learned = {example.text for example in training_examples(config)}
+    held = {example.text for example in held_out_examples(config)}
+    assert learned == learned_texts(config) and (len(learned), len(held)) == (8, 2)
+    assert not learned & held
+
+
+def test_a_text_that_only_a_stage_learns_from_must_not_be_held_out(tmp_path):
+    """A task of some conversations and a stage of another: the measurement on that other one is refused."""
+    people = [ONE_ID["locomo"](word) | {"sample_id": word} for word in WORDS[:4]]
+    path = write(tmp_path, "a.json", people)
+    settings = [
+        "task.kind=locomo", f"task.path={path}", f'task.conversations=["{WORDS[0]}"]',
+        "evaluation.task.kind=locomo", f'evaluation.task.conversations=["{WORDS[1]}"]', "training.steps=4",
+    ]  # fmt: skip
+    assert held_out_examples(load("memagent-tiny", settings))
+    stage = f'training.stages=[{{"steps": 1, "task": {{"conversations": ["{WORDS[1]}"]}}}}]'
+    with pytest.raises(ConfigError, match="read a text that is also learned from"):
+        held_out_examples(load("memagent-tiny", [*settings, stage]))
+
+
+@pytest.mark.parametrize(
+    ("stages", "told"),
+    [
+        ('[{"steps": 8, "task": {"chunks": 1}}]', "take 8 of 8 steps: leave some"),
+        ('[{"steps": 1, "task": {"chunks": 0}}]', "stage 1: chunks: Input should be greater"),
+        ('[{"steps": 1, "task": {"chunk": 1}}]', "stage 1: chunk: Extra inputs"),
+        ('[{"steps": 1}, {"steps": 1, "task": {"kind": "dialogue"}}]', "stage 2: .*does not fit"),
+        ('[{"steps": 1, "paradigm": {"kind": "rmm"}}]', "stage 1: .*does not fit"),
+        ('[{"steps": 1, "paradigm": {"store": {"kind": "ram"}}}]', "stage 1: .* no kinds of parts"),
+        ('[{"steps": 1, "paradigm": {"store": {"budgets": 1}}}]', "stage 1: store.*budgets: Extra"),
+        ('[{"steps": 1, "paradigm": {"cites": true}}]', "has never learned what paradigm.cites"),
+        (
+            '[{"steps": 1, "task": "chunks"}]',
+            "training.stages.0.task: Input should be a valid dict",
+        ),
+    ],
+)
+def test_stages_that_do_not_fit_are_refused_in_words(stages, told):
+    with pytest.raises(ConfigError, match=told):
+        load("memagent-tiny", [*SMALL, f"training.stages={stages}"])
+
+
+def test_a_stage_that_would_split_a_batch_or_read_another_file_is_refused(tmp_path):
+    stage = 'training.stages=[{"steps": 3, "task": {}}]'
+    with pytest.raises(ConfigError, match=r"reuse \(2\) must divide the steps of every stage"):
+        load("memagent-tiny", [*SMALL, stage, "training.reuse=2"])
+    one, two = (write(tmp_path, f"{name}.json", []) for name in "ab")
+    other = f'training.stages=[{{"steps": 3, "task": {{"path": "{two}"}}}}]'
+    with pytest.raises(ConfigError, match="reads the files of the task, none of its own"):
+        load("memagent-tiny", [*SMALL, "task.kind=jsonl", f"task.path={one}", other])
+
+
+def test_stages_are_kept_in_the_record_and_in_the_command_that_repeats_a_run(lab):
+    config = load("memagent-tiny", [*SMALL, SHORT])
+    repeated = load("memagent-tiny", find_assignments(read("memagent-tiny"), config))
+    assert repeated == config == build(config.dump())
+    small = ["training.group_size=2", "evaluation.examples=2", "evaluation.samples=0"]
+    run = work(lab, jobs.create(lab, load("memagent-tiny", [*SMALL, *small, SHORT])).id)
+    assert (run.state, run.reason) == ("finished", "")
+    kept = record.read(Path(run.folder))["config"]["training"]["stages"]
+    assert [(stage["steps"], stage["task"]) for stage in kept] == [
+        (3, {"chunks": 1}), (2, {"near": 0}),
+    ]  # fmt: skip
+
+
+def test_a_stage_has_the_paradigm_that_it_names_and_its_episodes_show_it(lab):
+    """Room for ten characters, what is longer is cut: no memory of the first two steps is longer."""
+    stage = {"steps": 2, "paradigm": {"store": {"budget": 10}, "updater": {"too_long": "cut"}}}
+    settings = [
+        *SMALL, f"training.stages={json.dumps([stage])}", "training.group_size=2", "evaluation.examples=2",
+        "evaluation.samples=0",
+    ]  # fmt: skip
+    config = load("memagent-tiny", settings)
+    budgets = [config.form_at(step).paradigm.store.budget for step in (1, 2, 3, 8, 9)]
+    assert budgets == [10, 10, 64, 64, 64]
+    updater = config.form_at(2).paradigm.updater
+    assert (updater.too_long, updater.max_tokens) == ("cut", 32), "what it does not name stays"
+    run = work(lab, jobs.create(lab, config).id)
+    assert (run.state, run.reason) == ("finished", "")
+    longest = {
+        step: max(
+            len(event.after or "")
+            for episode in recorded_episodes(lab, run.id, "train", step, step)
+            for event in episode.events
+            if isinstance(event, Wrote)
+        )
+        for step in (1, 2, 3, 4)
+    }
+    assert longest[1] <= 10 and longest[2] <= 10 and longest[3] > 10 and longest[4] > 10
