@@ -4,12 +4,14 @@ what is wrong with such values, in a line for each problem."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 from pydantic import ValidationError
 
 from memfactory_core.endpoint.address import hide_credentials
 from memfactory_core.errors import ConfigError
+from memfactory_core.paradigms.stages import leave_stages
 from memfactory_core.tasks.settings import find_tasks, reads_the_same
 from memfactory_core.text import DEEPEST, parse_json
 
@@ -50,12 +52,16 @@ def set_value(values: dict[str, Any], assignment: str) -> None:
 
 def set_values(values: dict[str, Any], assignments: Sequence[str]) -> None:
     """Carries out assignments on plain values. Who sets the task and names no evaluation task wants to be
-    measured on it: an evaluation task that was there before goes, unless it reads the same file as before."""
+    measured on it: an evaluation task that was there before goes, unless it reads the same file as before. The
+    stages of a training go with the kind of a part that they might change."""
     task, held_out = find_tasks(values)
     same = "path" in task and task["path"] == held_out.get("path")
     shared = held_out.pop("path") if same else None  # `_same_file` fills it in again
+    before = deepcopy(values)
     for assignment in kinds_first(assignments):
         set_value(values, assignment)
+    if not any(setting_name(one).startswith("training.stages") for one in assignments):
+        leave_stages(before, values)
     task, after = find_tasks(values)
     if reads_the_same(task, after):
         return

@@ -23,6 +23,16 @@ def test_a_users_file_is_what_is_measured(recipe, tmp_path):
     assert {e.question for e in held_out_examples(config)} == {"Who has a cat?"}
 
 
+def test_stages_go_with_another_kind_of_part_unless_they_are_set_too():
+    for setting in ("task.kind=dialogue", "task=dialogue", "paradigm.updater.kind=append"):
+        values = load("memagent-tiny-stages").dump()
+        set_values(values, [setting])
+        assert "stages" not in values["training"], setting
+    assert load("memagent-tiny-stages", ["task.chunks=4"]).training.stages
+    new = ["task.kind=dialogue", 'training.stages=[{"steps": 5, "task": {"new": 1}}]']
+    assert load("memagent-tiny-stages", new).training.stages[0].steps == 5
+
+
 @pytest.mark.parametrize("recipe", TWO_TASKS)
 def test_a_task_that_is_set_is_measured_unless_the_evaluation_task_is_set_too(recipe):
     config = load(recipe, ["task.kind=needle", "task.chunks=7"])

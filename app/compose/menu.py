@@ -89,6 +89,8 @@ def tell_swap(swap: Swap) -> str:
         told.append(f"Not kept, for it has no place for it: {_list(swap.reset)}.")
     if swap.measured_anew:
         told.append("Measured on its own held-out examples, no more on the old task's.")
+    if swap.unstaged:
+        told.append("The training has no stages any more: they changed settings of the old part.")
     return " ".join(told)
 
 

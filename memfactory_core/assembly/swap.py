@@ -17,6 +17,7 @@ from memfactory_core.assembly.schema import default_of, list_parts
 from memfactory_core.assignment import explain
 from memfactory_core.component import Component, find
 from memfactory_core.config import RunConfig
+from memfactory_core.paradigms.stages import leave_stages
 from memfactory_core.tasks.settings import find_tasks
 
 Path = tuple[str, ...]
@@ -38,6 +39,8 @@ class Swap:
     """What is wrong with the values."""
     measured_anew: bool = False
     """Whether what was measured before went with the old task: the new one is measured on its own held-out part."""
+    unstaged: bool = False
+    """Whether the stages of the training went with the old part, whose settings they change."""
 
 
 def find_problems(values: Mapping[str, Any]) -> list[str]:
@@ -65,6 +68,7 @@ def swap_part(values: Mapping[str, Any], path: Path, family: str, kind: str | No
         if path == ("task",) and find_tasks(values)[1].get("kind", kind) != kind:
             swap.values = write_at(swap.values, ("evaluation", "task"), None)
             swap.measured_anew = True
+    swap.unstaged = leave_stages(values, swap.values)
     swap.problems = find_problems(swap.values)
     return swap
 
@@ -164,7 +168,8 @@ def _paradigm_with(
         kept |= {f"{name}.{setting}": value for setting, value in more.items()}
         reset |= {f"{name}.{setting}": value for setting, value in less.items()}
     changed = write_at(values, path, new)
-    return Swap(changed, kept, reset, stayed, find_problems(changed))
+    unstaged = leave_stages(values, changed)
+    return Swap(changed, kept, reset, stayed, find_problems(changed), unstaged=unstaged)
 
 
 def read_at(values: Mapping[str, Any], path: Path) -> Any:

@@ -173,6 +173,8 @@ def _number(value: Any) -> float | None:
         return None
     try:
         return float(value)
+    except OverflowError:  # an integer beyond every float
+        return math.inf
     except ValueError:
         return None
 
@@ -221,7 +223,7 @@ def weight_of(value: Any) -> float:
         return value.weight
     if isinstance(value, str):
         return 1.0
-    return float(value.get("weight", 1.0)) if isinstance(value, Mapping) else float(value)
+    return _number(value.get("weight", 1.0) if isinstance(value, Mapping) else value) or 0.0
 
 
 def total(scores: Mapping[str, float], weights: Mapping[str, Any]) -> float:

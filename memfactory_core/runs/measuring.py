@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TOLD_EVERY = 1.0
 """Seconds between two notes of how far an evaluation is."""
+LONGEST = 1e9
+"""Seconds that no evaluation takes."""
 SECONDS = "evaluation_seconds"
 """Where a run's record keeps how long its last evaluation took: the next one will take about as long."""
 
@@ -86,4 +88,5 @@ def expected_seconds(folder: Path) -> float:
         kept = record.read(folder).get(SECONDS)
     except RunError:
         return 0.0
-    return float(kept) if isinstance(kept, int | float) and kept > 0 else 0.0
+    # compared, not converted: a damaged record may hold an integer beyond every float
+    return float(kept) if isinstance(kept, int | float) and 0 < kept < LONGEST else 0.0

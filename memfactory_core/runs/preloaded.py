@@ -141,12 +141,16 @@ def _serve(talk: socket.socket, libraries: Sequence[str]) -> list[str] | None:
     gc.collect()
     gc.freeze()  # a collection in a worker would write into every page that it shares with the others
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits here for the supervisors
-    talk.send(READY)
+    with contextlib.suppress(ConnectionError):  # it is gone already
+        talk.send(READY)
     talk.settimeout(IDLE)
     while True:
         try:
             said, fds, _, _ = socket.recv_fds(talk, 1, 3)
-        except TimeoutError:
+        except (
+            TimeoutError,
+            ConnectionError,
+        ):  # reset where it was ended before it took note that all was read
             return None
         if not said:
             return None

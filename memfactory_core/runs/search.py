@@ -135,6 +135,11 @@ def _seconds(row: dict[str, Any]) -> float:
     return Run.count_seconds(row["seconds"], row["started"], row["ended"] or database.now())
 
 
+def _is_score(value: Any) -> bool:
+    """A finite number; a damaged row may hold an integer beyond every float."""
+    return isinstance(value, int | float) and abs(value) < 1e9
+
+
 def _read_scores(engine: Engine, run_ids: Sequence[str]) -> dict[str, float]:
     found = {}
     with Session(engine) as session:
@@ -145,6 +150,6 @@ def _read_scores(engine: Engine, run_ids: Sequence[str]) -> dict[str, float]:
             for run_id, results in session.exec(chosen):
                 after = (read_table(results) or {}).get("after")
                 figures = after.get("greedy/exact_match") if isinstance(after, dict) else None
-                if isinstance(figures, dict) and isinstance(figures.get("mean"), int | float):
+                if isinstance(figures, dict) and _is_score(figures.get("mean")):
                     found[run_id] = float(figures["mean"])
     return found

@@ -135,6 +135,19 @@ def test_a_file_stays_where_the_new_task_reads_one_too():
     assert swap_part(values_of("memagent-tiny"), ("task",), "tasks", "jsonl").problems == []
 
 
+def test_stages_go_with_the_part_whose_settings_they_change():
+    values = values_of("memagent-tiny-stages")
+    for path, family, kind in (
+        (("task",), "tasks", "dialogue"),
+        (("paradigm",), "paradigms", "rmm"),
+    ):
+        swap = swap_part(values, path, family, kind)
+        assert swap.unstaged and not swap.values["training"].get("stages")
+    swap = swap_part(values, ("policy",), "policies", "hf")
+    assert not swap.unstaged and swap.values["training"]["stages"]
+    assert not swap_part(values_of("memagent-tiny"), ("task",), "tasks", "dialogue").unstaged
+
+
 def test_the_mode_that_trains_the_linear_reranker_takes_no_other():
     fits = find_fits(values_of("rmm-linear-locomo"), ("paradigm", "retriever"), "retrievers")
     assert {fit.kind for fit in fits if not fit.reason} == {"rerank_linear"}

@@ -31,6 +31,9 @@ BAD = {
     "results' count is beyond every float": {
         "results": json.dumps({"after": {"greedy/kept": FIGURES | {"n": 10**400}}})
     },
+    "results' mean is beyond every float": {
+        "results": json.dumps({"after": {"greedy/exact_match": FIGURES | {"mean": 10**400}}})
+    },
     "config's setting has half a character as its name": {"config": '{"roles": {"\\ud800": []}}'},
     "config's roles are a number": {"config": '{"roles": 1}'},
     "config's role is a list": {"config": '{"roles": {"answer": []}}'},
@@ -47,7 +50,8 @@ BAD = {
     "config is empty": {"config": "{}"},
     "config is nested deeply": {"config": "[" * 100_000},
 }
-QUICK = ("results are no JSON", "results' mean is NaN", "results are nested deeply", "config's roles are a number",
+QUICK = ("results' mean is beyond every float", "results are no JSON",
+          "results' mean is NaN", "results are nested deeply", "config's roles are a number",
          "config's store is null", "config is nested deeply")  # fmt: skip
 """Each opens every list and page, which takes a second."""
 

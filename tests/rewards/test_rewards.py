@@ -21,6 +21,7 @@ from memfactory_core.rewards import (
     measures,
     score,
     total,
+    weight_of,
 )
 from memfactory_core.rewards.length import Length
 from memfactory_core.rewards.shown import Shown
@@ -51,6 +52,12 @@ def plain(answer: str = "", tokens: tuple[int, ...] = (), **more) -> Episode:
         for n in tokens
     )
     return Episode(id="x", group_id="g", example=example, answer=answer, turns=turns)
+
+
+def test_a_weight_beyond_every_float_is_refused_in_a_recipe_and_read_in_a_damaged_record():
+    with pytest.raises(ConfigError, match="finite number"):
+        load("memagent-tiny", [f"reward.kept={10**400}"])
+    assert weight_of(10**400) == math.inf
 
 
 def test_recorded_episodes_measure_what_was_recorded():

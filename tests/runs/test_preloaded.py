@@ -151,18 +151,19 @@ def test_the_forked_draw_numbers_of_their_own(full, tmp_path):
 ASKS = """
 import time
 from memfactory_core.runs import preloaded
-print(preloaded.Preloaded(()).pid, flush=True)
-time.sleep(600)
+asked = preloaded.Preloaded({libraries})
+print(asked.pid, flush=True)
+time.sleep({seconds})
 """
 
 
-def test_it_ends_with_the_process_that_asked_for_it(lab):
-    asking = subprocess.Popen([sys.executable, "-c", ASKS], stdout=subprocess.PIPE, text=True)
-    pid = int(asking.stdout.readline())
-    assert psutil.pid_exists(pid)
-    asking.kill()
-    asking.wait()
-    until(lambda: not psutil.pid_exists(pid))
+@pytest.mark.parametrize(("libraries", "seconds"), [((), 1.0), (("sqlmodel",), 0.0)])
+def test_it_ends_without_a_word_with_the_process_that_asked_for_it(lab, libraries, seconds):
+    """Whether that has not taken note that all is read, or ends before it is."""
+    asks = ASKS.format(libraries=libraries, seconds=seconds)
+    asked = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True)
+    until(lambda: not psutil.pid_exists(int(asked.stdout)))
+    assert asked.stderr == ""
 
 
 def test_a_store_with_threads_of_its_own_works_in_a_forked_worker(lab, full, tmp_path):
