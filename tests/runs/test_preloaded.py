@@ -180,6 +180,7 @@ def test_a_start_does_not_wait_for_one_that_still_reads(lab, tmp_path, monkeypat
     reading = preloaded.Preloaded(["slow_to_read"])
     monkeypatch.setattr(preloaded, "_CURRENT", [reading])
     run = jobs.start(lab, jobs.create(lab, load("memagent-tiny", SCRIPTED)))
-    assert reading.alive() and not reading.ready() and not is_forked(run)
+    assert reading.alive() and preloaded.waiting() and not is_forked(run)
     assert finished(lab, run).state == "finished"
     reading.end()
+    assert not preloaded.waiting()
