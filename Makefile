@@ -5,8 +5,9 @@ VENV   ?= .venv
 TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 PORT   ?= 8501
-# Two at once, a file's tests together so that they share what it made; tests/conftest.py says which file comes first.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+# Three at once, for many wait for processes or clocks; a file's tests together so that they share what it made;
+# tests/conftest.py says which file comes first.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: setup lab demo test test-browser test-slow test-all bench lint clean
 
@@ -27,13 +28,13 @@ lab: setup
 demo: setup
 	$(BIN)/memfactory demo
 
-# What every change must pass: no network, no GPU; where Chromium is installed, each page and one run in it.
+# What every change must pass: no network, no GPU, no browser.
 test: setup
 	$(PYTEST)
 
-# Everything else in a real browser.
+# In a real browser: every page, runs, talks, lessons.
 test-browser: setup
-	$(PYTEST) -m "browser and not smoke and not slow" tests/browser
+	$(PYTEST) -m "browser and not slow" tests/browser
 
 # What is slow, but for what takes hours: the wheel in an empty environment, the Dockerfile's steps, every pair of parts.
 test-slow: setup

@@ -19,10 +19,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 HERE = Path(__file__).parent
 LONGEST = (
-    "runs/test_resume.py", "browser/test_smoke.py", "browser/test_journey.py", "browser/test_debugger.py",
-    "browser/test_login.py", "runs/test_jobs.py", "runs/test_supervisor.py", "tasks/test_strategies.py",
-    "runs/test_queue.py", "runs/test_lease.py", "app/test_pages.py", "tiny/test_tiny.py", "training/test_trainer.py",
-    "test_own_parts.py", "runs/test_hub_folder.py",
+    "browser/test_smoke.py", "browser/test_journey.py", "browser/test_debugger.py", "browser/test_login.py",
+    "runs/test_supervisor.py", "runs/test_resume.py", "runs/test_jobs.py", "runs/test_busy.py", "runs/test_preloaded.py",
+    "runs/test_queue.py", "runs/test_lease.py", "app/test_pages.py", "test_own_parts.py", "tasks/test_strategies.py",
+    "tiny/test_tiny.py", "training/test_trainer.py", "runs/test_hub_folder.py",
 )  # fmt: skip
 """Files of half a minute or a little less, longest first."""
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -101,7 +101,10 @@ def lab(request, tmp_path, monkeypatch):
         monkeypatch.setenv("MEMFACTORY_DB", server.new_database())
     from memfactory_core.runs import database, jobs, preloaded
 
-    preloaded.preload()  # once for all tests of this process; most start a run
+    # once for all tests of this process, the project's own modules too, which nobody changes meanwhile
+    preloaded.preload(
+        [*preloaded.LIBRARIES, "memfactory_core.cli.main", "memfactory_core.runs.worker"]
+    )
     engine = database.connect(jobs.database_url())
     yield engine
     engine.dispose()

@@ -26,7 +26,8 @@ from pathlib import Path
 LIBRARIES = (
     "sqlmodel", "typer", "alembic", "datasets", "torch", "transformers.trainer", "peft", "trl.trainer.grpo_trainer",
 )  # fmt: skip
-"""What a training run reads of others' code. LanceDB is not among it: it begins a thread, and a fork has one alone."""
+"""What a training run reads of others' code. LanceDB is not among it: it begins a thread, and a fork has one alone. Nor
+is the project's own, so that who changes it sees the change in the next run."""
 CALM = {
     # the default spin-wait of OpenMP costs a factor of 25 where processes share few cores
     "OMP_WAIT_POLICY": "PASSIVE",
@@ -43,7 +44,7 @@ IDLE = 1800.0
 class Preloaded:
     """A process that has read, or is reading, `libraries`. It ends where this one does."""
 
-    def __init__(self, libraries: Sequence[str] = LIBRARIES) -> None:
+    def __init__(self, libraries: Sequence[str]) -> None:
         self.environment = dict(os.environ) | CALM
         self._talk, theirs = socket.socketpair()
         self._ready = False
@@ -100,8 +101,8 @@ _LOCK = threading.Lock()
 _CURRENT: list[Preloaded] = []
 
 
-def preload() -> None:
-    """Begins to read the libraries in a process of its own, unless there is one; returns at once. Does nothing where a
+def preload(libraries: Sequence[str] = LIBRARIES) -> None:
+    """Begins to read `libraries` in a process of its own, unless there is one; returns at once. Does nothing where a
     forked worker could not use the device: on a GPU, whose driver outlives no fork, and on other systems than Linux."""
     from memfactory_core.runs.devices import list_gpus
 
@@ -109,7 +110,7 @@ def preload() -> None:
         return
     with _LOCK:
         if not (_CURRENT and _CURRENT[0].alive()):
-            _CURRENT[:] = [Preloaded()]
+            _CURRENT[:] = [Preloaded(libraries)]
 
 
 def current(environment: dict[str, str]) -> Preloaded | None:

@@ -257,6 +257,7 @@ def test_a_hostile_file_is_refused_in_one_line_and_leaves_nothing(
     assert {path.name for path in tmp_path.iterdir()} <= {"bundle", "runs"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PACKED)
 def test_a_hostile_folder_is_refused_as_a_file_too(
     lab, good, tmp_path, monkeypatch, capsys, name  # noqa: F811

@@ -17,7 +17,7 @@ from tests.browser.redrawing import settle
 from tests.browser.test_journey import POINTS, start_run
 from tests.conftest import PATIENCE
 
-pytestmark = [pytest.mark.smoke, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 STEPS = 3
 
 

@@ -207,11 +207,12 @@ def is_linear(seconds, size, factor, more):
 
 
 @pytest.mark.parametrize("piece", HARD)
-@pytest.mark.parametrize("dialect", [Chat(), Quoted()])
+@pytest.mark.parametrize("dialect", [Chat(), pytest.param(Quoted(), marks=pytest.mark.slow)])
 def test_twice_as_long_takes_about_twice_as_long(dialect, piece):
     assert is_linear(lambda size: cost(dialect, piece, size), 30_000, 3.5, 0.3)
 
 
+@pytest.mark.hours
 @pytest.mark.slow
 @pytest.mark.parametrize("piece", HARD)
 @pytest.mark.parametrize("dialect", [Chat(), Quoted()])

@@ -114,6 +114,7 @@ def test_the_tiny_policy_is_loaded_by_transformers_alone(run, tmp_path):
     assert "Bako" in found["text"]
 
 
+@pytest.mark.slow
 def test_a_llamas_adapter_is_loaded_by_peft_alone(lab, tmp_path):
     model = save_model(tmp_path / "base", "llama")
     run = trained(lab, *LLAMA, f"policy.model={model}")

@@ -92,12 +92,11 @@ def test_what_it_forked_goes_on_without_it(lab, ready, place):
     assert finished(lab, plain).state == "finished"
 
 
-def test_one_that_was_killed_is_not_asked_and_the_next_takes_its_place(lab, ready, monkeypatch):
+def test_one_that_was_killed_is_not_asked_and_the_next_takes_its_place(lab, ready):
     os.kill(ready.pid, signal.SIGKILL)
     run = jobs.start(lab, jobs.create(lab, load("memagent-tiny", SCRIPTED)))
     assert finished(lab, run).state == "finished"
-    monkeypatch.setattr(preloaded, "LIBRARIES", ())
-    preloaded.preload()
+    preloaded.preload(())
     assert await_ready().pid != ready.pid
 
 
