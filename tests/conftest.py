@@ -20,9 +20,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 HERE = Path(__file__).parent
 LONGEST = (
     "browser/test_smoke.py", "browser/test_journey.py", "browser/test_debugger.py", "browser/test_login.py",
-    "runs/test_supervisor.py", "runs/test_resume.py", "runs/test_jobs.py", "runs/test_busy.py", "runs/test_preloaded.py",
-    "runs/test_queue.py", "runs/test_lease.py", "app/test_pages.py", "test_own_parts.py", "tasks/test_strategies.py",
-    "tiny/test_tiny.py", "training/test_trainer.py", "runs/test_hub_folder.py",
+    "runs/test_supervisor.py", "runs/test_resume.py", "runs/test_jobs.py", "runs/test_busy.py",
+    "runs/test_preloaded.py", "runs/test_queue.py", "runs/test_lease.py", "app/test_pages.py", "test_own_parts.py",
+    "tasks/test_strategies.py", "tiny/test_tiny.py", "training/test_trainer.py", "runs/test_hub_folder.py",
 )  # fmt: skip
 """Files of half a minute or a little less, longest first."""
 DATA = Path(__file__).parents[2] / "shared" / "data"
