@@ -3,7 +3,7 @@ forgotten."""
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,14 @@ def registry(monkeypatch):
 
     known = {family: component.kinds(family) for family in component.FAMILIES}
     monkeypatch.setattr(component, "_REGISTRY", known)
+
+
+def some(values: Iterable[Any], every: int = 3) -> list[Any]:
+    """Parameters of a test: each `every`th value in the quick suite, the others among the slow ones."""
+    return [
+        pytest.param(value, marks=pytest.mark.slow if number % every else ())
+        for number, value in enumerate(values)
+    ]
 
 
 ON_BOTH = pytest.mark.parametrize("lab", ["sqlite", "postgresql"], indirect=True)

@@ -110,6 +110,7 @@ def test_a_worker_reads_with_a_retriever_and_measures_by_a_reward_of_the_folder(
     assert gone.returncode == 0 and "brief greedy" in gone.stdout, "results outlive their part"
 
 
+@pytest.mark.slow
 def test_a_reward_of_the_folder_trains(own):
     """One step of GRPO with random weights; the reward is the part alone."""
     told = printed(

@@ -15,6 +15,7 @@ from memfactory_core.cli.main import main
 from memfactory_core.runs.archive import import_run
 from memfactory_core.runs.bundle_file import pack, unpacked
 from tests.attacks.test_bundles import HOSTILE, good, rows, snapshot  # noqa: F401 - a fixture
+from tests.conftest import some
 
 CLIMBING = {
     "climbs out": "../escaped.json",
@@ -247,7 +248,7 @@ def refuse(lab, file, place, monkeypatch, capsys):
     assert rows(lab) == 0
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", some(FILES))
 def test_a_hostile_file_is_refused_in_one_line_and_leaves_nothing(
     lab, good, tmp_path, monkeypatch, capsys, name  # noqa: F811
 ):  # fmt: skip

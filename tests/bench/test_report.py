@@ -18,6 +18,7 @@ FOUND = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_bench_that_fails_is_named_with_its_last_words():
     (row,) = report.run("step", "no-such-recipe")
     assert row["failed"].startswith("step no-such-recipe: ")

@@ -186,6 +186,7 @@ print(len(database.list_runs(engine)))
 """
 
 
+@pytest.mark.slow
 def test_first_starts_at_once_on_an_empty_folder_do_not_race(tmp_path):
     moment, runs = str(time.time() + 3), tmp_path / "runs"
     with ThreadPoolExecutor(5) as shells:

@@ -107,6 +107,7 @@ def logits(run):
         return model(torch.tensor([[5, 6, 7, 8]])).logits[0, -1]
 
 
+@pytest.mark.slow
 def test_the_tiny_policy_is_loaded_by_transformers_alone(run, tmp_path):
     folder = export(run, tmp_path / "hub")
     found = load_plainly(folder, tmp_path)

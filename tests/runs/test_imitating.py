@@ -144,6 +144,7 @@ def test_imitation_alone_is_a_mode_whose_weights_a_training_starts_from(lab, mod
     assert trained.summary["before"] == run.summary["after"]
 
 
+@pytest.mark.slow
 def test_frozen_roles_are_played_by_what_imitation_ended_with(lab, model):
     config = configured(
         model, 'roles={"answer": "start"}', "paradigm.trains=memory", "imitation.steps=2",
@@ -207,6 +208,7 @@ def test_the_gate_asks_for_the_form_and_for_an_ignorant_choice():
     assert judged(kept=0.54, rejected=0.0).passed, "the intervals still meet"
 
 
+@pytest.mark.slow
 def test_a_missed_gate_is_said_and_the_run_goes_on_or_ends(lab, model):
     # a random model writes to the limit: all is rejected
     settings = ["imitation.steps=1", "imitation.learning_rate=1e-9", "imitation.most_rejected=0.0"]

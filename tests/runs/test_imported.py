@@ -133,6 +133,7 @@ def test_the_upload_brings_a_log_in(lab: Any) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_two_files_of_one_name_are_two_files(lab: Any) -> None:
     def show() -> None:
         from app.run.foreign import show_log_upload

@@ -177,7 +177,6 @@ QUICK = {
     ("lora", "plain"),
     ("tiny", "pieces"),
     ("full", "reuse"),
-    ("tiny", "stage 1"),
     ("tiny", "stage 2"),
 }
 """Each way and each setting once; the other pairs are tried by make test-slow only."""

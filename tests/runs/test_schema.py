@@ -145,6 +145,7 @@ def open_at_once(address, count):
     return [(process.communicate()[1], process.returncode) for process in started]
 
 
+@pytest.mark.slow
 def test_several_that_open_an_older_database_at_once_migrate_it_once(old):
     before = rows_of(old)
     assert open_at_once(url(old), 4) == [("", 0)] * 4

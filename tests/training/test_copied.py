@@ -160,7 +160,7 @@ def test_it_learns_for_some_steps_and_never_writes_but_sentences(untrained, tmp_
     assert len(moved) == len(before)
 
 
-@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("temperature", [0.0, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_no_cause_of_what_is_forgotten_is_altered_or_invented(temperature):
     """The shipped run's policy, whose free writes slip, and what it says when it can only copy."""
     causes, slips = {}, {}
