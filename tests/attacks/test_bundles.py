@@ -291,8 +291,7 @@ def test_the_corpus_is_large_enough():
 def test_a_hostile_bundle_is_refused_in_one_line_and_leaves_nothing(
     lab, good, tmp_path, monkeypatch, capsys, name
 ):
-    folder = tmp_path / "bundle"
-    shutil.copytree(good, folder)
+    folder = shutil.copytree(good, tmp_path / "bundle")
     HOSTILE[name](folder)
     others = snapshot(tmp_path / "runs")
     monkeypatch.setattr(sys, "argv", ["memfactory", "import", str(folder)])
