@@ -77,19 +77,17 @@ def edit_list(title: str, kind: Any, values: list[Any], common: dict[str, Any]) 
 def edit_tables(
     title: str, model: type[BaseModel], values: list[Any], common: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """A list of tables: how many there are, and the fields of each side by side."""
+    """A list of tables: how many there are, and the fields of each, one below the other, for settings are long."""
     count = st.number_input(title, 0, MOST_TABLES, min(len(values), MOST_TABLES), **common)
     tables = []
     for number in range(count):
         given = values[number] if number < len(values) else {}
         table: dict[str, Any] = {}
         with st.container(border=True):
-            st.caption(f"{title}: number {number + 1}")
-            columns = st.columns(len(model.model_fields))
-            for column, (name, field) in zip(columns, model.model_fields.items(), strict=True):
+            st.caption(f"{title}, {number + 1} of {count}")
+            for name, field in model.model_fields.items():
                 place = f"{common['key']}.{number}.{name}"
-                with column:
-                    table[name] = edit_field(name, field, given.get(name, default_of(field)), place)
+                table[name] = edit_field(name, field, given.get(name, default_of(field)), place)
         tables.append(table)
     return tables
 
