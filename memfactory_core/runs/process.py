@@ -23,6 +23,8 @@ STARTING = 60.0
 """Seconds that a start may take from its claim of the run until the process is known; a machine that is full took
 more than eight."""
 
+_NOT_STARTED = "its supervisor did not start; the log may say why"
+
 
 def spawn(run: Run, environment: dict[str, str]) -> tuple[int, float]:
     """Starts the worker of a run that was claimed with `run.token`, under a supervisor, each in a session of its own;
@@ -49,7 +51,7 @@ def spawn(run: Run, environment: dict[str, str]) -> tuple[int, float]:
                 os.close(tells)
             line = _first_line(told)
     if not line.strip().isdigit():
-        raise OSError(0, "its supervisor did not start; the log may say why")
+        raise OSError(0, _NOT_STARTED)
     try:
         return int(line), psutil.Process(int(line)).create_time()
     except psutil.NoSuchProcess as error:
@@ -69,15 +71,17 @@ def _fork(
         asked = source.start(parent, work[2:], place, environment, tells, log)
     finally:
         os.close(tells)
-    # closed without a line: no supervisor came to be, and a worker without one ends
     return _first_line(told) if asked else b""
 
 
 def _first_line(told: int) -> bytes:
-    """What a supervisor says first, its worker's pid."""
+    """What a supervisor says first, its worker's pid; nothing where none came to be, and a forked worker without one
+    ends. OSError where it is only late: it may still come, and must not find another beside it."""
     with open(told, "rb", buffering=0) as lines:
         ready, _, _ = select.select([lines], [], [], STARTING)
-        return lines.readline() if ready else b""
+        if not ready:
+            raise OSError(0, _NOT_STARTED)
+        return lines.readline()
 
 
 def alive(run: Run) -> bool:

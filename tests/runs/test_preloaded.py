@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from memfactory_core.config import load
+from memfactory_core.errors import RunError
 from memfactory_core.runs import database, jobs, preloaded
 from tests.misbehaving import make, prepare, until
 
@@ -105,6 +106,17 @@ def test_libraries_that_would_have_read_another_environment_are_read_anew(lab, r
     run = jobs.start(lab, jobs.create(lab, load("memagent-tiny", SCRIPTED)))
     assert not is_forked(run)
     assert finished(lab, run).state == "finished"
+
+
+def test_beside_one_that_is_only_late_no_other_worker_is_started(lab, ready, monkeypatch):
+    monkeypatch.setattr("memfactory_core.runs.process.STARTING", 0.5)
+    begun = []
+    monkeypatch.setattr("memfactory_core.runs.process.subprocess.Popen", begun.append)
+    os.kill(ready.pid, signal.SIGSTOP)
+    with pytest.raises(RunError, match="its supervisor did not start"):
+        jobs.start(lab, jobs.create(lab, load("memagent-tiny", SCRIPTED)))
+    assert not begun
+    os.kill(ready.pid, signal.SIGKILL)
 
 
 def start(ready, program, work, folder, out):
