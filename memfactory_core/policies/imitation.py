@@ -21,6 +21,10 @@ class Imitation(Settings):
     unknown: float = Field(0.2, ge=0, le=1)
     """The largest share of demonstrated answers that say it is not known. A teacher that keeps by chance has mostly not
     kept what is asked, and a pupil that hears this too often says nothing else."""
+    idle: float = Field(1, ge=0, le=1)
+    """The largest share of demonstrated operations that do nothing (NOOP). NOOP is said alike every time, so that a
+    pupil whose teacher chooses by chance comes to say it nearly always, and then the attempts of a group earn the same.
+    """
     batch: int = Field(16, ge=1, le=4096)
     """Demonstrations in each step."""
     micro_batches: int = Field(1, ge=1, le=1024)

@@ -22,7 +22,7 @@ from memfactory_core.policies.scripted import ScriptedSampler, Strategy
 from memfactory_core.tasks.dialogue import UNKNOWN
 from memfactory_core.text import contains_words
 from memfactory_core.trace import Episode, Wrote, holds
-from memfactory_core.types import Completion, Example, Memory
+from memfactory_core.types import Completion, Example, Memory, Op
 
 AT_ONCE = 256
 """Examples that are played together."""
@@ -136,9 +136,8 @@ def demonstrate(
 ) -> list[Demonstration]:
     """What the teacher says on these examples in the roles that the pupil plays; what the pupil's own reader would
     reject, or what is longer than its limit, is left out, and so are answers that it is not known beyond the share
-    `imitation.unknown`. RunError where nothing is left."""
+    `imitation.unknown` and operations that do nothing beyond `imitation.idle`. RunError where nothing is left."""
     roles = imitated_roles(config)
-    unknown = pupil.dialect_of("answer").write_answer(UNKNOWN)
     found: list[Demonstration] = []
     for episode in play(config, make_teacher(config, pupil), examples):
         refused = {
@@ -157,20 +156,23 @@ def demonstrate(
             "nothing can be demonstrated: the pupil's own reader rejects all that the teacher says, or it is longer "
             "than the limits of its roles (max_tokens)"
         )
-    return _thin_out(found, unknown, config.imitation.unknown)
+    unknown = pupil.dialect_of("answer").write_answer(UNKNOWN)
+    idle = pupil.dialect_of("manage").write_operation(Op(action="noop"), [])
+    found = _thin_out(found, "answer", unknown, config.imitation.unknown)
+    return _thin_out(found, "manage", idle, config.imitation.idle)
 
 
 def _thin_out(
-    demonstrations: Sequence[Demonstration], unknown: str, share: float
+    demonstrations: Sequence[Demonstration], role: str, frequent: str, share: float
 ) -> list[Demonstration]:
-    """The demonstrations with at most this share of answers that end in `unknown`; where no answer is known, all: an
-    unknown one is then the only form of answering that there is to show."""
-    answers = [one for one in demonstrations if one.role == "answer"]
-    known = sum(not one.text.endswith(unknown) for one in answers)
-    left = len(answers) if share == 1 or not known else int(known * share / (1 - share))
+    """The demonstrations with at most this share of a role's that end in what is said alike too often; where nothing
+    else is said, all: that is then the only form of the role that there is to show."""
+    said = [one for one in demonstrations if one.role == role]
+    others = sum(not one.text.endswith(frequent) for one in said)
+    left = len(said) if share == 1 or not others else int(others * share / (1 - share))
     kept: list[Demonstration] = []
     for one in demonstrations:
-        if one.role == "answer" and one.text.endswith(unknown):
+        if one.role == role and one.text.endswith(frequent):
             left -= 1
             if left < 0:
                 continue

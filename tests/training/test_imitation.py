@@ -249,6 +249,23 @@ def test_few_answers_say_that_it_is_not_known(model):
     assert answers(0.2) == (known + few, few, everything - unknown + few)
 
 
+def test_few_operations_do_nothing(model):
+    pupil = configured("memory-r1-smollm2", model).load_policies(None, None)
+
+    def operations(share):
+        config = configured("memory-r1-smollm2", model, f"imitation.idle={share}")
+        found = demonstrate(config, pupil, demonstrated_examples(config))
+        texts = [one.text for one in found if one.role == "manage"]
+        return len(texts), texts.count('{"op": "NOOP"}'), len(found)
+
+    all_operations, idle, everything = operations(1)
+    others = all_operations - idle
+    assert idle > others / 4 > 4, "by chance a quarter to a half does nothing"
+    assert operations(0) == (others, 0, everything - idle)
+    few = int(others * 0.1 / 0.9)
+    assert operations(0.1) == (others + few, few, everything - idle + few)
+
+
 def test_what_is_longer_than_its_role_allows_is_no_demonstration(model):
     config = configured("memagent-smollm2", model, "paradigm.updater.max_tokens=4")
     found = demonstrate(config, config.load_policies(None, None), demonstrated_examples(config))
