@@ -27,6 +27,7 @@ from memfactory_core.runs.tables import Metric
 from memfactory_core.tasks.language import Fact
 from memfactory_core.trace import Episode, Wrote
 from memfactory_core.types import Evidence, Example
+from tests.conftest import some
 from tests.filled import fill
 
 ROOT = Path(__file__).parents[2]
@@ -116,7 +117,7 @@ def test_changing_phase_and_step_leaves_the_episode(filled: dict[str, str]) -> N
     assert page.query_params["phase"] == "after/greedy"
 
 
-@pytest.mark.parametrize("recipe", list(config.recipes()))
+@pytest.mark.parametrize("recipe", some(config.recipes()))
 def test_forms_give_back_the_recipe(recipe: str, runs: Path) -> None:
     page = open_page("compose")
     page.selectbox(key="preset").set_value(recipe).run()

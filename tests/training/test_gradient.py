@@ -188,7 +188,7 @@ def train_a_step(tmp_path, rows, embed, head, **settings):
 
 @pytest.mark.parametrize("entropy", [0.0, ENTROPY], ids=["plain", "entropy"])
 @pytest.mark.parametrize("cut", [False, True, "some"], ids=["whole", "min_p", "some"])
-@pytest.mark.parametrize("pieces", [1, 4])
+@pytest.mark.parametrize("pieces", [4, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("loss", ["dapo", "grpo", "dr_grpo", "bnpo"])
 def test_a_step_follows_the_gradient_computed_by_hand(tmp_path, loss, pieces, cut, entropy):
     rng = np.random.default_rng(0)

@@ -174,6 +174,7 @@ def test_on_locomo_it_beats_the_order_that_it_reranks(data, tmp_path):
     assert after["mean"] > before["mean"] + 0.04 and after["n"] == 301
 
 
+@pytest.mark.slow
 @pytest.mark.models
 def test_over_minilm_one_conversation_teaches_it_to_read_another(data, fetched, tmp_path):
     model = f"model={fetched('minilm')}"
