@@ -12,7 +12,7 @@ from app.reads.steps import list_phases
 from app.shell.address import bind_to_address
 from app.shell.listing import ROWS_A_PAGE, choose_page
 from app.shell.place import link_to_episode
-from app.shell.words import PHASE_LABELS
+from app.shell.words import describe_phase
 from memfactory_core.runs.tables import Run
 
 
@@ -30,9 +30,7 @@ def show_failures(runs: list[Run]) -> None:
 
     def label(key: str) -> str:
         run, phase = places[key]
-        return f"{run.name} · {PHASE_LABELS.get(phase, phase).lower()}" if run.mode != "evaluate" else (
-            f"{run.name} · {phase.split('/')[1]}"
-        )  # fmt: skip
+        return f"{run.name} · {describe_phase(phase, run.mode).lower()}"
 
     keys = list(places)
     first = next((key for key in keys if key.endswith("after/greedy")), keys[0])

@@ -15,7 +15,7 @@ from app.shell.address import bind_to_address
 from app.shell.listing import ROWS_A_PAGE, choose_page
 from app.shell.place import link_to_episode
 from app.shell.widgets import clickable_chart, table_with_download
-from app.shell.words import PHASE_LABELS
+from app.shell.words import describe_phase
 from memfactory_core.explain.causes import CAUSES
 from memfactory_core.runs.tables import Run
 
@@ -41,7 +41,7 @@ def show_causes(run: Run) -> None:
     names = sorted(totals, key=lambda cause: -totals[cause])
     looks = {cause: list(CAUSES).index(cause) if cause in CAUSES else 0 for cause in names}
     timed = phase == TIMED
-    places = [_describe_steps(bar) if timed else PHASE_LABELS.get(phase, phase) for bar in bars]
+    places = [_describe_steps(bar) if timed else describe_phase(phase, run.mode) for bar in bars]
     left, words = st.columns([1.7, 1], gap="large")
     with left:
         st.markdown(f"**Wrong answers by cause**, share of the {count:,} episodes kept")
@@ -95,7 +95,7 @@ def _choose_phase(run: Run) -> str | None:
     return st.segmented_control(
         "Phase",
         phases,
-        format_func=lambda phase: escape_markdown(PHASE_LABELS.get(str(phase), str(phase))),
+        format_func=lambda phase: escape_markdown(describe_phase(str(phase), run.mode)),
         required=True,
         **bound,
     )

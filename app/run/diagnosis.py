@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.markup.safe_text import escape_markdown
 from app.reads.diagnosis import find_diagnosis
-from app.shell.words import PHASE_LABELS
+from app.shell.words import describe_phase
 from memfactory_core.explain.diagnosis import Diagnosis
 from memfactory_core.runs.tables import Run
 
@@ -26,7 +26,7 @@ def show_diagnosis(run: Run) -> None:
     if not found:
         return
     lines = [_tell(one) for one in found]
-    where = PHASE_LABELS.get(phase, phase).lower()
+    where = describe_phase(phase, run.mode).lower()
     head = f"**What stands in the way** ({escape_markdown(where)})"
     shown = "  \n".join([head, *lines[:SENTENCES]])
     st.info(shown, icon=":material/stethoscope:")

@@ -18,7 +18,7 @@ from app.shell.address import bind_to_address
 from app.shell.listing import ROWS_A_PAGE, choose_page
 from app.shell.place import link_to_episode
 from app.shell.widgets import show_chart, table_with_download
-from app.shell.words import PHASE_LABELS, describe_moment
+from app.shell.words import describe_moment, describe_phase
 from memfactory_core.cli.report import evaluations
 from memfactory_core.explain.needs import survival
 from memfactory_core.runs.tables import Run
@@ -77,7 +77,7 @@ def _show_lists(run: Run, phases: list[str]) -> None:
     if len(phases) > 1:
         start = "train" if "train" in phases else phase
         phase = st.selectbox(
-            "Phase", phases, format_func=lambda phase: PHASE_LABELS.get(phase, phase),
+            "Phase", phases, format_func=lambda phase: describe_phase(phase, run.mode),
             **bind_to_address("phase", phases, start),
         )  # fmt: skip
     which = st.segmented_control(

@@ -20,7 +20,7 @@ from app.reads.steps import find_step_range, list_phases
 from app.shell.address import bind_steps_to_address, bind_to_address
 from app.shell.place import link_to_episode
 from app.shell.widgets import table_with_download
-from app.shell.words import PHASE_LABELS
+from app.shell.words import describe_phase
 from memfactory_core.explain.operations import confusion, find_decisions
 from memfactory_core.runs.recording import recorded_episodes
 from memfactory_core.runs.tables import ACTIVE, Run
@@ -83,7 +83,7 @@ def _show_side(run: Run, phases: list[str], side: str, start: str) -> None:
     phase = st.selectbox(
         label,
         phases,
-        format_func=lambda phase: PHASE_LABELS.get(phase, phase),
+        format_func=lambda phase: describe_phase(phase, run.mode),
         **bind_to_address(side, phases, start, drops=(f"{side}.steps",)),
     )
     first, last = find_step_range(run.id, phase)
@@ -101,7 +101,7 @@ def _show_side(run: Run, phases: list[str], side: str, start: str) -> None:
     total = sum(sum(done.values()) for done in table.values())
     agree = sum(done.get(right, 0) for right, done in table.items())
     st.markdown(f"**{agree / total:.0%} right**, {agree:,} of {total:,} messages")
-    title = f"{PHASE_LABELS.get(phase, phase)}: right against done"
+    title = f"{describe_phase(phase, run.mode)}: right against done"
     st.html(confusion_table(table, title, partial(_door, run, side, phase, (first, last))))
     kept = count_episodes_between(run.id, phase, first, last)
     of_all = "" if kept <= episodes else f" of {kept:,}, from steps evenly spread"

@@ -14,7 +14,7 @@ from app.shell.address import bind_to_address
 from app.shell.links import link_to
 from app.shell.pages import page
 from app.shell.widgets import show_empty_state
-from app.shell.words import PHASE_LABELS
+from app.shell.words import describe_phase
 from memfactory_core.runs.tables import Run
 
 
@@ -52,7 +52,7 @@ def choose_place(drops: Sequence[str] = ()) -> tuple[Run | None, str, int]:
     start = cold[0] if cold else "train" if "train" in phases else phases[-1]
     bound = bind_to_address("phase", phases, start, drops=("step", *drops))
     phase = how.selectbox(
-        "Phase", phases, format_func=lambda phase: PHASE_LABELS.get(phase, phase), **bound
+        "Phase", phases, format_func=lambda phase: describe_phase(phase, run.mode), **bound
     )
     first, last = find_step_range(run.id, phase)
     if first == last:
@@ -82,7 +82,7 @@ def show_breadcrumbs(run: Run, phase: str, step: int, group: str | None = None) 
     when = (
         f"step {step:,}"
         if phase == "train"
-        else escape_markdown(PHASE_LABELS.get(phase, phase).lower())
+        else escape_markdown(describe_phase(phase, run.mode).lower())
     )
     if run.mode != "imported":  # the answers of a log are no attempts at one example
         links[f"Groups · {when}"] = ("groups", place)

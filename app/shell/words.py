@@ -19,6 +19,12 @@ PHASE_LABELS = {
 }
 
 
+def describe_phase(phase: str, mode: str) -> str:
+    """A phase of a run of this mode in words; where nothing is trained there is no before and no after."""
+    label = PHASE_LABELS.get(phase, phase)
+    return begin_upper(label.removeprefix("After, ")) if mode == "evaluate" else label
+
+
 def describe_moment(label: str) -> str:
     """A column of a table of evaluations as the name of a curve beside others."""
     return f"{label.lower()} training" if label in ("Before", "After") else label.lower()

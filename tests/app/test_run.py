@@ -117,3 +117,11 @@ def test_every_part_of_the_reward_has_its_curve(ids: dict[str, str]) -> None:
     shown = [str(chart.proto) for chart in open_page("runs", run=run).get("plotly_chart")]
     assert any("Gold strings contained: 10% to 30% (step 1 to 3)" in chart for chart in shown)
     assert any("Right decisions: Update 11% to 33%" in chart for chart in shown)
+
+
+def test_where_nothing_was_trained_no_phase_is_called_after(ids: dict[str, str]) -> None:
+    for which, expected in (("evaluated", ["Greedy", "Sampled"]), ("trained", ["Before, greedy"])):
+        page = open_page("groups", run=ids[which])
+        phases = page.selectbox(key="url.phase").options
+        assert phases[: len(expected)] == expected
+        assert any("After" in phase for phase in phases) == (which == "trained")
