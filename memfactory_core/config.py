@@ -223,17 +223,19 @@ class RunConfig(Settings):
 
     def forms(self) -> list[Form]:
         """The forms of task and paradigm that the steps of a training have, in their order; the last has both as they
-        stand. ValueError where the settings of a stage do not fit."""
+        stand, and no steps where the stages take all. ValueError where the settings of a stage do not fit."""
         found: list[Form] = []
+        left = self.training.steps
         for number, stage in enumerate(self.training.stages, 1):
             try:
-                found.append(form_of(stage, self.task, self.paradigm))
+                form = form_of(stage, self.task, self.paradigm)
             except ValidationError as error:
                 problems = "; ".join(explain(error))
                 raise ValueError(f"training.stages: stage {number}: {problems}") from error
             except ValueError as error:
                 raise ValueError(f"training.stages: stage {number}: {error}") from error
-        left = self.training.steps - sum(form.steps for form in found)
+            found.append(form._replace(steps=min(form.steps, left)))
+            left -= found[-1].steps
         return [*found, Form(left, self.task, self.paradigm)]
 
     def form_at(self, step: int) -> Form:

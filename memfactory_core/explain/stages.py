@@ -27,15 +27,18 @@ class Stretch(Record):
 
 
 def find_stretches(training: Mapping[str, Any]) -> list[Stretch]:
-    """The stretches of a training with these plain settings, in order; [] where it has no stages."""
+    """The stretches of a training with these plain settings, in order; [] where it has no stages. A training that
+    ends in a stage has none after it."""
     stages = training.get("stages") or ()
     found: list[Stretch] = []
     done = 0
     for stage in stages:
+        last = min(done + stage["steps"], training["steps"])
         changed = flatten(stage.get("task") or {}) | flatten(stage.get("paradigm") or {})
-        found.append(Stretch(first=done + 1, last=done + stage["steps"], changed=changed))
-        done += stage["steps"]
-    if found:
+        if last > done:
+            found.append(Stretch(first=done + 1, last=last, changed=changed))
+        done = last
+    if found and done < training["steps"]:
         found.append(Stretch(first=done + 1, last=training["steps"], changed={}))
     return found
 
@@ -48,9 +51,12 @@ def find_stretch(training: Mapping[str, Any], step: int) -> Stretch | None:
 
 def tell_stretches(training: Mapping[str, Any]) -> str:
     """What a training with these plain settings learned from when, in a sentence; "" where it has no stages."""
-    told = [f"steps {one.first:,} to {one.last:,}: {one.form}" for one in find_stretches(training)]
-    jump = "where one ends, the curves jump because the task changes"
-    return f"Trained in stages ({'; '.join(told)}): {jump}." if told else ""
+    stretches = find_stretches(training)
+    told = [f"steps {one.first:,} to {one.last:,}: {one.form}" for one in stretches]
+    jump = "where one ends, the curves jump because the task changes" if told[1:] else ""
+    never = "the task as it stands has no steps" if told and stretches[-1].changed else ""
+    last = "; ".join(filter(None, [jump, never]))
+    return f"Trained in stages ({'; '.join(told)}): {last}." if told else ""
 
 
 def starts(training: Mapping[str, Any]) -> list[int]:

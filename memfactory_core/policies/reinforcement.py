@@ -29,7 +29,8 @@ class Training(Settings):
     """Examples per step; each is attempted `group_size` times."""
     stages: tuple[Stage, ...] = ()
     """What the first steps are trained on, where that is another form of the task or the paradigm: a curriculum, such
-    as one section before two. The steps after the last stage have both as they stand."""
+    as one section before two. The steps after the last stage have both as they stand; a training of fewer steps than
+    the stages take ends in one of them."""
     group_size: int = Field(8, ge=2, le=256)
     """Attempts at each example (G); their rewards are compared with one another."""
     credit: Literal["episode", "decision"] = "episode"
@@ -78,12 +79,7 @@ class Training(Settings):
 
     @model_validator(mode="after")
     def _divides(self) -> Training:
-        """The task as it stands has steps of its own. Each process has whole groups, for advantages are taken within
-        them; each piece has as many attempts."""
-        if (early := sum(stage.steps for stage in self.stages)) >= self.steps:
-            raise ValueError(
-                f"the stages take {early} of {self.steps} steps: leave some for the task as it stands"
-            )
+        """Each process has whole groups, for advantages are taken within them; each piece has as many attempts."""
         if any(stage.steps % self.reuse for stage in self.stages):
             raise ValueError(
                 f"reuse ({self.reuse}) must divide the steps of every stage: each batch of episodes serves as many"

@@ -192,8 +192,9 @@ def _learned_by_stage(config: RunConfig) -> list[tuple[int, list[Example]]]:
     if config.mode == "train":
         forms, count = config.forms(), rounds.steps * rounds.groups
         # one batch for each `reuse` of steps; the last stage has the rest
-        early = [(form.steps // rounds.reuse, form.task) for form in forms[:-1]]
+        early = [(-(-form.steps // rounds.reuse), form.task) for form in forms[:-1]]
         stages = [*early, (rounds.steps - sum(batches for batches, _ in early), task)]
+        stages = [stage for stage in stages if stage[0]]  # those that a short training reaches
     else:
         count = (config.reranking if config.mode == "rerank" else config.imitation).examples
         stages = [(0, task)]

@@ -27,3 +27,12 @@ def test_every_step_is_in_one_stretch_and_the_sentence_names_them():
         in told
     )
     assert "steps 11 to 150: the task as it stands" in told and "the curves jump" in told
+
+
+def test_a_training_that_ends_in_a_stage_is_told_so():
+    for steps, expected in ((7, [(1, 4), (5, 7)]), (4, [(1, 4)]), (3, [(1, 3)])):
+        training = load("memagent-tiny", [STAGES, f"training.steps={steps}"]).dump()["training"]
+        assert [(one.first, one.last) for one in find_stretches(training)] == expected
+        told = tell_stretches(training)
+        assert told.endswith("the task as it stands has no steps.") and f" to {steps}: " in told
+        assert ("the curves jump" in told) == (len(expected) > 1)
