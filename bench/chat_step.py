@@ -29,7 +29,7 @@ SETTINGS = [
     "policy.kind=hf", "policy.lora_rank=16", "policy.dtype=bfloat16", "task.chunks=2", "task.facts_per_chunk=3",
     "paradigm.updater.max_tokens=32", "paradigm.answer_tokens=32", "paradigm.store.budget=80",
     "training.groups=4", "training.group_size=8", "training.temperature=0.7", "training.learning_rate=3e-4",
-    "training.micro_batches=8", "training.warmup_steps=0", "training.schedule=constant",
+    "training.micro_batches=8", "training.warmup_steps=0", "training.schedule=constant", "training.stages=[]",
 ]  # fmt: skip
 
 

@@ -135,7 +135,8 @@ def bound_step(sampler: Any, rows: list[Row], pieces: int) -> Times:
 
 def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]:
     """Rounds of the three ways after one that warms up; medians and the ratios' spread."""
-    config = load(recipe, [f"training.steps={steps + 1}", "policy.min_p=0", *more])
+    whole = ["training.stages=[]", f"training.steps={steps + 1}"]  # steps of the task as it stands
+    config = load(recipe, [*whole, "policy.min_p=0", *more])
     settings = config.training
     samplers: list[Any] = [config.policy.load() for _ in range(3)]
     for sampler in samplers:

@@ -25,12 +25,12 @@ def test_a_users_file_is_what_is_measured(recipe, tmp_path):
 
 def test_stages_go_with_another_kind_of_part_unless_they_are_set_too():
     for setting in ("task.kind=dialogue", "task=dialogue", "paradigm.updater.kind=append"):
-        values = load("memagent-tiny-stages").dump()
+        values = load("memagent-tiny").dump()
         set_values(values, [setting])
         assert "stages" not in values["training"], setting
-    assert load("memagent-tiny-stages", ["task.chunks=4"]).training.stages
+    assert load("memagent-tiny", ["task.chunks=4"]).training.stages
     new = ["task.kind=dialogue", 'training.stages=[{"steps": 5, "task": {"new": 1}}]']
-    assert load("memagent-tiny-stages", new).training.stages[0].steps == 5
+    assert load("memagent-tiny", new).training.stages[0].steps == 5
 
 
 @pytest.mark.parametrize("recipe", TWO_TASKS)

@@ -98,9 +98,8 @@ def show_hacking(course: Course) -> bool:
     st.markdown(
         f"Paid for answers, **{len(apart)} of {len(data['answers']['runs'])}** seeds answer better than before by "
         "more than "
-        "their intervals: 80 steps are few, and when a seed begins to learn varies. With the recipe's own 150 "
-        "steps all do "
-        "(docs/results.md)."
+        "their intervals: 80 steps of the whole task are few, and when a seed begins to learn varies. With the "
+        "recipe's own 178, the first 28 of a single decision, all do (docs/results.md)."
     )
     _show_table()
     _show_written()

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from memfactory_core.config import RunConfig
+from memfactory_core.explain.stages import starts
 from memfactory_core.runs.tables import Metric, Run
 from memfactory_core.runs.weights import checkpoints, written_checkpoints
 from memfactory_core.trace import Episode
@@ -59,7 +60,7 @@ def superseded(
 def _best(config: RunConfig, steps: Sequence[int], rewards: Mapping[int, float]) -> int | None:
     """The step whose checkpoint was preceded by the highest rewards, of equals the later one. Rewards of a stage on
     another form of the task, mostly an easier one, are not compared."""
-    early = sum(stage.steps for stage in config.training.stages)
+    early = ([1, *starts(config.training.model_dump())])[-1] - 1
 
     def reward(step: int) -> float | None:
         since = max(early, step - config.training.save_every)

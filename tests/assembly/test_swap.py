@@ -136,7 +136,7 @@ def test_a_file_stays_where_the_new_task_reads_one_too():
 
 
 def test_stages_go_with_the_part_whose_settings_they_change():
-    values = values_of("memagent-tiny-stages")
+    values = values_of("memagent-tiny")
     for path, family, kind in (
         (("task",), "tasks", "dialogue"),
         (("paradigm",), "paradigms", "rmm"),
@@ -145,7 +145,7 @@ def test_stages_go_with_the_part_whose_settings_they_change():
         assert swap.unstaged and not swap.values["training"].get("stages")
     swap = swap_part(values, ("policy",), "policies", "hf")
     assert not swap.unstaged and swap.values["training"]["stages"]
-    assert not swap_part(values_of("memagent-tiny"), ("task",), "tasks", "dialogue").unstaged
+    assert not swap_part(values_of("rmm-tiny"), ("task",), "tasks", "dialogue").unstaged
 
 
 def test_the_mode_that_trains_the_linear_reranker_takes_no_other():

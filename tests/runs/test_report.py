@@ -48,12 +48,12 @@ def test_programs_have_no_sampling_and_roles_are_named(lab, capsys):
 
 
 def test_the_stages_of_a_training_are_told_under_its_table_and_before_its_start(lab, capsys):
-    printed, _ = shown(lab, capsys, "memagent-tiny-stages")
-    told = "steps 1 to 28: chunks 1, facts per chunk 2, near 0.0, store budget 32, updater too long cut"
-    assert told in printed and "steps 29 to 150: the task as it stands" in printed
-    planned = CliRunner().invoke(app, ["train", "memagent-tiny-stages", "--dry-run"])
-    assert planned.exit_code == 0 and told in planned.output
     printed, _ = shown(lab, capsys, "memagent-tiny")
+    told = "steps 1 to 28: chunks 1, facts per chunk 2, near 0.0, store budget 32, updater too long cut"
+    assert told in printed and "steps 29 to 178: the task as it stands" in printed
+    planned = CliRunner().invoke(app, ["train", "memagent-tiny", "--dry-run"])
+    assert planned.exit_code == 0 and told in planned.output
+    printed, _ = shown(lab, capsys, "memagent-tiny", "training.stages=[]")
     assert "stages" not in printed
 
 

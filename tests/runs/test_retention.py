@@ -89,7 +89,7 @@ def steps_of(paths):
     ],
 )
 def test_checkpoints_that_are_superseded(tmp_path, settings, needed, gone):
-    config = load("memagent-tiny", ["training.save_every=10", *settings])
+    config = load("memagent-tiny", ["training.save_every=10", "training.stages=[]", *settings])
     for step in (10, 20, 30, 40):
         checkpoint(tmp_path, step)
     rewards = {step: 0.9 if 10 < step <= 20 else step / 100 for step in range(1, 41)}
@@ -104,6 +104,10 @@ def test_the_best_checkpoint_is_not_chosen_by_the_rewards_of_an_easier_stage(tmp
         checkpoint(tmp_path, step)
     rewards = {step: 0.9 if step <= 20 else 0.5 if step <= 30 else 0.2 for step in range(1, 51)}
     assert steps_of(superseded(config, tmp_path, rewards)) == [10, 20, 40]
+    inside = config.model_copy(
+        update={"training": config.training.model_copy(update={"steps": 20})}
+    )
+    assert steps_of(superseded(inside, tmp_path, {10: 0.9, 20: 0.2})) == [20, 30, 40], "one stage"
 
 
 def test_a_checkpoint_that_is_being_written_or_the_last_whole_one_is_never_superseded(tmp_path):
