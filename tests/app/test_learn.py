@@ -152,7 +152,7 @@ def test_what_two_dogs_earn() -> None:
     )
 
 
-def test_lesson_5(runs: None) -> None:
+def test_lesson_6(runs: None) -> None:
     page = open_page("learn", lesson="reranker")
     commit(page, "reranker", 0)
     page.selectbox(key="url.rate").set_value("0.5").run()
@@ -172,7 +172,7 @@ def test_the_reranker_learns_what_the_conversations_hide() -> None:
     assert reranker.share_found(reranker.train(0.01, 100, 0)[0], 60, 1) < 0.5
 
 
-def test_lesson_6(runs: None) -> None:
+def test_lesson_7(runs: None) -> None:
     page = open_page("learn", lesson="hacking")
     commit(page, "hacking", 0)
     assert "did not" in words(page), "the lab's own doubt about the curve"
@@ -210,7 +210,7 @@ def test_the_stored_runs_show_reward_hacking() -> None:
         assert hacking.earned(side, "after", weights) > hacking.earned(other, "after", weights)
 
 
-def test_lesson_7(runs: None) -> None:
+def test_lesson_8(runs: None) -> None:
     page = open_page("learn", lesson="cause")
     cases = cause.find_cases()
     causes = [case.finding.cause for case in cases]
@@ -244,7 +244,7 @@ def test_the_plain_story_does_not_tell_the_cause(runs: None) -> None:
 def test_the_list_leads_from_lesson_to_lesson(runs: None) -> None:
     page = open_page("learn")
     assert page.radio(key="url.lesson").value == "decides"
-    assert len(page.radio(key="url.lesson").options) == len(LESSONS) == 7
+    assert len(page.radio(key="url.lesson").options) == len(LESSONS) == 8
     page.radio(key="url.lesson").set_value("dogs").run()
     assert page.query_params["lesson"] == "dogs"
     assert "Which dogs has Ann" in words(page)
