@@ -25,7 +25,7 @@ SETTINGS = ("task.vary=false", "task.changes=0", "task.retractions=0")
 """Two facts and three messages of chatter, so that what is right pays in every state: ADD the facts, NOOP the rest."""
 SOUGHT = 12
 """Conversations among which the plain one is sought."""
-COUNTED = 8
+COUNTED = 16
 """Conversations behind these that are counted over, whatever they show."""
 PLAIN = 0.25
 """How much farther right must be ahead at one message than at every other one, in reward."""
@@ -197,26 +197,40 @@ def plain_case() -> tuple[int, int]:
     raise RunError("no conversation of the recipe shows plainly which decision earned the reward")
 
 
+class Misled(NamedTuple):
+    """The shares of pushed decisions that are pushed the wrong way: of all, and of those about each message."""
+
+    whole: Interval
+    by_message: tuple[Interval, ...]
+
+
 @lru_cache(maxsize=1)
-def count_over_others() -> tuple[Interval, Interval]:
-    """The shares of pushed decisions that are pushed the wrong way, over conversations that nobody chose: credit by
-    episode, and by decision with every message parted in turn."""
+def count_over_others() -> tuple[Misled, Misled]:
+    """Credit by episode and by decision, with every message parted in turn, over conversations that nobody chose."""
     numbers = range(SOUGHT, SOUGHT + COUNTED)
     size = lesson_config().training.group_size
     return (
-        misled_share([[play_independent(number)] for number in numbers]),
+        count_misled([[play_independent(number)] for number in numbers]),
         # the best paid one is repeated at one of them, the worst at another: none is preferred
-        misled_share([play_parted(number, number % size) for number in numbers]),
+        count_misled([play_parted(number, number % size) for number in numbers]),
     )
 
 
-def misled_share(groups: Sequence[Sequence[Group]]) -> Interval:
-    """The share of all pushed decisions that are pushed the wrong way, with a 95% interval; whole conversations, each
-    with its groups, are drawn or not drawn."""
+def count_misled(conversations: Sequence[Sequence[Group]]) -> Misled:
+    """The shares over conversations, each with its groups, with 95% intervals for which whole conversations are drawn;
+    all have as many messages."""
+    count = len(conversations[0][0].decisions[0])
     pushed = [
-        (float(one.is_misled), conversation)
-        for conversation, found in enumerate(groups)
-        for group in found
-        for one in group.pushed
+        (message, float(told.is_misled), conversation)
+        for conversation, groups in enumerate(conversations)
+        for group in groups
+        for row in group.decisions
+        for message, told in enumerate(row)
+        if told.is_pushed
     ]
-    return interval([value for value, _ in pushed], [cluster for _, cluster in pushed])
+
+    def share(messages: Sequence[int]) -> Interval:
+        found = [(value, cluster) for message, value, cluster in pushed if message in messages]
+        return interval([value for value, _ in found], [cluster for _, cluster in found])
+
+    return Misled(share(range(count)), tuple(share([message]) for message in range(count)))

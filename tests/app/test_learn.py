@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.learn import bounded, cause, decides, group, hacking, reranker, two_dogs
+from app.learn import bounded, cause, decides, group, hacking, parted, reranker, two_dogs
 from app.learn.course import KEPT, Course
 from app.learn.lessons import LESSONS
 from app.reads.engine import database_engine
@@ -57,6 +57,10 @@ def answer(page: AppTest, name: str, value: Any, key: str = "checked") -> str:
     page.button(key=f"{field}.button").click().run()
     assert not page.exception and not page.error
     return words(page)
+
+
+def shown(page: AppTest) -> str:
+    return " ".join(str(one.proto) for one in page.get("html") if "<style>" not in str(one.proto))
 
 
 def done(page: AppTest) -> bool:
@@ -152,6 +156,23 @@ def test_what_two_dogs_earn() -> None:
     )
 
 
+def test_lesson_5(runs: None) -> None:
+    page = open_page("learn", lesson="credit")
+    commit(page, "credit", 0)
+    assert "It came out differently: all of them, the wrong ones too" in words(page)
+    groups = parted.play_parted(*parted.plain_case())
+    leads = parted.leads(groups)
+    most = leads.index(max(leads))
+    page.selectbox(key="url.message").set_value(most + 1).run()
+    assert f"{max(leads):+.2f}" in shown(page) and "parts here" in shown(page)
+    assert "Not so" in answer(page, "credit", (most + 1) % len(leads), "lead")
+    answer(page, "credit", most, "lead")
+    assert not done(page)
+    assert "Not so" in answer(page, "credit", 40.0, "taught")
+    answer(page, "credit", float(parted.taught(groups[most])), "taught")
+    assert done(page)
+
+
 def test_lesson_6(runs: None) -> None:
     page = open_page("learn", lesson="reranker")
     commit(page, "reranker", 0)
@@ -235,10 +256,10 @@ def test_the_stored_cases_failed_for_different_causes() -> None:
 
 def test_the_plain_story_does_not_tell_the_cause(runs: None) -> None:
     page = open_page("learn", lesson="cause")
-    shown = " ".join(str(one.proto) for one in page.get("html") if "<style>" not in str(one.proto))
-    assert "Section 9 of 9" in shown
+    told = shown(page)
+    assert "Section 9 of 9" in told
     for giving_away in ("mf-needed", "needed fact", "lost here", "not written", "overwritten"):
-        assert giving_away not in shown
+        assert giving_away not in told
 
 
 def test_the_list_leads_from_lesson_to_lesson(runs: None) -> None:
