@@ -188,8 +188,9 @@ def _show_others() -> None:
     st.caption(
         f"{parted.COUNTED} conversations that nobody chose, {one['n']:,} and {other['n']:,} decisions, 95% intervals "
         f"over conversations; of the whole they {'lie apart' if apart else 'overlap'}. The later the message, the more "
-        "lies before it that cannot speak along any more; at the first message there is nothing, and nothing to gain. "
-        f"By decision a group was played for each of {len(decision.by_message)} messages, that many times the attempts."
+        "lies before it that cannot speak along any more. Before the first there is nothing, so that a difference there "
+        f"is chance. By decision a group was played for each of the {len(decision.by_message)} messages: that many "
+        "times the attempts."
     )
 
 
@@ -211,6 +212,6 @@ def _show_group(group: Group, attempt: int, parting: int | None = None) -> None:
     told = "" if parting is None else ", which the others repeat. Grey: not trained"
     st.caption(
         "✓ right, ✗ wrong; ▲ made likelier, ▼ less likely, the deeper the colour the more (advantages below zero are "
-        f"multiplied by {weight:g} here, `training.negative`). Framed: pushed the wrong way. ▸ the attempt from "
+        f"multiplied by {weight:g}, as the recipe says). Framed: pushed the wrong way. ▸ the attempt from "
         f"above{told}."
     )
