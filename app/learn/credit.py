@@ -188,7 +188,7 @@ def _show_others() -> None:
     st.caption(
         f"{parted.COUNTED} conversations that nobody chose, {one['n']:,} and {other['n']:,} decisions, 95% intervals "
         f"over conversations; of the whole they {'lie apart' if apart else 'overlap'}. The later the message, the more "
-        "lies before it that cannot speak along any more. Before the first there is nothing, so that a difference there "
+        "lies before it that cannot speak along any more. Before the first there is nothing, so a difference there "
         f"is chance. By decision a group was played for each of the {len(decision.by_message)} messages: that many "
         "times the attempts."
     )
