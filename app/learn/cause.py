@@ -1,4 +1,4 @@
-"""Lesson 7: find the cause. Stored episodes that ended wrongly; the student says why, the debugger answers."""
+"""Lesson 8: find the cause. Stored episodes that ended wrongly; the student says why, the debugger answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 6: reward hacking. Six stored runs, three seeds paid for form alone and three for answers; `gather.py` says
+"""Lesson 7: reward hacking. Six stored runs, three seeds paid for form alone and three for answers; `gather.py` says
 how they were made and writes `hacking.json`."""
 
 from __future__ import annotations

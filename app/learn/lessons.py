@@ -7,6 +7,7 @@ import streamlit as st
 from app.learn.bounded import show_bounded
 from app.learn.cause import show_cause
 from app.learn.course import KEPT, Course, Lesson, is_done
+from app.learn.credit import show_credit
 from app.learn.decides import show_decides
 from app.learn.group import show_group_lesson
 from app.learn.hacking import show_hacking
@@ -34,6 +35,10 @@ LESSONS = (
     Lesson(
         "dogs", "Two dogs: ADD or UPDATE",
         "See the mistake that a memory manager learns last.", show_two_dogs,
+    ),
+    Lesson(
+        "credit", "Which decision earned it?",
+        "Tell what one reward says about each of several decisions.", show_credit,
     ),
     Lesson(
         "reranker", "A reranker learns while you watch",

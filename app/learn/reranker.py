@@ -1,4 +1,4 @@
-"""Lesson 5: a reranker learns while you watch (RMM's linear one, arXiv 2503.08026). Small conversations in which the
+"""Lesson 6: a reranker learns while you watch (RMM's linear one, arXiv 2503.08026). Small conversations in which the
 words of a question lead to whoever asked it, and the answer stands in the line behind."""
 
 from __future__ import annotations

@@ -42,26 +42,40 @@ def play_attempts(
         for first, group in zip(firsts, groups, strict=True)
     ]
     counts = Counter(example.id for example in examples)
+    sizes = [counts[example.id] for example in once]
+    parted = part_at(paradigm, sampler, firsts, turns, sizes, settings.temperature)
+    attempts = {example.id: group for example, group in zip(once, parted, strict=True)}
+    return [attempts[example.id].pop(0) for example in examples]
+
+
+def part_at(
+    paradigm: Paradigm,
+    sampler: Answering,
+    firsts: Sequence[Episode],
+    turns: Sequence[int],
+    sizes: Sequence[int],
+    temperature: float,
+) -> list[list[Episode]]:
+    """A group for each of `firsts`, that attempt at its head: the others repeat it up to the turn of this number and
+    decide anew from there. There are `sizes` attempts in each, and that turn alone is trained in all of them."""
     copies: list[tuple[int, Example]] = [
-        (index, example.model_copy(update={"id": f"{example.id}~{number}"}))
-        for index, example in enumerate(once)
-        for number in range(1, counts[example.id])
+        (index, first.example.model_copy(update={"id": f"{first.example.id}~{number}"}))
+        for index, first in enumerate(firsts)
+        for number in range(1, sizes[index])
     ]
     words: dict[str, list[Completion]] = {
         copy.id: [turn.completion for turn in firsts[index].turns[: turns[index]]]
         for index, copy in copies
     }
     others = run_episodes(
-        paradigm, Replaying(sampler, words), [copy for _, copy in copies], settings.temperature,
-        [groups[index] for index, _ in copies],
+        paradigm, Replaying(sampler, words), [copy for _, copy in copies], temperature,
+        [firsts[index].group_id for index, _ in copies],
     )  # fmt: skip
-    attempts: dict[str, list[Episode]] = {example.id: [] for example in once}
-    for index, first in enumerate(firsts):
-        attempts[once[index].id].append(_train_only(first, turns[index]))
+    groups = [[_train_only(first, turns[index])] for index, first in enumerate(firsts)]
     for (index, _), other in zip(copies, others, strict=True):
-        same = other.model_copy(update={"example": once[index]})
-        attempts[once[index].id].append(_train_only(same, turns[index]))
-    return [attempts[example.id].pop(0) for example in examples]
+        same = other.model_copy(update={"example": firsts[index].example})
+        groups[index].append(_train_only(same, turns[index]))
+    return groups
 
 
 def _draw_turn(first: Episode, chance: random.Random) -> int:

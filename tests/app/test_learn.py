@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.learn import bounded, cause, decides, group, hacking, reranker, two_dogs
+from app.learn import bounded, cause, decides, group, hacking, parted, reranker, two_dogs
 from app.learn.course import KEPT, Course
 from app.learn.lessons import LESSONS
 from app.reads.engine import database_engine
@@ -57,6 +57,10 @@ def answer(page: AppTest, name: str, value: Any, key: str = "checked") -> str:
     page.button(key=f"{field}.button").click().run()
     assert not page.exception and not page.error
     return words(page)
+
+
+def shown(page: AppTest) -> str:
+    return " ".join(str(one.proto) for one in page.get("html") if "<style>" not in str(one.proto))
 
 
 def done(page: AppTest) -> bool:
@@ -153,6 +157,23 @@ def test_what_two_dogs_earn() -> None:
 
 
 def test_lesson_5(runs: None) -> None:
+    page = open_page("learn", lesson="credit")
+    commit(page, "credit", 0)
+    assert "It came out differently: all of them, the wrong ones too" in words(page)
+    groups = parted.play_parted(*parted.plain_case())
+    leads = parted.leads(groups)
+    most = leads.index(max(leads))
+    page.selectbox(key="url.message").set_value(most + 1).run()
+    assert f"{max(leads):+.2f}" in shown(page) and "parts here" in shown(page)
+    assert "Not so" in answer(page, "credit", (most + 1) % len(leads), "lead")
+    answer(page, "credit", most, "lead")
+    assert not done(page)
+    assert "Not so" in answer(page, "credit", 40.0, "taught")
+    answer(page, "credit", float(parted.taught(groups[most])), "taught")
+    assert done(page)
+
+
+def test_lesson_6(runs: None) -> None:
     page = open_page("learn", lesson="reranker")
     commit(page, "reranker", 0)
     page.selectbox(key="url.rate").set_value("0.5").run()
@@ -172,7 +193,7 @@ def test_the_reranker_learns_what_the_conversations_hide() -> None:
     assert reranker.share_found(reranker.train(0.01, 100, 0)[0], 60, 1) < 0.5
 
 
-def test_lesson_6(runs: None) -> None:
+def test_lesson_7(runs: None) -> None:
     page = open_page("learn", lesson="hacking")
     commit(page, "hacking", 0)
     assert "did not" in words(page), "the lab's own doubt about the curve"
@@ -210,7 +231,7 @@ def test_the_stored_runs_show_reward_hacking() -> None:
         assert hacking.earned(side, "after", weights) > hacking.earned(other, "after", weights)
 
 
-def test_lesson_7(runs: None) -> None:
+def test_lesson_8(runs: None) -> None:
     page = open_page("learn", lesson="cause")
     cases = cause.find_cases()
     causes = [case.finding.cause for case in cases]
@@ -235,16 +256,16 @@ def test_the_stored_cases_failed_for_different_causes() -> None:
 
 def test_the_plain_story_does_not_tell_the_cause(runs: None) -> None:
     page = open_page("learn", lesson="cause")
-    shown = " ".join(str(one.proto) for one in page.get("html") if "<style>" not in str(one.proto))
-    assert "Section 9 of 9" in shown
+    told = shown(page)
+    assert "Section 9 of 9" in told
     for giving_away in ("mf-needed", "needed fact", "lost here", "not written", "overwritten"):
-        assert giving_away not in shown
+        assert giving_away not in told
 
 
 def test_the_list_leads_from_lesson_to_lesson(runs: None) -> None:
     page = open_page("learn")
     assert page.radio(key="url.lesson").value == "decides"
-    assert len(page.radio(key="url.lesson").options) == len(LESSONS) == 7
+    assert len(page.radio(key="url.lesson").options) == len(LESSONS) == 8
     page.radio(key="url.lesson").set_value("dogs").run()
     assert page.query_params["lesson"] == "dogs"
     assert "Which dogs has Ann" in words(page)

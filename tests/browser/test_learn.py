@@ -45,9 +45,9 @@ def test_a_lesson_to_its_end(page: Any, open_lab: Server) -> None:
     press_until(check, done)
     page.reload()
     page.get_by_text("This lesson is done.").wait_for()
-    page.get_by_text("1 of 7 taken to the end").wait_for()
-    page.get_by_role("button", name="Next: A reranker learns while you watch").click()
-    page.get_by_role("heading", name="A reranker learns while you watch").wait_for()
+    page.get_by_text("1 of 8 taken to the end").wait_for()
+    page.get_by_role("button", name="Next: Which decision earned it?").click()
+    page.get_by_role("heading", name="Which decision earned it?").wait_for()
 
 
 def test_pages_know_their_server_and_nothing_else_is_changed(open_lab: Server) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from app.learn import bounded, cause, decides, hacking, reranker
+from app.learn import bounded, cause, decides, hacking, parted, reranker
 from tests.browser.conftest import Server
 from tests.browser.redrawing import fill_until, press_until, settle
 from tests.conftest import PATIENCE
@@ -26,6 +26,13 @@ def _decides() -> Answers:
 
 def _bounded() -> Answers:
     return {"checked": float(bounded.largest_full(bounded.CHECKED_WINDOW)), "difference": 1}
+
+
+def _credit() -> Answers:
+    groups = parted.play_parted(*parted.plain_case())
+    leads = parted.leads(groups)
+    most = leads.index(max(leads))
+    return {"lead": most, "taught": float(parted.taught(groups[most]))}
 
 
 def _reranker() -> Answers:
@@ -47,7 +54,7 @@ def _cause() -> Answers:
 
 LESSONS: dict[str, Callable[[], Answers]] = {
     "decides": _decides, "group": lambda: {"checked": 2.65, "equal": 0.0}, "bounded": _bounded,
-    "reranker": _reranker, "hacking": _hacking, "cause": _cause,
+    "credit": _credit, "reranker": _reranker, "hacking": _hacking, "cause": _cause,
 }  # fmt: skip
 """The lessons but one, which `test_learn.py` takes to its end."""
 
@@ -68,7 +75,7 @@ def test_to_its_end(lesson: str, page: Page, open_lab: Server) -> None:
             choose(field, value)
         press_until(button, page.locator(f".st-key-{lesson}-{key}-judged"))
     expect(page.get_by_text("This lesson is done.")).to_be_visible()
-    expect(page.get_by_text("1 of 7 taken to the end")).to_be_visible()
+    expect(page.get_by_text("1 of 8 taken to the end")).to_be_visible()
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
