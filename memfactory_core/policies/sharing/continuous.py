@@ -19,8 +19,9 @@ from memfactory_core.policies.sharing.shared_attention import own_attention, wit
 
 PAGE = 16
 """Tokens of a page, the least that a row takes; what prompts begin with is shared by whole pages."""
-CHUNK = 1024
-"""Tokens that pass through the model at once at most. The engine keeps a mask of so many rows over all pages."""
+CHUNK, CPU_CHUNK = 2048, 256
+"""Tokens that pass through the model at once at most; the engine keeps a mask of so many rows over all pages, and what
+passes at once shares nothing. A processor is as fast with few (`bench/engines.py`: with 1,024 it took half more)."""
 
 
 def decode_continuous(
@@ -37,11 +38,12 @@ def decode_continuous(
     pages = [-(-(len(ids) + limit) // PAGE) for ids, limit in zip(prompts, limits, strict=True)]
     rows = min(rows, len(prompts))
     # a configuration of its own: many models' own one cuts the distribution
+    chunk = CPU_CHUNK if model.device.type == "cpu" else CHUNK
     sampling = {"temperature": temperature, "top_k": 0} if temperature else {}
     generation = GenerationConfig(do_sample=temperature > 0, eos_token_id=sorted(ends), **sampling)
     settings = ContinuousBatchingConfig(
         page_size=PAGE, num_blocks=min(sum(pages), max(max(pages), tokens // PAGE)),
-        max_batch_tokens=max(rows, min(CHUNK, sum(map(len, prompts)))), max_requests_per_batch=rows,
+        max_batch_tokens=max(rows, min(chunk, sum(map(len, prompts)))), max_requests_per_batch=rows,
         return_logprobs=True, auto_switch_to_flash=False,
         # out of torch's generator, which a run seeds, saves and restores; the engine seeds it anew with this
         seed=int(torch.randint(2**31, ())),
