@@ -59,7 +59,8 @@ def measure(
     ]
     found: dict[str, Any] = {"rows": len(asks), "threads": torch.get_num_threads()}
     for temperature in (0.0, 0.7):
-        spent: dict[type, list[float]] = {LanguageModelSampler: [], ContinuousSampler: []}
+        engines: tuple[type[LanguageModelSampler], ...] = (LanguageModelSampler, ContinuousSampler)
+        spent: dict[type[LanguageModelSampler], list[float]] = {engine: [] for engine in engines}
         texts = []
         for number in range(rounds):
             for engine, seconds in spent.items():

@@ -37,12 +37,16 @@ def decode_continuous(
     model = without_adapters(model)
     pages = [-(-(len(ids) + limit) // PAGE) for ids, limit in zip(prompts, limits, strict=True)]
     rows = min(rows, len(prompts))
+    room = sum(sorted(pages)[-rows:])
+    enough = room * PAGE <= tokens
     # a configuration of its own: many models' own one cuts the distribution
     chunk = CPU_CHUNK if model.device.type == "cpu" else CHUNK
     sampling = {"temperature": temperature, "top_k": 0} if temperature else {}
     generation = GenerationConfig(do_sample=temperature > 0, eos_token_id=sorted(ends), **sampling)
     settings = ContinuousBatchingConfig(
-        page_size=PAGE, num_blocks=min(sum(pages), max(max(pages), tokens // PAGE)),
+        page_size=PAGE, num_blocks=room if enough else max(max(pages), tokens // PAGE),
+        # where the longest rows fit together nothing is thrown out, and no page need be kept back for that
+        safety_margin=0.0 if enough else None,
         max_batch_tokens=max(rows, min(chunk, sum(map(len, prompts)))), max_requests_per_batch=rows,
         return_logprobs=True, auto_switch_to_flash=False,
         # out of torch's generator, which a run seeds, saves and restores; the engine seeds it anew with this
