@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from memfactory_core.component import Part
 from memfactory_core.dialects import Dialect
@@ -15,6 +15,7 @@ from memfactory_core.dialects.chat import Chat
 from memfactory_core.errors import ConfigError, PolicyError
 from memfactory_core.models.resolve import ChatModelName, resolve_model
 from memfactory_core.policies import Policy
+from memfactory_core.policies.continuous import ContinuousSampler, require_pages
 from memfactory_core.policies.language_model import LanguageModelSampler
 
 
@@ -39,6 +40,11 @@ class HF(Policy, kind="hf"):
     """Trade time for memory in training."""
     thinking: bool = False
     """Whether chat templates that know it (Qwen3) let the model think first."""
+    engine: Literal["transformers", "continuous"] = "transformers"
+    """What generates. Transformers: the model's own pass, which reads once what prompts share where `share_prompts` is
+    exact, else `model.generate`. Continuous: transformers' continuous batching, which gives the room of an answer that
+    has ended to the next prompt; slower on a processor, tried on no GPU here. Copied writes and streaming in the chat
+    stay with the first."""
     share_prompts: bool = True
     """Compute once what prompts have in common (instructions; the first prompt of a group's attempts), in sampling
     and training: the same result in less time. Only where that is exact for the model: attention over all tokens and
@@ -52,8 +58,23 @@ class HF(Policy, kind="hf"):
     """How many tokens are sampled together at most, prompts and what may follow them: long prompts come in smaller
     batches. What the model remembers of each token bounds this (a Qwen3-0.6B: 112 KiB in bfloat16)."""
 
+    @model_validator(mode="after")
+    def _fits_engine(self) -> HF:
+        if self.engine == "continuous" and self.dtype == "mixed":
+            raise ValueError(
+                "engine 'continuous' keeps keys and values in the weights' format, and dtype 'mixed' computes in "
+                "another: choose dtype 'float32' or 'bfloat16', or engine 'transformers'"
+            )
+        return self
+
+    def require_engine(self) -> None:
+        """ConfigError where the settings of the model show that the engine cannot generate with it; quick."""
+        if self.engine == "continuous":
+            require_pages(self.model, resolve_model(self.model))
+
     def load(self, weights: Path | None = None) -> LanguageModelSampler:
-        """The model on the GPU where there is one; `weights` may hold a whole model or LoRA adapters."""
+        """The model on the GPU where there is one; `weights` may hold a whole model or LoRA adapters. PolicyError where
+        it cannot be loaded, or the engine does not fit it."""
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -79,13 +100,16 @@ class HF(Policy, kind="hf"):
             raise PolicyError(
                 f"the tokenizer of {self.model!r} has no chat template; choose a chat model"
             )
-        sampler = LanguageModelSampler(model.to(device), tokenizer, self.batch_size)
+        made_by = ContinuousSampler if self.engine == "continuous" else LanguageModelSampler
+        sampler = made_by(model.to(device), tokenizer, self.batch_size)
         sampler.template_options = {"enable_thinking": self.thinking}
         sampler.dialect = self.dialect
         sampler.batch_tokens = self.batch_tokens
         sampler.share_prompts = self.share_prompts
         # adapters are in float32 though the model is not; training computes them in bfloat16 too
         sampler.half = self.training_arguments()["bf16"]
+        if isinstance(sampler, ContinuousSampler):
+            sampler.try_out()
         return sampler
 
     def _dtype(self, device: str) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -248,13 +249,21 @@ class LanguageModelSampler(Sampler):
         after each token of the first sequence and ends all where it says no."""
         import torch
 
+        with (
+            self.speaking(),
+            torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.half),
+        ):
+            by = self._generate_shared if self.shares else self._generate_padded
+            return by(prompts, max_tokens, temperature, guide, go_on)
+
+    @contextmanager
+    def speaking(self) -> Iterator[None]:
+        """The model is this thread's alone and in its mode for evaluation."""
         with self.lock:
             training = self.model.training
             self.model.eval()
             try:
-                with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.half):
-                    by = self._generate_shared if self.shares else self._generate_padded
-                    return by(prompts, max_tokens, temperature, guide, go_on)
+                yield
             finally:
                 self.model.train(training)
 

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from memfactory_core.config import RunConfig
 from memfactory_core.errors import ConfigError, MemFactoryError, RunError
+from memfactory_core.policies.hf import HF
 from memfactory_core.runs.devices import count_slots, needed_device
 from memfactory_core.runs.footprint import foresee, in_units
 from memfactory_core.runs.models import used_models
@@ -36,6 +37,7 @@ def refuse_start(engine: Engine, config: RunConfig) -> None:
     require_files(config)
     require_trackers(config)
     used_models(config)
+    require_engines(config)
     start_weights(engine, config)
     role_weights(engine, config, None)
 
@@ -45,6 +47,15 @@ def require_files(config: RunConfig) -> None:
     for name in dict.fromkeys([*config.task.files(), *config.held_out.files()]):
         if not name or not Path(name).is_file():
             raise unreadable(name)
+
+
+def require_engines(config: RunConfig) -> None:
+    """ConfigError where a model is to generate by an engine that cannot."""
+    if config.mode in ("retrieve", "rerank"):  # they load no policy
+        return
+    for policy in (config.policy, *config.roles.values()):
+        if isinstance(policy, HF):
+            policy.require_engine()
 
 
 def require_trackers(config: RunConfig) -> None:
@@ -76,6 +87,7 @@ def _look_at_data(engine: Engine, config: RunConfig) -> str:
 
 def _look_at_models(engine: Engine, config: RunConfig) -> str:
     found = used_models(config)
+    require_engines(config)
     if config.policy.kind == "tiny" and config.task.files():
         return "comes with the lab; it was taught an invented language, of a file's words it knows the letters alone"
     return ", ".join(f"{name} in {place}" for name, place in found.items()) or "comes with the lab"

@@ -74,3 +74,21 @@ def test_a_part_inside_a_part_keeps_its_limits():
     page.selectbox(key="p.rerank_llm.candidates.kind").set_value("bm25").run()
     assert typed(page)["candidates"]["top_k"] == 3
     assert typed(page)["most"] == 2
+
+
+def policy_form(values):
+    """A page that is the form of a chat model's settings alone."""
+    import streamlit as st
+
+    from app.compose.forms import edit_settings
+    from memfactory_core.policies.hf import HF
+
+    st.json(edit_settings(HF, values, "p"))
+
+
+def test_the_engine_of_a_chat_model_is_chosen_in_its_form():
+    page = AppTest.from_function(policy_form, args=({"lora_rank": 4},), default_timeout=60).run()
+    engine = page.selectbox(key="p.engine")
+    assert engine.value == "transformers" and engine.options == ["transformers", "continuous"]
+    engine.set_value("continuous").run()
+    assert typed(page)["engine"] == "continuous" and not page.exception

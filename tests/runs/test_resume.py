@@ -24,7 +24,10 @@ SMALL = [
     'reward={"length": 1.0}',
 ]  # fmt: skip
 HF = ["policy.kind=hf", "policy.dtype=float32"]
-HOWS = {"full": HF, "lora": [*HF, "policy.lora_rank=4"], "tiny": ["policy.kind=tiny"]}
+HOWS = {
+    "full": HF, "lora": [*HF, "policy.lora_rank=4"], "tiny": ["policy.kind=tiny"],
+    "continuous": [*HF, "policy.engine=continuous"],
+}  # fmt: skip
 FULL_FIRST = ["full", "tiny", pytest.param("lora", marks=pytest.mark.slow)]
 """Where an adapter takes the same way as whole weights, it is tried by make test-slow only."""
 
@@ -179,6 +182,7 @@ QUICK = {
     ("tiny", "pieces"),
     ("full", "reuse"),
     ("tiny", "stage 2"),
+    ("continuous", "plain"),
 }
 """Each way and each setting once; the other pairs are tried by make test-slow only."""
 
