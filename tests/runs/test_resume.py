@@ -136,7 +136,9 @@ def straight(tmp_path_factory, model):
     return make
 
 
-@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize(
+    "how", [pytest.param(h, marks=pytest.mark.slow) if h == "continuous" else h for h in HOWS]
+)
 def test_a_stopped_run_goes_on_from_its_step_as_if_it_had_not_been_stopped(
     lab, model, straight, how
 ):
@@ -182,9 +184,9 @@ QUICK = {
     ("tiny", "pieces"),
     ("full", "reuse"),
     ("tiny", "stage 2"),
-    ("continuous", "plain"),
 }
-"""Each way and each setting once; the other pairs are tried by make test-slow only."""
+"""Each way and each setting once; the other pairs are tried by make test-slow only, and continuous batching, which
+takes longer to begin, in all of them."""
 
 
 @pytest.mark.parametrize(

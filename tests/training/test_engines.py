@@ -96,7 +96,7 @@ class Silent(ContinuousSampler):
 
 
 @pytest.mark.parametrize("reuse", [1, 2])
-@pytest.mark.parametrize("beta", [0.0, 0.1])
+@pytest.mark.parametrize("beta", [0.1, pytest.param(0.0, marks=pytest.mark.slow)])
 def test_an_engine_without_log_probs_gives_the_same_step(folder, tmp_path, reuse, beta):
     """Where a batch serves twice, the trainer finds the old log-probs itself before its first step."""
     policy = HF(model=folder, dtype="float32", engine="continuous")
