@@ -70,6 +70,10 @@ class Chat(Dialect, kind="chat"):
     examples: bool = False
     """Whether each prompt shows one worked example; for models that do not follow an instruction alone. A prompt of
     your own stays as it is."""
+    quotes: bool = False
+    """Whether a reranker is asked for the words of the memories that are needed instead of their ids. A small model
+    copies a sentence that fits a question more readily than it looks its number up. Both are read, whatever is asked.
+    """
 
     def messages(
         self,
@@ -80,7 +84,8 @@ class Chat(Dialect, kind="chat"):
         date_of: DateOf = undated,
     ) -> list[Message]:
         """The recipe's prompt or this dialect's own, filled; an unknown part's words where there is neither."""
-        text = given or default_prompt(wording, self.examples)
+        asked = "rerank_quotes" if self.quotes and wording == "rerank" else wording
+        text = given or default_prompt(asked, self.examples)
         if text is None:
             return list(fixed)
         memories = values.get("memories", ())
@@ -183,8 +188,10 @@ class Chat(Dialect, kind="chat"):
         return json.dumps(fields, ensure_ascii=False)
 
     def write_choice(self, chosen: Sequence[Memory]) -> str:
-        """The ids as a JSON list."""
-        return json.dumps([_number(memory.id) for memory in chosen])
+        """The ids as a JSON list; the words, a memory a line, where quotes are asked for."""
+        if self.quotes:
+            return "\n".join(memory.text for memory in chosen) or NONE
+        return _write_ids(chosen)
 
     def write_answer(self, answer: str) -> str:
         """The answer in a box."""
@@ -196,7 +203,7 @@ class Chat(Dialect, kind="chat"):
 
     def write_citations(self, cited: Sequence[Memory], answer: str) -> str:
         """The ids as a JSON list, then the answer."""
-        return f"{CITED} {self.write_choice(cited)}\n{ANSWER} {answer}"
+        return f"{CITED} {_write_ids(cited)}\n{ANSWER} {answer}"
 
 
 def _number(memory_id: str) -> int | str:
@@ -317,8 +324,11 @@ def _ids_in_lines(text: str, by_words: Mapping[str, str]) -> tuple[list[str], st
                 wrong = wrong or f"the quote is not memory #{found[1][:40]}"
             elif quoted is not None or not _is_refused(line, found.start()):
                 ids.append(found[1])
-        if not start and (quoted := by_words.get(" ".join(words(line)))):
-            ids.append(quoted)
+        # a label or a date may stand before
+        for said in () if start else (line, line.partition(":")[2], line.partition("]")[2]):
+            if quoted := by_words.get(" ".join(words(said))):
+                ids.append(quoted)
+                break
     if ids or wrong:
         return ids, wrong
     for bare in (" ".join(lines), text):
@@ -327,6 +337,10 @@ def _ids_in_lines(text: str, by_words: Mapping[str, str]) -> tuple[list[str], st
             return left, ""
     named = (found for found in _NUMBERED.finditer(text) if not _is_refused(text, found.start()))
     return [found[1] for found in named if found[1] in known or found[1].isdigit()], ""
+
+
+def _write_ids(memories: Sequence[Memory]) -> str:
+    return json.dumps([_number(memory.id) for memory in memories])
 
 
 def _is_refused(line: str, place: int) -> bool:

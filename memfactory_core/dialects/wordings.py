@@ -82,6 +82,15 @@ PROMPTS = {
         "{memories}\n"
         "Question: {question}"
     ),
+    "rerank_quotes": (
+        "Which memories are needed to answer the question? Write them word for word, one a line, at most {most}; NONE "
+        "where none helps.\n"
+        "---\n"
+        "Memories:\n"
+        "{memories}\n"
+        "Question: {question}\n"
+        "Needed:"
+    ),
     "answer": (
         "Answer the question from the memory alone. Give the answer as short as possible, in \\boxed{}. If the memory "
         "does not tell, write \\boxed{Unknown}.\n"
@@ -118,6 +127,10 @@ EXAMPLES = {
     "index": "Memory: Ann adopted a dog called Rex.\nKey: Ann's pet, dog, Rex",
     "search": "Question: What is Ann's dog called?\nSearch: name of Ann's dog",
     "rerank": "Memories:\n#4 Ann's dog is Rex.\n#7 Ann lives in Oslo.\nQuestion: Where does Ann live?\n[7]",
+    "rerank_quotes": (
+        "Memories:\n#4 Ann's dog is Rex.\n#7 Ann lives in Oslo.\nQuestion: Where does Ann live?\n"
+        "Needed: Ann lives in Oslo."
+    ),
     "cite": (
         "Memories:\n#4 Ann's dog is Rex.\n#7 Ann lives in Oslo.\nQuestion: Where does Ann live?\n"
         "Memories: [7]\nAnswer: \\boxed{Oslo}"

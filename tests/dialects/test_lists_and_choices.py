@@ -165,3 +165,25 @@ def test_operations_and_refusals_are_no_memory(said, reason):
     assert Chat().read_memory(said)[1].startswith(reason)
     if reason == "an operation":
         assert Quoted().read_memory(said)[1].startswith(reason)
+
+
+def test_memories_can_be_asked_for_by_their_words():
+    memories = [
+        Memory(id="1", text="Ann has a cat."),
+        Memory(id="2", text="Ben: I play golf."),
+        Memory(id="3", text="Cid has a dog."),
+    ]
+    values = {"memories": memories, "question": "What has Ann?", "most": 2}
+    by_words, by_ids = Chat(quotes=True), Chat()
+    asked, usual = (d.messages("rerank", [], values)[0]["content"] for d in (by_words, by_ids))
+    assert "word for word" in asked and "ids" in usual
+    own = by_words.messages("rerank", [], values, "Which of these?\n{memories}\n{question}\n{most}")
+    assert own[-1]["content"].startswith("Which of these?")
+    for chosen in ([memories[0]], memories[:2], []):
+        assert by_words.read_choice(by_words.write_choice(chosen), memories) == (chosen, "")
+    for said in (
+        "Ann has a cat", '- "Ann has a cat."', "Needed: Ann has a cat.", "[8 May, 2023] Ann has a cat.",
+    ):  # fmt: skip
+        assert by_ids.read_choice(said, memories) == (memories[:1], ""), said
+    assert by_words.read_choice("Ben: I play golf.", memories) == (memories[1:2], "")
+    assert by_words.read_choice("Ann has a dog.", memories) == ([], "no memory was chosen")

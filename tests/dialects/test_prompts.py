@@ -25,7 +25,7 @@ def play(paradigm):
 
 
 def test_every_default_prompt_can_be_a_recipes_own():
-    own = {"topics": "extract", "cite": "answer"}
+    own = {"topics": "extract", "cite": "answer", "rerank_quotes": "rerank"}
     for name, text in PROMPTS.items():
         assert check_prompt(own.get(name, name), text) == text
     assert set(ROLES) == set(PROMPTS) - set(own)

@@ -163,7 +163,7 @@ def test_roles_that_stay_as_they_are_are_shown_done_well_and_those_to_be_trained
 MEMORIES = [Memory(id="3", text="Ann has a cat."), Memory(id="x7", text="Ben plays golf.")]
 
 
-@pytest.mark.parametrize("dialect", [Chat(), Quoted()])
+@pytest.mark.parametrize("dialect", [Chat(), Chat(quotes=True), Quoted()])
 def test_what_a_dialect_writes_its_reader_reads_back(dialect):
     ops = [
         Op(action="add", text='Zoe says "hi", né.'), Op(action="update", memory_id="3", text="Ann has a dog."),
