@@ -200,7 +200,7 @@ def test_a_talk_keeps_no_policy_from_a_run(manager: LiveTalk) -> None:
 
 
 def test_an_agent_of_sessions_can_end_them(filled: dict[str, str]) -> None:
-    shown = opening.begin("recipe:rmm-smollm2", AFTER, "", "")
+    shown = opening.begin("recipe:rmm-smollm2-topics", AFTER, "", "")
     assert shown[5].visible and "It reads a session" in shown[4]
     assert not opening.begin(SCRIPTED, AFTER, "", "")[5].visible
 

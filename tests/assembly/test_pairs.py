@@ -23,7 +23,7 @@ PLACES = {
 }  # fmt: skip
 QUICK = {
     "memagent-tiny": [("paradigm",), ("policy",)], "memory-r1-smollm2": [("paradigm", "updater")],
-    "rmm-smollm2": [("paradigm", "extractor")], "memory-r1-tiny": [("paradigm", "store")],
+    "rmm-smollm2-topics": [("paradigm", "extractor")], "memory-r1-tiny": [("paradigm", "store")],
     "factconsolidation-scripted": [("paradigm", "retriever")],
 }  # fmt: skip
 """The preset on which each place's kinds are tried in the quick suite."""

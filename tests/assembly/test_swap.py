@@ -64,7 +64,7 @@ def test_of_a_paradigm_only_those_parts_stay_that_have_to():
     swap = swap_part(values_of("memagent-tiny"), ("paradigm",), "paradigms", "rmm")
     assert swap.stayed == ["extractor", "updater"]  # the tiny policy has learned neither of RMM's
     assert swap.values["paradigm"]["retriever"]["kind"] == "rerank_llm"
-    chosen = swap_part(values_of("rmm-smollm2"), ("paradigm",), "paradigms", "memory_r1")
+    chosen = swap_part(values_of("rmm-smollm2-topics"), ("paradigm",), "paradigms", "memory_r1")
     assert chosen.stayed == [] and not chosen.problems
 
 

@@ -112,7 +112,9 @@ def test_a_hint_asks_nothing_of_the_policy():
     assert entry.kind == "hint" and entry.sections == 0
 
 
-@pytest.mark.parametrize("recipe", ["memagent-tiny", "memory-r1-tiny", "rmm-tiny", "rmm-smollm2"])
+@pytest.mark.parametrize(
+    "recipe", ["memagent-tiny", "memory-r1-tiny", "rmm-tiny", "rmm-smollm2-topics"]
+)
 def test_offers_are_understood_and_show_all_that_can_happen(recipe):
     chosen = config.load(recipe)
     found = offers(chosen)

@@ -14,7 +14,7 @@ RECIPES = {
     "memory-r1-tiny": [],
     "memagent-tiny": [],
     "rmm-tiny": ["roles={}"],
-    "rmm-smollm2": ["roles={}", "paradigm.retriever=bm25"],
+    "rmm-smollm2-topics": ["roles={}", "paradigm.retriever=bm25"],
 }
 
 

@@ -30,19 +30,22 @@ from tests.policies.test_policies import save_model
 RECIPES = {
     "memagent-smollm2": {"update", "answer"},
     "memory-r1-smollm2": {"manage", "answer"},
-    "rmm-smollm2": {"extract", "merge", "rerank", "answer"},
+    "rmm-smollm2-topics": {"extract", "merge", "rerank", "answer"},
+    "rmm-smollm2": {"rerank", "answer"},
 }
 LONG = {
     "memagent-smollm2": ["paradigm.updater.max_tokens=200", "paradigm.answer_tokens=64"],
     "memory-r1-smollm2": ["paradigm.updater.max_tokens=200", "paradigm.answer_tokens=64"],
-    "rmm-smollm2": [
+    "rmm-smollm2": ["paradigm.answer_tokens=64", "paradigm.retriever.max_tokens=200"],
+    "rmm-smollm2-topics": [
         "paradigm.updater.max_tokens=400", "paradigm.answer_tokens=64", "paradigm.extractor.max_tokens=900",
         "paradigm.retriever.max_tokens=200",
     ],
 }  # fmt: skip
 """The tiny tokenizer spells English letter by letter."""
 FORMS = {
-    "update": r"(?:[A-Z][^\n]*\.)?", "extract": r"(?:[^\n|]+\. \| [^\n|]+\.\n?)+|NONE", "rerank": r"\[\d+\]",
+    "update": r"(?:[A-Z][^\n]*\.)?", "extract": r"(?:[^\n|]+\. \| [^\n|]+\.\n?)+|NONE",
+    "rerank": r"\[\d+\]|[A-Z][^\n]*\.",
     "manage": r'\{"op": "(?:ADD|UPDATE|DELETE|NOOP)".*\}', "merge": r'\{"op": "(?:ADD|MERGE)".*\}',
     "answer": r"(?:Memories: \[.*\]\nAnswer: )?\\boxed\{[^}]+\}",
 }  # fmt: skip
@@ -133,7 +136,7 @@ def test_answers_copy_what_memory_states_and_say_else_that_it_is_not_known(model
 
 
 def test_roles_that_stay_as_they_are_are_shown_done_well_and_those_to_be_trained_by_chance(model):
-    config = configured("rmm-smollm2", model)
+    config = configured("rmm-smollm2-topics", model)
     assert trained_roles(config) == {"rerank"}, "extract, merge and answer are frozen"
     pupil = config.load_policies(None, None)
     examples = config.task.examples(60, 5, "train")
