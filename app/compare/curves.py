@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app.markup.safe_text import escape_markdown
 from app.reads.curves import read_curves
 from app.run import charts
 from app.shell.address import bind_to_address
 from app.shell.widgets import show_chart, table_with_download
+from memfactory_core.explain.stages import starts, tell_stretches
 from memfactory_core.runs.attempts import Side
 from memfactory_core.runs.labels import tell_apart
 from memfactory_core.runs.score_table import shown_in
@@ -19,7 +21,8 @@ CHART_POINTS = 600
 
 
 def show_curves(sides: Sequence[Side]) -> None:
-    """One curve of each run that trained, over its steps; nothing where none did."""
+    """One curve of each run that trained, over its steps; nothing where none did. Dotted lines are where the task of
+    one of them changes."""
     runs = {
         side.run.id: side.run for side in sides if side.run.mode in ("train", "imitate", "rerank")
     }
@@ -44,7 +47,12 @@ def show_curves(sides: Sequence[Side]) -> None:
     series = {labels[run]: curves[curve] for run, curves in found.items() if curve in curves}
     if len(runs) < len({side.run.id for side in sides}):
         st.caption("Runs that only measured have no curves.")
-    figure = charts.curve_figure(series, percent=share, height=300)
+    drawn = [run for run in runs.values() if run.mode == "train" and labels[run.id] in series]
+    changes = {step for run in drawn for step in starts(run.settings.get("training", {}))}
+    figure = charts.curve_figure(series, share, 300, sorted(changes))
+    for run in drawn:
+        if told := tell_stretches(run.settings.get("training", {})):
+            st.caption(escape_markdown(f"{labels[run.id]}: {told}", 800))
     show_chart(figure, "compare.curves", charts.curves_in_words(label(curve), series, share))
     rows: dict[int, dict[str, float]] = {}
     for name, points in series.items():

@@ -82,7 +82,7 @@ def show_credit(course: Course) -> bool:
     )
     _show_parted(number, attempt, messages)
     course.step(4)
-    parts = parted.play_parted(number, attempt)
+    parts = parted.play_parted(number, attempt, 0)
     leads = parted.leads(parts)
     most = leads.index(max(leads))
     first = course.check_choice(

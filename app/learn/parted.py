@@ -131,7 +131,7 @@ def play_independent(number: int) -> Group:
 
 
 @lru_cache(maxsize=64)
-def play_parted(number: int, attempt: int, draw: int = 0) -> tuple[Group, ...]:
+def play_parted(number: int, attempt: int, draw: int) -> tuple[Group, ...]:
     """A group for each message of the conversation: it repeats one of the independent attempts up to there, decides
     anew and goes on. All are numbered from 0; `draw` says which draws are taken."""
     settings = lesson_config().training
@@ -191,7 +191,7 @@ def plain_case() -> tuple[int, int]:
         misled = {one.is_right for one in group.pushed if one.is_misled}
         if attempt is None or misled != {True, False}:
             continue
-        second, most = sorted(leads(play_parted(number, attempt)))[-2:]
+        second, most = sorted(leads(play_parted(number, attempt, 0)))[-2:]
         if most - second >= PLAIN:
             return number, attempt
     raise RunError("no conversation of the recipe shows plainly which decision earned the reward")
@@ -212,7 +212,7 @@ def count_over_others() -> tuple[Misled, Misled]:
     return (
         count_misled([[play_independent(number)] for number in numbers]),
         # the best paid one is repeated at one of them, the worst at another: none is preferred
-        count_misled([play_parted(number, number % size) for number in numbers]),
+        count_misled([play_parted(number, number % size, 0) for number in numbers]),
     )
 
 

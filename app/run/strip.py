@@ -12,7 +12,7 @@ from app.markup.safe_text import escape_markdown
 from app.reads.curves import read_curves
 from app.run.charts import PALETTE, curves_in_words, layout, mark_changes, smooth_between
 from app.shell.widgets import clickable_chart
-from memfactory_core.explain.stages import find_stretch, starts
+from memfactory_core.explain.stages import find_stretch, find_stretches, starts
 from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs.tables import Run
 
@@ -54,7 +54,8 @@ def show_strip(run: Run, phase: str, step: int) -> None:
     last = found["reward"][-1][0]
     # before the training there is no step of it, after it the last one has been
     at = step if phase == "train" else 0 if phase.startswith(("before", "untrained")) else last
-    changes = starts(run.settings.get("training", {}))
+    training = run.settings.get("training", {})
+    changes = starts(training)
     figure = strip_figure(curves, at, changes)
 
     def move(point: dict[str, Any]) -> None:
@@ -66,11 +67,13 @@ def show_strip(run: Run, phase: str, step: int) -> None:
     told = curves_in_words(f"The run's curves, now at step {at:,}", curves)
     with st.container(key="strip"):
         clickable_chart(figure, f"strip.{run.id}", told, move)
-        stretch = find_stretch(run.settings.get("training", {}), step)
+        stretches = find_stretches(training)
+        stretch = find_stretch(training, step)
         if phase == "train" and stretch and stretch.changed:
+            then = "has no steps" if stretches[-1].changed else "comes later"
             st.caption(
                 f"Step {step:,} is of a stage, {stretch.first:,} to {stretch.last:,}, with "
-                f"{escape_markdown(stretch.form, 400)}; the task as it stands comes later."
+                f"{escape_markdown(stretch.form, 400)}; the task as it stands {then}."
             )
         st.html(DRAG, unsafe_allow_javascript=True)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from memfactory_core.assignment import flatten
+from memfactory_core.component import change_part
 from memfactory_core.types import Record
 
 
@@ -47,6 +48,18 @@ def find_stretch(training: Mapping[str, Any], step: int) -> Stretch | None:
     """The stretch of a step of a training, counted from 1; None where it has no stages or no such step."""
     found = find_stretches(training)
     return next((one for one in found if one.first <= step <= one.last), None)
+
+
+def settings_at(settings: Mapping[str, Any], step: int) -> dict[str, Any]:
+    """A run's plain settings as a step of its training, counted from 1, has them: with what its stage changes."""
+    left = step
+    for stage in settings.get("training", {}).get("stages") or ():
+        if 0 < left <= stage["steps"]:
+            named = [name for name in ("task", "paradigm") if name in settings]
+            changed = {name: change_part(settings[name], stage.get(name) or {}) for name in named}
+            return {**settings, **changed}
+        left -= stage["steps"]
+    return dict(settings)
 
 
 def tell_stretches(training: Mapping[str, Any]) -> str:

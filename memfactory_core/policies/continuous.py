@@ -59,8 +59,10 @@ def require_pages(name: str, folder: Path) -> None:
         settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return  # loading it says what is wrong with it
-    settings = settings.get("text_config") or settings
-    if others := sorted(set(settings.get("layer_types") or ()) - PAGED):
+    whole = settings if isinstance(settings, dict) else {}
+    text = whole.get("text_config") or whole
+    layers = text.get("layer_types") if isinstance(text, dict) else None
+    if others := sorted(set(map(str, layers if isinstance(layers, list) else ())) - PAGED):
         raise ConfigError(
             f"policy.engine 'continuous' knows attention alone, and the model {name!r} has other layers "
             f"({', '.join(others)}): set policy.engine to 'transformers'"

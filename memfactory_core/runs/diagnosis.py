@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Engine, case, func, select
 from sqlmodel import Session
 
 from memfactory_core.explain.diagnosis import Counts, Diagnosis, diagnose
+from memfactory_core.explain.stages import settings_at, starts
 from memfactory_core.runs.tables import EpisodeRow, Metric, NeedRow, Run, TallyRow
 
 PHASES = ("after/greedy", "after/sampled", "train", "before/greedy", "before/sampled")
@@ -17,25 +20,38 @@ UNBOUNDED = 2**62
 
 def diagnose_run(engine: Engine, run: Run) -> tuple[str, list[Diagnosis]]:
     """The phase that was diagnosed and what stood in the way there, the weightiest first; ("", []) for a run
-    without episodes. Of training, the last fifth of the steps counts."""
+    without episodes. Of training, the last fifth of the steps counts, as far as they are of one stage."""
     with Session(engine) as session:
         known = select(EpisodeRow.phase).where(EpisodeRow.run_id == run.id).distinct()
         found = set(session.execute(known).scalars())
     phase = next((phase for phase in PHASES if phase in found), "")
     if not phase:
         return "", []
-    return phase, diagnose(count_run(engine, run, phase), run.settings)
+    return phase, diagnose(count_run(engine, run, phase), _settings_of(engine, run, phase))
+
+
+def _settings_of(engine: Engine, run: Run, phase: str) -> dict[str, Any]:
+    """The run's settings as the last episodes of a phase had them: those of a training may be of a stage."""
+    return settings_at(run.settings, _last_step(engine, run, phase) if phase == "train" else 0)
+
+
+def _last_step(engine: Engine, run: Run, phase: str) -> int:
+    last = select(func.max(EpisodeRow.step)).where(
+        EpisodeRow.run_id == run.id, EpisodeRow.phase == phase
+    )
+    with Session(engine) as session:
+        return session.execute(last).scalar_one() or 0
 
 
 def count_run(engine: Engine, run: Run, phase: str) -> Counts:
-    """What a phase's episodes add up to; of training, those of the last fifth of its steps."""
-    budget = run.settings.get("paradigm", {}).get("store", {}).get("budget")
+    """What a phase's episodes add up to; of training, those of the last fifth of its steps, as far as they are of one
+    stage."""
+    settings = _settings_of(engine, run, phase)
+    budget = settings.get("paradigm", {}).get("store", {}).get("budget")
+    end = _last_step(engine, run, phase)
+    since = max((step for step in starts(settings.get("training", {})) if step <= end), default=0)
+    first = max(since, end - end // LAST_FIFTH) if phase == "train" else 0
     with Session(engine) as session:
-        last = select(func.max(EpisodeRow.step)).where(
-            EpisodeRow.run_id == run.id, EpisodeRow.phase == phase
-        )
-        end = session.execute(last).scalar_one() or 0
-        first = end - end // LAST_FIFTH if phase == "train" else 0
 
         def here(table: type) -> list:
             return [table.run_id == run.id, table.phase == phase, table.step >= first]
@@ -58,7 +74,9 @@ def count_run(engine: Engine, run: Run, phase: str) -> Counts:
         facts = session.execute(select(func.count(), long).where(*here(NeedRow))).one()
         counts = {name: int(count) for name, count in session.execute(tallies)}
         curves = {
-            name: _last_values(session, run.id, name) if phase in ("train", *PHASES[:2]) else ()
+            name: _last_values(session, run.id, name, since)
+            if phase in ("train", *PHASES[:2])
+            else ()
             for name in ("equal_groups", "reward")
         }
     return Counts(
@@ -67,9 +85,11 @@ def count_run(engine: Engine, run: Run, phase: str) -> Counts:
     )  # fmt: skip
 
 
-def _last_values(session: Session, run_id: str, name: str) -> tuple[float, ...]:
-    """The last fifth of a curve; () where there are fewer than 15 points, too few to judge."""
-    chosen = select(Metric.value).where(Metric.run_id == run_id, Metric.name == name)
+def _last_values(session: Session, run_id: str, name: str, since: int) -> tuple[float, ...]:
+    """The last fifth of a curve from this step on; () where there are fewer than 15 points, too few to judge."""
+    chosen = select(Metric.value).where(
+        Metric.run_id == run_id, Metric.name == name, Metric.step >= since
+    )
     values = list(session.execute(chosen.order_by(Metric.step)).scalars())
     size = len(values) // LAST_FIFTH
     return tuple(values[-size:]) if size >= 3 else ()

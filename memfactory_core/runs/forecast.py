@@ -98,5 +98,10 @@ def _features(config: RunConfig) -> dict[str, Any]:
         "task": config.task.kind,
         "paradigm": paradigm.kind,
         "parts": [part.kind for part in parts],
-        "policy": (policy["kind"], policy.get("model"), policy.get("lora_rank")),
+        "policy": (
+            policy["kind"],
+            policy.get("model"),
+            policy.get("lora_rank"),
+            policy.get("engine"),
+        ),
     }

@@ -14,6 +14,7 @@ from typing import Any
 
 from memfactory_core.config import RunConfig, build
 from memfactory_core.errors import RunError
+from memfactory_core.explain.stages import find_stretches
 from memfactory_core.rewards.shown import Shown
 from memfactory_core.runs.policy_files import base_name, copy_policy, copy_tokenizer, public_name
 from memfactory_core.runs.record import read
@@ -99,7 +100,7 @@ def _card(run: Run, config: RunConfig, record: Mapping[str, Any], folder: Path) 
         f"This is {kind} trained with GRPO by MemFactory Lab {_plain(versions.get('memfactory-lab', ''))}: a policy "
         f"that decides what an agent's memory keeps. Paradigm `{config.paradigm.kind}`, task `{config.task.kind}`, "
         f"{run.step:,} steps of {config.training.groups} x {config.training.group_size} episodes, seed {config.seed}. "
-        "`recipe.toml` holds every setting."
+        f"{_stages(run, config)}`recipe.toml` holds every setting."
     )
     yield "\n## Base and licence\n"
     yield (
@@ -114,6 +115,15 @@ def _card(run: Run, config: RunConfig, record: Mapping[str, Any], folder: Path) 
     yield from (f"- {_plain(name)} {_plain(number)}" for name, number in sorted(versions.items()))
     yield "\n## How to load it\n"
     yield from _loading(adapter)
+
+
+def _stages(run: Run, config: RunConfig) -> str:
+    """How many of a training's steps had another form of the task; "" where none had."""
+    stretches = find_stretches(config.dump()["training"])
+    early = max((one.last for one in stretches if one.changed), default=0)
+    return (
+        f"The first {min(early, run.step):,} are of a stage (`training.stages`). " if early else ""
+    )
 
 
 def _results(run: Run, config: RunConfig) -> Iterator[str]:

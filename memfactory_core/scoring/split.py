@@ -41,11 +41,13 @@ def training_examples(config: RunConfig) -> list[Example]:
 
 
 def demonstrated_examples(config: RunConfig) -> list[Example]:
-    """The training examples that imitation demonstrates, at most `imitation.examples`."""
+    """The training examples that imitation demonstrates, at most `imitation.examples`: of the task as it stands, even
+    where a training ends in a stage."""
     count = config.imitation.examples
     if not config.task.files():
         return config.task.examples(count, config.seed, "train")
-    *_, (_, learned) = _learned_by_stage(config)
+    whole = config.training.model_copy(update={"stages": ()})
+    ((_, learned),) = _learned_by_stage(config.model_copy(update={"training": whole}))
     return take(learned, count, config.seed)
 
 
@@ -128,8 +130,11 @@ def refuse_overlap(learned: Collection[str], held: Sequence[Example]) -> None:
 
 
 def learned_texts(config: RunConfig) -> set[str]:
-    """The identities of the texts that a run learns from, whatever the stage."""
-    return {example.text for _, learned in _learned_by_stage(config) for example in learned}
+    """The identities of the texts that a run learns from, whatever the stage, those that are demonstrated among
+    them."""
+    shown = demonstrated_examples(config) if config.imitates else []
+    stages = [*(learned for _, learned in _learned_by_stage(config)), shown]
+    return {example.text for learned in stages for example in learned}
 
 
 def unknown_files(config: RunConfig) -> list[str]:

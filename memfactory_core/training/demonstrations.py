@@ -157,8 +157,10 @@ def demonstrate(
             "than the limits of its roles (max_tokens)"
         )
     unknown = pupil.dialect_of("answer").write_answer(UNKNOWN)
-    idle = pupil.dialect_of("manage").write_operation(Op(action="noop"), [])
     found = _thin_out(found, "answer", unknown, config.imitation.unknown)
+    if config.imitation.idle == 1 or not any(one.role == "manage" for one in found):
+        return found  # a dialect need not say how an operation is written that nobody does
+    idle = pupil.dialect_of("manage").write_operation(Op(action="noop"), [])
     return _thin_out(found, "manage", idle, config.imitation.idle)
 
 

@@ -34,6 +34,7 @@ from memfactory_core.dialects import Dialect
 from memfactory_core.episode import Ask
 from memfactory_core.errors import RunError
 from memfactory_core.paradigms import Paradigm
+from memfactory_core.policies.continuous import ContinuousSampler
 from memfactory_core.policies.copying import Guide
 from memfactory_core.policies.language_model import Generated, LanguageModelSampler
 from memfactory_core.policies.reinforcement import Training
@@ -208,8 +209,9 @@ class MemoryGRPOTrainer(GRPOTrainer):
         """The asks of training episodes, answered by the policy as it stands and by those of other roles. Only here
         a sampler without a way of its own generates through TRL, which is never greedy as evaluations are."""
         own: Complete = self.sampler.complete
-        by_trl = self._splits() or not self.sampler.shares
-        if by_trl and type(self.sampler) is LanguageModelSampler:
+        if (splits := self._splits()) and isinstance(self.sampler, ContinuousSampler):
+            raise RunError("policy.engine 'continuous' needs a whole model: take 'transformers'")
+        if type(self.sampler) is LanguageModelSampler and (splits or not self.sampler.shares):
             own = partial(self.sampler.complete_by, self._generate_by_trl)
         return self.players.complete_by(own, asks, temperature)
 

@@ -14,8 +14,10 @@ from app.markup.safe_text import escape_markdown
 from app.reads.engine import database_engine
 from memfactory_core import config
 from memfactory_core.cli.main import app
+from memfactory_core.episode import run_episodes
 from memfactory_core.errors import ConfigError, RunError
-from memfactory_core.runs import database, jobs, worker
+from memfactory_core.policies.scripted import ScriptedSampler
+from memfactory_core.runs import database, jobs, recording, worker
 from memfactory_core.runs.attempts import find_side, read_attempts
 from memfactory_core.runs.comparison import compare_sides, count_cost, differing_settings
 from tests.app.test_pages import filled, open_page, words
@@ -191,3 +193,26 @@ def test_settings_that_only_one_run_has_differ(compared: dict[str, str]) -> None
     assert found["policy.kind"] == ["scripted", "tiny"]
     assert found["policy.strategy"] == ["overlap", None]
     assert "name" not in found and "seed" not in found
+
+
+def test_the_stages_of_a_training_are_told_and_marked_in_the_curves(
+    compared: dict[str, str],
+) -> None:
+    engine = database_engine()
+    stage = 'training.stages=[{"steps": 5, "task": {"chunks": 1}}]'
+    chosen = config.load("memagent-tiny", ["name=In stages", stage])
+    run = jobs.create(engine, chosen)
+    results = database.get_run(engine, compared["trained"]).results
+    database.update_run(engine, run.id, results=results)
+    held_out = chosen.held_out.examples(4, 1000, "heldout")
+    played = run_episodes(chosen.paradigm, ScriptedSampler("last", 0), held_out, 0.0)
+    recording.save_episodes(engine, run.id, "after/greedy", 8, played)
+    for step in range(1, 9):
+        recording.save_metrics(engine, run.id, step, {"reward": step / 10})
+    for other, expected in ((run.id, True), (compared["best"], False)):
+        page = open_page("compare", runs=f"{compared['trained']},{other}")
+        assert not page.exception
+        charts = [str(chart.proto).replace("\\", "") for chart in page.get("plotly_chart")]
+        assert any('"x0":5.5' in chart.replace(" ", "") for chart in charts) == expected
+        told = words(page).replace("\\", "")
+        assert ("In stages: Trained in stages (steps 1 to 5: chunks 1;" in told) == expected

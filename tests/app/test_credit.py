@@ -17,7 +17,7 @@ from memfactory_core.training.advantages import to_rows
 @pytest.fixture(scope="module")
 def case() -> tuple[Group, int, tuple[Group, ...]]:
     number, attempt = parted.plain_case()
-    return parted.play_independent(number), attempt, parted.play_parted(number, attempt)
+    return parted.play_independent(number), attempt, parted.play_parted(number, attempt, 0)
 
 
 def test_an_independent_attempt_is_pushed_whole(case: tuple[Group, int, tuple[Group, ...]]) -> None:
@@ -104,5 +104,13 @@ def test_whoever_opens_the_lesson_sees_the_same_attempts() -> None:
     assert again.decisions == parted.play_independent(number).decisions
     parts = parted.play_parted.__wrapped__(number, attempt, 0)
     assert [one.decisions for one in parts] == [
-        one.decisions for one in parted.play_parted(number, attempt)
+        one.decisions for one in parted.play_parted(number, attempt, 0)
     ]
+
+
+def test_what_found_the_plain_case_is_not_played_again() -> None:
+    number, attempt = parted.plain_case()
+    played = parted.play_parted.cache_info().misses
+    for draw in (0, 0, 1, 1):
+        parted.play_parted(number, attempt, draw)
+    assert parted.play_parted.cache_info().misses - played <= 1, "another draw alone"

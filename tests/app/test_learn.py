@@ -160,7 +160,7 @@ def test_lesson_5(runs: None) -> None:
     page = open_page("learn", lesson="credit")
     commit(page, "credit", 0)
     assert "It came out differently: all of them, the wrong ones too" in words(page)
-    groups = parted.play_parted(*parted.plain_case())
+    groups = parted.play_parted(*parted.plain_case(), 0)
     leads = parted.leads(groups)
     most = leads.index(max(leads))
     page.selectbox(key="url.message").set_value(most + 1).run()

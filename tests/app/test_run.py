@@ -109,6 +109,23 @@ def test_a_step_of_a_stage_says_so_above_its_groups(ids: dict[str, str]) -> None
     assert "of 41 characters" in words(early) and "of 64 characters" in words(late)
 
 
+def test_a_training_that_ends_in_a_stage_promises_no_step_of_the_task_itself(
+    ids: dict[str, str],
+) -> None:
+    engine = database_engine()
+    stage = 'training.stages=[{"steps": 4, "task": {"chunks": 1}}]'
+    for steps, then in ((2, "has no steps"), (5, "comes later")):
+        chosen = config.load("memagent-tiny", [f"training.steps={steps}", stage])
+        run, form = jobs.create(engine, chosen).id, chosen.form_at(1)
+        for step in (1, 2):
+            told = form.task.examples(2, step)
+            played = run_episodes(form.paradigm, ScriptedSampler("overlap", 0), told, 0.0)
+            recording.save_episodes(engine, run, "train", step, played)
+            recording.save_metrics(engine, run, step, {"reward": 0.5, "score/exact_match": 0.5})
+        page = open_page("groups", run=run, phase="train", step="1")
+        assert f"the task as it stands {then}." in words(page)
+
+
 def test_every_part_of_the_reward_has_its_curve(ids: dict[str, str]) -> None:
     engine = database_engine()
     run = jobs.create(engine, config.load("memory-r1-tiny", ["reward.contained=0.5"])).id

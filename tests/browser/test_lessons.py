@@ -29,7 +29,7 @@ def _bounded() -> Answers:
 
 
 def _credit() -> Answers:
-    groups = parted.play_parted(*parted.plain_case())
+    groups = parted.play_parted(*parted.plain_case(), 0)
     leads = parted.leads(groups)
     most = leads.index(max(leads))
     return {"lead": most, "taught": float(parted.taught(groups[most]))}

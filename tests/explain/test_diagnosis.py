@@ -213,3 +213,37 @@ def test_counts_of_several_batches_are_added_up_and_forgotten_with_their_steps(l
     forget_episodes(lab, run.id, "after/greedy")
     assert count_run(lab, run, "after/greedy").tally == {}
     assert diagnose_run(lab, run) == ("", [])
+
+
+def test_a_training_is_diagnosed_by_the_stage_that_its_last_steps_are_of(lab):
+    """Ten steps with room for 20 characters, then the task as it stands, with room for 64."""
+    from memfactory_core.episode import run_episodes
+    from memfactory_core.runs.recording import save_episodes, save_metrics
+
+    stage = 'training.stages=[{"steps": 10, "paradigm": {"store": {"budget": 20}}}]'
+    chosen = load("memagent-tiny", [stage, "training.steps=12"])
+    strategy = load("memagent-tiny", ["mode=evaluate", "policy=scripted"]).policy
+    run = jobs.create(lab, chosen)
+
+    def play(step):
+        sampler = strategy.model_copy(update={"strategy": "everything"}).load()
+        form = chosen.form_at(step)
+        played = run_episodes(form.paradigm, sampler, form.task.examples(4, step), 0.0)
+        save_episodes(lab, run.id, "train", step, played)
+        save_metrics(lab, run.id, step, {"equal_groups": 1.0, "reward": 0.1})
+
+    for step in (9, 10):
+        play(step)
+    phase, found = diagnose_run(lab, run)
+    assert phase == "train"
+    assert "the budget of 20 characters is shorter than the facts" in found[0].sentence
+    early = count_run(lab, run, "train")
+    assert early.long_facts == early.facts > 0
+    play(11)
+    late = count_run(lab, run, "train")
+    assert (late.episodes, late.long_facts) == (4, 0), "of the steps of the stage none"
+    told = [one.sentence for one in diagnose_run(lab, run)[1]]
+    assert any("the budget of 64 characters" in one for one in told)
+    for step in range(1, 9):
+        save_metrics(lab, run.id, step, {"equal_groups": 1.0})
+    assert late.equal_groups == count_run(lab, run, "train").equal_groups == ()

@@ -1,7 +1,13 @@
 """Which steps of a training had which form of the task, in words."""
 
 from memfactory_core.config import load
-from memfactory_core.explain.stages import find_stretch, find_stretches, starts, tell_stretches
+from memfactory_core.explain.stages import (
+    find_stretch,
+    find_stretches,
+    settings_at,
+    starts,
+    tell_stretches,
+)
 
 STAGES = (
     'training.stages=[{"steps": 4, "task": {"chunks": 1}}, '
@@ -36,3 +42,13 @@ def test_a_training_that_ends_in_a_stage_is_told_so():
         told = tell_stretches(training)
         assert told.endswith("the task as it stands has no steps.") and f" to {steps}: " in told
         assert ("the curves jump" in told) == (len(expected) > 1)
+
+
+def test_the_settings_of_a_step_are_those_of_the_form_that_it_is_played_in():
+    config = load("memagent-tiny", [STAGES, "training.steps=12"])
+    for step in (1, 4, 5, 10, 11, 12):
+        found, form = settings_at(config.dump(), step), config.form_at(step)
+        assert found["task"] == form.task.model_dump(mode="json")
+        assert found["paradigm"] == form.paradigm.model_dump(mode="json")
+        assert found["training"] == config.dump()["training"]
+    assert settings_at(config.dump(), 0) == config.dump() and settings_at({}, 3) == {}

@@ -23,7 +23,7 @@ from memfactory_core.config import load
 from memfactory_core.dialects.copied import Copied
 from memfactory_core.episode import Ask
 from memfactory_core.errors import ConfigError, PolicyError
-from memfactory_core.policies.continuous import ContinuousSampler
+from memfactory_core.policies.continuous import ContinuousSampler, require_pages
 from memfactory_core.policies.hf import HF
 from memfactory_core.policies.language_model import LanguageModelSampler
 from memfactory_core.policies.sharing import continuous
@@ -285,6 +285,18 @@ def test_a_run_with_a_model_of_other_layers_is_refused_before_it_is_made(tmp_pat
     assert database.list_runs(lab) == []
     with pytest.raises(PolicyError, match="policy.engine to 'transformers'"):
         HF(model=model, engine="continuous").load()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    ["[]", "3", "{", '{"text_config": "x"}', '{"layer_types": 7}', '{"layer_types": "x"}'],
+)
+def test_settings_that_are_none_are_left_to_who_loads_the_model(settings, tmp_path):
+    (tmp_path / "config.json").write_text(settings)
+    assert require_pages("m", tmp_path) is None
+    (tmp_path / "config.json").write_text('{"text_config": {"layer_types": ["conv", 7]}}')
+    with pytest.raises(ConfigError, match=r"other layers \(7, conv\)"):
+        require_pages("m", tmp_path)
 
 
 def test_mixed_precision_is_refused_with_what_to_choose():

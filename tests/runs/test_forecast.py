@@ -51,6 +51,10 @@ def test_other_parts_another_model_or_mode_are_not_alike(lab):
     ):  # fmt: skip
         assert forecast(lab, load("memagent-tiny", other)).seconds is None, other
     assert forecast(lab, load("memagent-tiny", ["training.learning_rate=1e-4"])).seconds
+    finish(lab, "memagent-tiny", 100.0, "policy=hf")
+    assert forecast(lab, load("memagent-tiny", ["policy=hf"])).seconds
+    engine = ["policy=hf", "policy.engine=continuous"]
+    assert forecast(lab, load("memagent-tiny", engine)).seconds is None, "another engine"
 
 
 def test_runs_made_here_come_before_those_that_were_brought_in(lab):

@@ -118,19 +118,20 @@ def test_the_tiny_policy_is_loaded_by_transformers_alone(run, tmp_path):
 @pytest.mark.slow
 def test_a_llamas_adapter_is_loaded_by_peft_alone(lab, tmp_path):
     model = save_model(tmp_path / "base", "llama")
-    run = trained(lab, *LLAMA, f"policy.model={model}")
+    run = trained(lab, *LLAMA, f"policy.model={model}", "training.stages=[]")
     folder = export(run, tmp_path / "hub")
     assert (folder / "adapter_model.safetensors").exists()
     found = load_plainly(folder, tmp_path)
     assert torch.allclose(torch.tensor(found["logits"]), logits(run), atol=1e-5)
     card = (folder / "README.md").read_text()
+    assert "of a stage" not in card
     assert "library_name: peft" in card and "LoRA adapter (rank 4)" in card
     assert 'license: "other"' in card and "Licence of the base: unknown" in card
 
 
 def test_a_bundle_of_adapters_holds_nothing_else_and_no_path(lab, tmp_path):
     model = save_model(tmp_path / "base", "llama")
-    run = trained(lab, *LLAMA, f"policy.model={model}")
+    run = trained(lab, *LLAMA, f"policy.model={model}", "training.stages=[]")
     sizes = {}
     for how in ([], ["--half"]):
         folder = tmp_path / f"bundle{len(how)}"
@@ -162,6 +163,9 @@ def test_the_card_says_what_was_trained_on_and_how_it_did(run, tmp_path):
     versions = record["versions"]
     assert f"memfactory-lab {versions['memfactory-lab']}" in card
     assert versions.get("commit", "memfactory-lab") in card
+    steps = load(str(folder / "recipe.toml")).training.steps
+    assert f"{steps} steps of" in card
+    assert f"The first {steps} are of a stage" in card, "the recipe's stage is longer than this"
     assert "seed 3" in card and load(str(folder / "recipe.toml")).seed == 3
     assert json.loads((folder / "results.json").read_text()) == run.summary
     assert str(tmp_path) not in card

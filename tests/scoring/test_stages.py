@@ -11,7 +11,12 @@ from memfactory_core.errors import ConfigError
 from memfactory_core.runs import jobs, record
 from memfactory_core.runs.recording import recorded_episodes
 from memfactory_core.runs.worker import work
-from memfactory_core.scoring.split import held_out_examples, learned_texts, training_examples
+from memfactory_core.scoring.split import (
+    demonstrated_examples,
+    held_out_examples,
+    learned_texts,
+    training_examples,
+)
 from memfactory_core.trace import Wrote
 from tests.scoring.test_split import WORDS
 from tests.tasks.records import write
@@ -77,6 +82,32 @@ def test_no_stage_learns_from_a_text_that_is_held_out(kind, tmp_path):
     held = {example.text for example in held_out_examples(config)}
     assert learned == learned_texts(config) and (len(learned), len(held)) == (8, 2)
     assert not learned & held
+
+
+def test_what_is_demonstrated_is_of_the_task_itself_and_is_not_held_out(tmp_path):
+    """Two steps of a stage of four: the training never reaches the task as it stands, the imitation before it does."""
+    people = [ONE_ID["locomo"](word) | {"sample_id": word} for word in WORDS[:4]]
+    path = write(tmp_path, "a.json", people)
+    own, stages, measured = WORDS[:3]
+    settings = [
+        "policy=hf", "imitation.steps=2", "training.steps=2", "task.kind=locomo", f"task.path={path}",
+        f'task.conversations=["{own}"]', "evaluation.task.kind=locomo",
+        f'training.stages=[{{"steps": 4, "task": {{"conversations": ["{stages}"]}}}}]',
+    ]  # fmt: skip
+
+    def measure(conversation):
+        return load(
+            "memagent-tiny", [*settings, f'evaluation.task.conversations=["{conversation}"]']
+        )
+
+    config = measure(measured)
+    whole = config.task.examples(9, config.seed, "train")
+    shown, trained = demonstrated_examples(config), training_examples(config)
+    assert shown and {one.text for one in shown} <= {one.text for one in whole}
+    assert not {one.text for one in shown} & {one.text for one in trained}
+    assert held_out_examples(config)
+    with pytest.raises(ConfigError, match="read a text that is also learned from"):
+        held_out_examples(measure(own))
 
 
 def test_a_text_that_only_a_stage_learns_from_must_not_be_held_out(tmp_path):

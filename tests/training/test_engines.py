@@ -5,6 +5,7 @@ import torch
 from transformers import TrainerCallback
 
 from memfactory_core.config import load
+from memfactory_core.errors import RunError
 from memfactory_core.policies.continuous import ContinuousSampler
 from memfactory_core.policies.hf import HF
 from memfactory_core.training.arguments import grpo_config
@@ -86,6 +87,14 @@ def test_what_was_sampled_is_trained_on_under_its_own_log_probs(folder, tmp_path
     assert all(float(after[name].abs().max()) > 0 for name in after if "lora_B" in name)
     whole = {name.replace(".base_layer", ""): value for name, value in after.items()}
     assert all(whole[name].equal(value) for name, value in before.items())
+
+
+def test_a_model_that_lies_in_pieces_is_refused_with_what_to_choose(folder, tmp_path):
+    policy = HF(model=folder, dtype="float32", engine="continuous")
+    trainer, _ = train(policy, policy.load(), tmp_path)
+    trainer.is_fsdp_enabled = True
+    with pytest.raises(RunError, match="needs a whole model: take 'transformers'"):
+        trainer.complete([], 1.0)
 
 
 class Silent(ContinuousSampler):

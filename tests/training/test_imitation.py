@@ -8,9 +8,10 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from memfactory_core.config import build, load
+from memfactory_core.dialects import Dialect
 from memfactory_core.dialects.chat import Chat
 from memfactory_core.dialects.quoted import Quoted
-from memfactory_core.errors import RunError
+from memfactory_core.errors import PolicyError, RunError
 from memfactory_core.rewards import score_all
 from memfactory_core.scoring.split import demonstrated_examples
 from memfactory_core.trace import Asked, Cited, Wrote, holds
@@ -267,6 +268,25 @@ def test_few_operations_do_nothing(model):
     assert operations(0) == (others, 0, everything - idle)
     few = int(others * 0.1 / 0.9)
     assert operations(0.1) == (others + few, few, everything - idle + few)
+
+
+class Unwritten(Quoted):
+    """A dialect of one's own in which nobody has said how an operation is written."""
+
+    write_operation = Dialect.write_operation
+
+
+def test_a_dialect_need_not_write_operations_where_none_is_shown(model):
+    config = configured("memagent-smollm2", model, "imitation.idle=0.1")
+    pupil = config.load_policies(None, None)
+    pupil.own.dialect = Unwritten()
+    found = demonstrate(config, pupil, demonstrated_examples(config))
+    assert {one.role for one in found} == {"update", "answer"}
+    managing = configured("memory-r1-smollm2", model)
+    pupil = managing.load_policies(None, None)
+    pupil.own.dialect = Unwritten()
+    with pytest.raises(PolicyError, match="does not say how an operation is written"):
+        demonstrate(managing, pupil, demonstrated_examples(managing))
 
 
 def test_what_is_longer_than_its_role_allows_is_no_demonstration(model):
