@@ -330,6 +330,14 @@ def build(values: Mapping[str, Any], origin: str = "the configuration") -> RunCo
         ) from error
 
 
+def lost_stages(source: str, config: RunConfig) -> bool:
+    """Whether a recipe trains in stages and a configuration made of it does not: it was told so, or its parts are of
+    other kinds."""
+    training = read(source).get("training")
+    staged = isinstance(training, Mapping) and bool(training.get("stages"))
+    return staged and config.mode == "train" and not config.training.stages
+
+
 def load(source: str, assignments: Sequence[str] = ()) -> RunConfig:
     """A recipe by name or path with overrides, validated."""
     values = read(source)

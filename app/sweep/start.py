@@ -11,7 +11,7 @@ from app.reads.engine import database_engine
 from app.shell.links import go_to
 from app.shell.words import begin_upper
 from app.sweep.axes import NONE, choose_axis, choose_fixed, choose_recipe
-from memfactory_core.runs.sweeps import Plan, begin_sweep
+from memfactory_core.runs.sweeps import Plan, begin_sweep, tell_unlike
 
 MOST_CELLS = 64
 """Runs that one click begins at most."""
@@ -45,6 +45,8 @@ def _show_plan(plan: Plan) -> None:
             st.warning(
                 f"{what}  \n{escape_markdown(begin_upper(why), 300)}", icon=":material/block:"
             )
+    if unlike := tell_unlike(plan.recipe, cells):
+        st.warning(escape_markdown(f"{unlike}."), icon=":material/balance:")
     if count > MOST_CELLS:
         st.error(f"At most {MOST_CELLS} runs are begun at once.", icon=":material/error:")
     if st.button(

@@ -106,6 +106,11 @@ def train(
 ) -> None:
     """Train a recipe (a name, a .toml or .json file, a run's run.json) in the background."""
     settings = config.load(recipe, set_ or ())
+    if config.lost_stages(recipe, settings) and not any("training.stages" in s for s in set_ or ()):
+        print(
+            "the recipe's stages are left out: they change settings of parts that are not there any more",
+            file=sys.stderr,
+        )
     if dry_run:
         print_plan(open_database(), settings, json_)
         return

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated, Any
 
 import typer
 
 from memfactory_core.cli.foreground import open_database, wait_for
 from memfactory_core.cli.report import report, sweep_line
-from memfactory_core.runs.sweeps import Plan, begin_cell, new_sweep
+from memfactory_core.runs.sweeps import Plan, begin_cell, new_sweep, tell_unlike
 from memfactory_core.text import one_line
 
 
@@ -24,7 +25,10 @@ def sweep(
 ) -> None:
     """Run a recipe with every combination of settings, one after the other, and print one table."""
     plan, name, rows = Plan(recipe, tuple(grid), tuple(set_ or ())), new_sweep(), []
-    for cell in plan.cells():
+    cells = plan.cells()
+    if unlike := tell_unlike(plan.recipe, cells):
+        print(one_line(unlike), file=sys.stderr)
+    for cell in cells:
         row: dict[str, Any] = {"settings": list(cell.assignments), "refused": cell.refusal}
         if cell.config:
             run = begin_cell(open_database(), name, plan, cell)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from memfactory_core.config import RunConfig, load
+from memfactory_core.config import RunConfig, load, lost_stages
 from memfactory_core.endpoint.address import hide_credentials
 from memfactory_core.errors import ConfigError
 from memfactory_core.runs import jobs
@@ -44,6 +44,18 @@ def cells(recipe: str, grids: Sequence[str], fixed: Sequence[str] = ()) -> Itera
     load(recipe, fixed)
     for chosen in itertools.product(*parse_grid(grids)):
         yield _make_cell(recipe, chosen, fixed)
+
+
+def tell_unlike(recipe: str, cells: Sequence[Cell]) -> str:
+    """That some cells train in the recipe's stages and others cannot, in a sentence; "" where all are alike."""
+    made = [cell.config for cell in cells if cell.config and cell.config.mode == "train"]
+    lost = sum(lost_stages(recipe, config) for config in made)
+    if not 0 < lost < len(made):
+        return ""
+    return (
+        f"{lost} of {len(made)} combinations train without the recipe's stages, which change settings of parts that "
+        "these do not have: to compare like with like set training.stages=[] for all"
+    )
 
 
 def _make_cell(recipe: str, chosen: tuple[str, ...], fixed: Sequence[str]) -> Cell:

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from memfactory_core.assembly.command import find_assignments
+from memfactory_core.cli.main import app
 from memfactory_core.config import build, load, read
 from memfactory_core.errors import ConfigError
-from memfactory_core.runs import jobs, record
+from memfactory_core.runs import jobs, record, sweeps
 from memfactory_core.runs.recording import recorded_episodes
 from memfactory_core.runs.worker import work
 from memfactory_core.scoring.split import (
@@ -192,3 +194,26 @@ def test_a_stage_has_the_paradigm_that_it_names_and_its_episodes_show_it(lab):
         for step in (1, 2, 3, 4)
     }
     assert longest[1] <= 10 and longest[2] <= 10 and longest[3] > 10 and longest[4] > 10
+
+
+def test_a_sweep_says_that_some_of_its_cells_train_without_the_stages():
+    def told(*grid, fixed=()):
+        plan = sweeps.Plan("memagent-tiny", grid, fixed)
+        return sweeps.tell_unlike(plan.recipe, plan.cells())
+
+    assert told("paradigm.updater.kind=overwrite,append").startswith("1 of 2 combinations train")
+    assert told("training.steps=10,100") == "" and told("task.chunks=2,3") == ""
+    none = ("training.stages=[]",)
+    assert told("paradigm.updater.kind=overwrite,append", fixed=none) == ""
+    assert told("training.steps=9,99", fixed=("task=dialogue",)) == "", "none has them"
+
+
+def test_the_shell_says_that_a_training_lost_its_stages(lab):
+    def said(*settings):
+        more = [word for setting in settings for word in ("--set", setting)]
+        done = CliRunner().invoke(app, ["train", "memagent-tiny", "--dry-run", *more])
+        assert done.exit_code == 0, done.output
+        return "stages are left out" in done.stderr
+
+    assert said("task=dialogue") and not said("task.chunks=4")
+    assert not said("task=dialogue", "training.stages=[]")
