@@ -60,7 +60,8 @@ def model(tmp_path_factory):
 
 def configured(name, model, *more):
     own = ["policy.dtype=float32", f"policy.model={model}", "imitation.examples=40"]
-    return load(name, [*own, *LONG[name], "imitation.unknown=1", *more])
+    all_shown = ["imitation.unknown=1", "imitation.idle=1"]
+    return load(name, [*own, *LONG[name], *all_shown, *more])
 
 
 @pytest.mark.parametrize("dialect", ["chat", "quoted"])
