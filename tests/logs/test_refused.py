@@ -97,6 +97,7 @@ def test_what_is_no_log_is_refused_in_a_line(content: bytes, said: str) -> None:
     assert "\n" not in str(error.value) and len(str(error.value)) < 1000
 
 
+@pytest.mark.slow
 def test_too_many_entries_and_episodes_are_refused_before_they_cost_anything() -> None:
     many = b'{"op": "noop"}\n' * (MOST_ENTRIES + 1)
     with pytest.raises(RunError, match="more than 200,000 entries"):
@@ -136,6 +137,7 @@ def test_the_bound_that_was_passed_is_named(entries: list[dict[str, str]], said:
     assert time.process_time() - began < 10
 
 
+@pytest.mark.slow
 def test_what_is_just_allowed_takes_seconds() -> None:
     read = {"op": "read", "text": "Nothing of it."}
     known = [make_entry(e, "here") for e in (read, *ADDS[:4400], EMPTIED, ASKED)]

@@ -27,7 +27,7 @@ def make(lab, *more):
     return jobs.create(lab, load("memagent-tiny", [*SCRIPTED, *more]))
 
 
-@pytest.mark.parametrize("count", [3, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_of_two_tabs_and_two_shells_one_starts_the_run(lab, count):
     for run_id, starters in race(lab, count):
         assert (starters, workers_of(lab, run_id)) == (1, 1)

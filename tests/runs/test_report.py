@@ -66,6 +66,7 @@ def brought(tmp_path_factory):
         yield examples.ensure(database.connect(jobs.database_url()))
 
 
+@pytest.mark.slow
 def test_a_trained_policy_is_measured_without_the_cut(brought):
     trained = brought[0]
     small = ["evaluation.examples=2", "evaluation.samples=2", "policy.min_p=0"]

@@ -156,6 +156,7 @@ def test_several_that_open_an_older_database_at_once_migrate_it_once(old):
     assert len(rows_of(old)["episode"]) == len(before["episode"])
 
 
+@pytest.mark.slow
 def test_several_that_open_an_empty_server_at_once_make_its_tables_once(server):
     address = server.new_database()
     assert open_at_once(address, 4) == [("", 0)] * 4
