@@ -46,8 +46,12 @@ def smooth_between(curve: Curve, changes: Sequence[int]) -> list[float]:
 
 
 def mark_changes(figure: go.Figure, changes: Sequence[int]) -> None:
-    """A dotted line before each step from which on the task is another."""
-    for step in changes:
+    """A dotted line before each step from which on the task is another, as far as the curves reach: one that lies ahead
+    would press them into a corner."""
+    last = max(
+        (max(trace.x) for trace in figure.data if trace.x is not None and len(trace.x)), default=0
+    )
+    for step in (step for step in changes if step <= last):
         figure.add_vline(x=step - 0.5, line={"color": PALETTE[-1], "width": 1.5, "dash": "dot"})
 
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from app.reads.engine import database_engine
+from app.run.charts import curve_figure
 from memfactory_core import config
 from memfactory_core.episode import run_episodes
 from memfactory_core.policies.scripted import ScriptedSampler
@@ -143,3 +144,9 @@ def test_where_nothing_was_trained_no_phase_is_called_after(ids: dict[str, str])
         phases = page.selectbox(key="url.phase").options
         assert phases[: len(expected)] == expected
         assert any("After" in phase for phase in phases) == (which == "trained")
+
+
+def test_a_stage_that_lies_ahead_does_not_press_the_curves_into_a_corner() -> None:
+    curve = [(step, 0.1 * step) for step in range(1, 7)]
+    for change, marked in ((5, 1), (6, 1), (29, 0)):
+        assert len(curve_figure({"reward": curve}, changes=[change]).layout.shapes) == marked

@@ -53,6 +53,7 @@ def click_curve(page: Any, share: float) -> None:
     """Clicks the reward's curve so far along its steps."""
     plot = page.locator(".st-key-reward .js-plotly-plot")
     plot.locator(".scatterlayer .points path").last.wait_for()
+    plot.scroll_into_view_if_needed()
     box = plot.locator(".nsewdrag").bounding_box()
     place = box["x"] + share * box["width"], box["y"] + box["height"] / 2
     page.mouse.move(*place)

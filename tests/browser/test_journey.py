@@ -43,7 +43,8 @@ def type_numbers(page: Any, tab: str, values: dict[str, int]) -> None:
     page.get_by_role("tab", name=tab).click()
     fields = page.get_by_role("tabpanel", name=tab)
     for label, value in values.items():
-        fields.get_by_label(label, exact=True).fill(str(value))
+        # a stage of the training, which stands below, has steps of its own
+        fields.get_by_label(label, exact=True).first.fill(str(value))
         page.keyboard.press("Tab")
     page.get_by_text(f"={value}", exact=False).first.wait_for()
 
