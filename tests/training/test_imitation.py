@@ -237,38 +237,31 @@ def test_the_order_of_demonstrations_follows_from_the_seed_and_each_role_comes_a
         assert [len(one.prompt_ids) for one in step] == sorted(len(one.prompt_ids) for one in step)
 
 
-def test_few_answers_say_that_it_is_not_known(model):
-    pupil = configured("memagent-smollm2", model).load_policies(None, None)
+@pytest.mark.parametrize(
+    ("recipe", "setting", "role", "frequent", "share"),
+    [
+        ("memagent-smollm2", "unknown", "answer", "\\boxed{Unknown}", 0.2),
+        ("memory-r1-smollm2", "idle", "manage", '{"op": "NOOP"}', 0.1),
+    ],
+)
+def test_what_is_said_alike_too_often_is_thinned_out(model, recipe, setting, role, frequent, share):
+    pupil = configured(recipe, model).load_policies(None, None)
 
-    def answers(share):
-        config = configured("memagent-smollm2", model, f"imitation.unknown={share}")
+    def shown(most):
+        config = configured(recipe, model, f"imitation.{setting}={most}")
         found = demonstrate(config, pupil, demonstrated_examples(config))
-        texts = [one.text for one in found if one.role == "answer"]
-        return len(texts), texts.count("\\boxed{Unknown}"), len(found)
+        texts = [one.text for one in found if one.role == role]
+        return len(texts), texts.count(frequent), len(found)
 
-    all_answers, unknown, everything = answers(1)
-    known = all_answers - unknown
-    assert all_answers == 40 and unknown > known > 4, "by chance most is not kept"
-    assert answers(0) == (known, 0, everything - unknown)
-    few = int(known * 0.2 / 0.8)
-    assert answers(0.2) == (known + few, few, everything - unknown + few)
-
-
-def test_few_operations_do_nothing(model):
-    pupil = configured("memory-r1-smollm2", model).load_policies(None, None)
-
-    def operations(share):
-        config = configured("memory-r1-smollm2", model, f"imitation.idle={share}")
-        found = demonstrate(config, pupil, demonstrated_examples(config))
-        texts = [one.text for one in found if one.role == "manage"]
-        return len(texts), texts.count('{"op": "NOOP"}'), len(found)
-
-    all_operations, idle, everything = operations(1)
-    others = all_operations - idle
-    assert idle > others / 4 > 4, "by chance a quarter to a half does nothing"
-    assert operations(0) == (others, 0, everything - idle)
-    few = int(others * 0.1 / 0.9)
-    assert operations(0.1) == (others + few, few, everything - idle + few)
+    said, alike, everything = shown(1)
+    others = said - alike
+    if setting == "unknown":
+        assert said == 40 and alike > others > 4, "by chance most is not kept"
+    else:
+        assert alike > others / 4 > 4, "by chance a quarter to a half does nothing"
+    assert shown(0) == (others, 0, everything - alike)
+    few = int(others * share / (1 - share))
+    assert shown(share) == (others + few, few, everything - alike + few)
 
 
 class Unwritten(Quoted):
