@@ -1,9 +1,10 @@
 """One training step of the tiny policy, three ways in turn: `python -m bench.step memagent-tiny [--steps 3]`.
 ours: the trainer of a run, all groups in lockstep. reference: the schedule of the framework of arXiv 2603.29493 on our
 parts, a group at a time, `model.generate`, log-probabilities once before the loss and once in it. bound: what no
-schedule can do without, the same prompts decoded in one batch for as many tokens and one forward and backward pass
-over the same rows. Processor seconds of one thread; nothing is cut from the sampling (min_p = 0), attempts earn 0 and 1
-in turn, so that the ways do the same. Ratios are of one round; their spread is over the rounds.
+schedule can do without: the prompts of the trained turns decoded in one batch for as many tokens, and so those of the
+others (the reward hangs on answers of a frozen role), and one forward and backward pass over the same rows. Processor
+seconds of one thread; nothing is cut from the sampling (min_p = 0), attempts earn 0 and 1 in turn, so that the ways do
+the same. Ratios are of one round; their spread is over the rounds.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from memfactory_core.policies.language_model import (  # noqa: E402
     LanguageModelSampler,
 )
 from memfactory_core.rewards import score_all  # noqa: E402
+from memfactory_core.trace import Episode  # noqa: E402
 from memfactory_core.training.advantages import Row, to_rows, with_advantages  # noqa: E402
 from memfactory_core.training.arguments import grpo_config  # noqa: E402
 from memfactory_core.training.rows import Piece, by_length, to_tensors  # noqa: E402
@@ -44,7 +46,12 @@ Times = dict[str, float]
 
 
 class Ours(Timed):
-    """The trainer of a run, which keeps the rows of its last step."""
+    """The trainer of a run, which keeps the rows of its last step and what else was said in it."""
+
+    def _log_scores(self, mode: str, episodes: Sequence[Episode], equal: int) -> None:
+        turns = [turn for episode in episodes for turn in episode.turns]
+        self.untrained = [turn.completion for turn in turns if not turn.trainable]
+        super()._log_scores(mode, episodes, equal)
 
     def _batch(self, rows: list[Row]) -> dict[str, Any]:
         self.rows = rows
@@ -113,15 +120,23 @@ def reference_step(config: RunConfig, sampler: Any, examples: Sequence[Example])
     return {"sampling": plain.seconds, "learning": learning, "all": whole}
 
 
-def bound_step(sampler: Any, rows: list[Row], pieces: int) -> Times:
-    """The same prompts in one batch for as many tokens, and one pass over the same rows without needless padding."""
-    said = [turn.completion for turn, _ in rows]
+def decode(sampler: Any, said: Sequence[Completion]) -> float:
+    """Seconds of decoding these prompts in one batch for as many tokens."""
+    if not said:
+        return 0.0
     lengths = [len(one.completion_ids or ()) for one in said]
     began = time.process_time()
     decoded = sampler.generate([list(one.prompt_ids or ()) for one in said], max(lengths), 1.0)
     # it draws texts of its own: their tokens cost what the others' do
-    sampling = time.process_time() - began
-    sampling *= sum(lengths) / max(1, sum(len(one.ids) for one in decoded))
+    seconds = time.process_time() - began
+    return seconds * sum(lengths) / max(1, sum(len(one.ids) for one in decoded))
+
+
+def bound_step(
+    sampler: Any, rows: list[Row], untrained: Sequence[Completion], pieces: int
+) -> Times:
+    """The same prompts in one batch for as many tokens, and one pass over the same rows without needless padding."""
+    sampling = decode(sampler, [turn.completion for turn, _ in rows]) + decode(sampler, untrained)
     count = -(-len(rows) // pieces) * pieces
     whole = to_tensors(rows, count, sampler.tokenizer.pad_token_id)
     parts = [{name: value.chunk(pieces)[i] for name, value in whole.items()} for i in range(pieces)]
@@ -161,7 +176,9 @@ def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]
                 {
                     "ours": ours | {"all": whole},
                     "reference": reference_step(config, samplers[1], some),
-                    "bound": bound_step(samplers[2], trainer.rows, settings.micro_batches),
+                    "bound": bound_step(
+                        samplers[2], trainer.rows, trainer.untrained, settings.micro_batches
+                    ),
                 }
             )
 

@@ -43,8 +43,8 @@ Steps = Generator["list[Ask]", list[Completion], Any]
 
 @dataclass(frozen=True)
 class Ask:
-    """One question to the policy. `facts` holds the same content as the messages, unformatted, for policies that are
-    programs; `example` is for the scripted ones that may know the truth; `copied` is what the answer is made of."""
+    """One question to the policy. `facts` holds the same content as the messages, unformatted, for programs; `example`
+    is for the scripted ones that may know the truth; `copied` is what the answer is made of, `stop` what ends it."""
 
     role: str
     messages: tuple[Message, ...]
@@ -53,6 +53,7 @@ class Ask:
     facts: dict[str, Any]
     example: Example
     copied: Copied | None = None
+    stop: str = ""
 
 
 class Answering(Protocol):
@@ -156,12 +157,12 @@ class Context:
 
     def ask_all(
         self, role: str, many: Sequence[tuple[Sequence[Message], dict[str, Any]]], max_tokens: int,
-        copied: Copied | None = None,
+        copied: Copied | None = None, stop: str = "",
     ) -> Generator[list[Ask], list[Completion], list[str]]:  # fmt: skip
         """Asks several independent things at once; they share a batch."""
         trainable = self.is_trained(role)
         asks = [
-            Ask(role, tuple(messages), max_tokens, trainable, facts, self.example, copied)
+            Ask(role, tuple(messages), max_tokens, trainable, facts, self.example, copied, stop)
             for messages, facts in many
         ]
         completions = [set_apart(completion) for completion in (yield asks)]
@@ -199,8 +200,7 @@ class Context:
         number of the write that they take back."""
         for op in ops:
             seq = len(self.events)
-            if seq == self.undone:
-                op = Op(action="noop", reason="undone")
+            op = Op(action="noop", reason="undone") if seq == self.undone else op
             self._write(op, partial(self._bank.apply, op, seq, self.at), who, undoes)
 
     def restore(self, memory: Memory, reason: str, undoes: int | None = None) -> None:

@@ -57,6 +57,9 @@ class Paradigm(Component, family="paradigms"):
     """Which memories the answer is read from."""
     answer_tokens: int = Field(1024, ge=1, le=32_000)
     """The longest answer, in tokens."""
+    answer_stop: str = Field("", max_length=20)
+    """What ends an answer where it is said, such as a period, for a policy that goes on and says it again; empty for
+    nothing. What comes after it is neither read nor trained on."""
     trains: Literal["both", "memory", "answer"] = "both"
     """Whose turns are trained: those that manage the memory, those that answer, or both."""
     cites: bool = False
@@ -127,7 +130,9 @@ class Paradigm(Component, family="paradigms"):
                 "memory": " ".join(texts), "question": question, "memories": memories, "cites": self.cites,
             }  # fmt: skip
             asks.append((asked, facts))
-        answers = yield from context.ask_all("answer", asks, self.answer_tokens)
+        answers = yield from context.ask_all(
+            "answer", asks, self.answer_tokens, stop=self.answer_stop
+        )
         if not self.cites:
             return [context.dialect_of("answer").read_answer(answer) for answer in answers]
         named = zip(questions, read, answers, strict=True)

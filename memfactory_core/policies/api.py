@@ -11,6 +11,7 @@ from pydantic import Field
 from memfactory_core.component import Part
 from memfactory_core.dialects import Dialect
 from memfactory_core.dialects.chat import Chat
+from memfactory_core.dialects.thinking import set_apart
 from memfactory_core.endpoint import ChatEndpoint
 from memfactory_core.endpoint.address import EndpointAddress
 from memfactory_core.endpoint.keys import VARIABLE
@@ -36,7 +37,11 @@ class ApiSampler(Sampler):
         """One completion for each ask. PolicyError where the endpoint does not answer as it should."""
 
         def complete_one(ask: Ask) -> Completion:
-            return self.endpoint.chat(ask.messages, ask.max_tokens, temperature)
+            said = set_apart(self.endpoint.chat(ask.messages, ask.max_tokens, temperature))
+            if not ask.stop or ask.stop not in said.text:
+                return said
+            text = said.text.partition(ask.stop)[0] + ask.stop
+            return said.model_copy(update={"text": text, "finish_reason": "stop"})
 
         with ThreadPoolExecutor(self.parallel) as pool:
             return list(pool.map(complete_one, asks))

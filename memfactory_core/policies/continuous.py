@@ -29,7 +29,7 @@ class ContinuousSampler(LanguageModelSampler):
         prompts = [self.encode(asks[i].messages) for i in free]
         said = self._decode_rows(prompts, [asks[i].max_tokens for i in free], temperature)
         for i, prompt, one in zip(free, prompts, said, strict=True):
-            results[i] = self._completion(prompt, one, copied=False)
+            results[i] = self._completion(prompt, one, asks[i])
         return [results[i] for i in range(len(asks))]
 
     def _decode_rows(

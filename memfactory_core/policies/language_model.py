@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from memfactory_core.dialects import Dialect
 from memfactory_core.dialects.quoted import Quoted
-from memfactory_core.dialects.thinking import OPENED
+from memfactory_core.dialects.thinking import OPENED, set_apart
 from memfactory_core.episode import Ask, Heard, Sampler
 from memfactory_core.errors import PolicyError
 from memfactory_core.policies.copying import Copier, Guide
@@ -35,6 +35,11 @@ class Generated(NamedTuple):
     ids: list[int]
     logprobs: list[float] | None
     kept: list[list[int]] | None = None
+
+    def first(self, count: int) -> Generated:
+        """Its first tokens."""
+        logprobs, kept = self.logprobs, self.kept
+        return Generated(self.ids[:count], logprobs and logprobs[:count], kept and kept[:count])
 
 
 GoOn = Callable[[list[int]], bool]
@@ -158,8 +163,7 @@ class LanguageModelSampler(Sampler):
                 guide = self._guide([asks[chosen[j]] for j in batch])
                 sampled = generate([prompts[j] for j in batch], limit, temperature, guide)
                 for j, sequence in zip(batch, sampled, strict=True):
-                    copied = asks[chosen[j]].copied is not None
-                    results[chosen[j]] = self._completion(prompts[j], sequence, copied)
+                    results[chosen[j]] = self._completion(prompts[j], sequence, asks[chosen[j]])
         return [result for result in results if result is not None]
 
     def _guide(self, asks: Sequence[Ask]) -> Guide | None:
@@ -201,7 +205,17 @@ class LanguageModelSampler(Sampler):
         if batch:
             yield batch
 
-    def _completion(self, prompt: list[int], sequence: Generated, copied: bool) -> Completion:
+    def _completion(self, prompt: list[int], sequence: Generated, ask: Ask) -> Completion:
+        whole = self._whole(prompt, sequence, ask.copied is not None)
+        if not ask.stop or not set_apart(whole).text.partition(ask.stop)[2].strip():
+            return whole  # it was not said, or nothing came after it
+        for count in range(1, len(sequence.ids) + 1):
+            said = self._whole(prompt, sequence.first(count), ask.copied is not None)
+            if ask.stop in set_apart(said).text:
+                return said.model_copy(update={"finish_reason": "stop"})
+        raise AssertionError("what the whole output says is said by its last token at the latest")
+
+    def _whole(self, prompt: list[int], sequence: Generated, copied: bool) -> Completion:
         ended = bool(sequence.ids) and sequence.ids[-1] in self.end_ids
         shown = sequence.ids[:-1] if ended else sequence.ids
         text = self._decode_said(shown).strip()

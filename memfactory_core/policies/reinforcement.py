@@ -57,6 +57,9 @@ class Training(Settings):
     sampling does. A small model's slips are so unlikely that pushing them down disturbs all else."""
     clip: float = Field(0.2, gt=0, le=1)
     """Clip range of the probability ratio, used where one batch of episodes serves several steps."""
+    shuffled: bool = False
+    """Deals the advantages of each group out among its attempts by chance: a control. What is learned all the same was
+    not learned from what the attempts earned."""
     reuse: int = Field(1, ge=1, le=16)
     """Optimizer steps on each batch of episodes (TRL's num_iterations)."""
     micro_batches: int = Field(1, ge=1, le=1024)

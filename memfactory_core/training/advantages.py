@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 from collections.abc import Sequence
 
+from memfactory_core.policies.reinforcement import Training
 from memfactory_core.trace import Episode
 from memfactory_core.types import Turn
 
 Row = tuple[Turn, float]
 """A trainable turn with the advantage of its episode."""
+
+
+def advantages_of_step(
+    episodes: Sequence[Episode], settings: Training, step: int, seed: int
+) -> list[Episode]:
+    """The episodes of a step with the advantages that it learns from: their own, or with `settings.shuffled` those of
+    each group dealt out among its attempts by chance, which `step` and `seed` decide."""
+    earned = with_advantages(episodes, settings.scale_rewards, settings.negative)
+    if not settings.shuffled:
+        return earned
+    chance = random.Random(f"advantages {seed} {step}")
+    groups: dict[str, list[float]] = {}
+    for episode in earned:
+        if not episode.dropped:
+            groups.setdefault(episode.group_id, []).append(episode.advantage)
+    for advantages_G in groups.values():
+        chance.shuffle(advantages_G)
+    return [
+        one if one.dropped else one.model_copy(update={"advantage": groups[one.group_id].pop()})
+        for one in earned
+    ]
 
 
 def with_advantages(

@@ -43,7 +43,7 @@ from memfactory_core.policies.sharing import shared_attention as attention
 from memfactory_core.rewards import Weights, score_all
 from memfactory_core.trace import Episode
 from memfactory_core.training import generators
-from memfactory_core.training.advantages import Row, equal_groups, to_rows, with_advantages
+from memfactory_core.training.advantages import Row, advantages_of_step, equal_groups, to_rows
 from memfactory_core.training.attempts import play_attempts
 from memfactory_core.training.log_probs import importance_ratio, score_kept, score_packed
 from memfactory_core.training.rows import by_beginning, by_length, to_tensors
@@ -191,7 +191,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
         self._check_groups(episodes)
         # every process hears of all attempts; each learns from its own
         everyone = gather_object(episodes)
-        everyone = with_advantages(everyone, self.settings.scale_rewards, self.settings.negative)
+        everyone = advantages_of_step(everyone, self.settings, step, self.args.seed)
         first = self.accelerator.process_index * len(episodes)
         episodes = everyone[first : first + len(episodes)]
         if self.on_episodes:

@@ -145,7 +145,7 @@ def test_stages_go_with_the_part_whose_settings_they_change():
         assert swap.unstaged and not swap.values["training"].get("stages")
     swap = swap_part(values, ("policy",), "policies", "hf")
     assert not swap.unstaged and swap.values["training"]["stages"]
-    assert not swap_part(values_of("rmm-tiny"), ("task",), "tasks", "dialogue").unstaged
+    assert not swap_part(values_of("memory-r1-tiny"), ("task",), "tasks", "needle").unstaged
 
 
 def test_the_mode_that_trains_the_linear_reranker_takes_no_other():

@@ -13,7 +13,12 @@ from memfactory_core.policies.language_model import LanguageModelSampler
 from memfactory_core.policies.roles import RoleSampler
 from memfactory_core.policies.scripted import Scripted
 from memfactory_core.trace import Episode
-from memfactory_core.training.advantages import equal_groups, to_rows, with_advantages
+from memfactory_core.training.advantages import (
+    advantages_of_step,
+    equal_groups,
+    to_rows,
+    with_advantages,
+)
 from memfactory_core.training.arguments import grpo_config
 from memfactory_core.training.rows import to_tensors
 from memfactory_core.training.trainer import MemoryGRPOTrainer
@@ -51,6 +56,30 @@ def test_advantages_compare_episodes_and_not_their_turns():
     better = with_advantages(episodes, "none", negative=0.0)
     assert [e.advantage for e in better] == [0.5, 0.0, 0.0, 0.0]
     assert len(to_rows(better, drop_silent=True)) == 9
+
+
+def test_shuffled_advantages_are_those_of_the_group_at_attempts_of_chance():
+    """The control of a credit: as much is learned from, and none of it says what was right."""
+    attempts = [
+        episode(group, float(reward)).model_copy(update={"dropped": reward == 7})
+        for group in "gh"
+        for reward in range(8)
+    ]
+    own = advantages_of_step(attempts, Training(), 3, 0)
+    assert own == with_advantages(attempts, "group")
+    dealt = [
+        advantages_of_step(attempts, Training(shuffled=True), step, 0) for step in range(1, 201)
+    ]
+    assert dealt[2] == advantages_of_step(attempts, Training(shuffled=True), 3, 0)
+    for step in dealt:
+        assert [one.reward for one in step] == [one.reward for one in own]
+        assert all(one.advantage == 0 for one in step if one.dropped)
+        for group in (slice(0, 8), slice(8, 16)):
+            assert sorted(e.advantage for e in step[group]) == sorted(
+                e.advantage for e in own[group]
+            )
+    best = [step[6].advantage for step in dealt]  # the one that earned most
+    assert own[6].advantage > 1.4 and abs(sum(best) / len(best)) < 0.25
 
 
 def test_untrained_turns_and_turns_without_ids_make_no_rows():

@@ -1,0 +1,87 @@
+"""An answer that ends where a text is said (`paradigm.answer_stop`)."""
+
+import pytest
+
+from memfactory_core.config import load
+from memfactory_core.dialects.thinking import set_apart
+from memfactory_core.episode import Ask, run_episodes
+from memfactory_core.paradigms import answer_messages
+from memfactory_core.policies.api import Api
+from memfactory_core.policies.language_model import Generated
+from memfactory_core.policies.tiny import Tiny
+from memfactory_core.rewards.answers import exact_match
+from memfactory_core.tasks.needle import Needle
+from memfactory_core.types import Example
+from tests.endpoint import says, serving
+
+EXAMPLE = Example(id="e", observations=("o",), question="q", answers=("a",))
+
+
+def asks(stop, count=12):
+    """One memory and the question that it answers: the tiny policy was never shown a single fact, and often says it
+    twice."""
+    told = Needle(chunks=1, facts_per_chunk=1).examples(count, 0)
+    return [
+        Ask("answer", tuple(answer_messages(list(one.observations), one.question)), 16, True, {}, one, stop=stop)
+        for one in told
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_what_comes_after_the_stop_is_no_part_of_the_answer(temperature):
+    sampler = Tiny(min_p=0.1).load()
+    sampler.seed(0)
+    whole = sampler.complete(asks(""), temperature)
+    sampler.seed(0)
+    ended = sampler.complete(asks("."), temperature)
+    repeated = 0
+    for before, after in zip(whole, ended, strict=True):
+        length = len(after.completion_ids)
+        assert after.completion_ids == before.completion_ids[:length]
+        assert after.logprobs == before.logprobs[:length]
+        assert after.kept == (before.kept and before.kept[:length])
+        said, mark, rest = before.text.partition(".")
+        assert after.text == said + mark
+        if rest:
+            repeated += 1
+            assert (before.finish_reason, after.finish_reason) == ("length", "stop")
+            assert sampler._decode_said(list(after.completion_ids)).strip() == after.text
+        else:
+            assert after == before  # the end token that it said by itself is kept
+    assert repeated >= 2
+
+
+def test_a_stop_within_the_thinking_ends_nothing():
+    sampler = Tiny().load()
+    (ask,) = asks(".", 1)
+    ids = sampler.encode_completion("<think>One. Two.</think>Three. Four.")
+    said = sampler._completion([1], Generated(ids, [0.0] * len(ids)), ask)
+    assert set_apart(said).text == "Three." and "One. Two." in set_apart(said).thinking
+    assert len(said.completion_ids) == len(said.logprobs) < len(ids)
+
+
+def test_an_endpoints_answer_ends_there_too():
+    def answer(body, key):
+        return says("<think>No. Yes.</think>It is blue. It is blue. It", "length")
+
+    with serving(answer) as url:
+        said = Api(url=url).load().complete(
+            [Ask("answer", ({"role": "user", "content": "q"},), 9, True, {}, EXAMPLE, stop=stop)
+             for stop in (".", "")], 0.0,
+        )  # fmt: skip
+    assert (said[0].text, said[0].finish_reason) == ("It is blue.", "stop")
+    assert set_apart(said[1]).text == "It is blue. It is blue. It"
+    assert said[1].finish_reason == "length" and said[0].thinking == "No. Yes."
+
+
+def test_the_paradigms_setting_reaches_its_answers():
+    config = load("rmm-tiny", ["paradigm.retriever=everything", "task.chunks=1"])
+    sampler = config.policy.load()
+    examples = config.task.examples(12, 0)
+
+    def right(stop):
+        paradigm = config.paradigm.model_copy(update={"answer_stop": stop})
+        played = run_episodes(paradigm, sampler, examples, 0.0)
+        return sum(exact_match(one.answer, one.example.answers) for one in played)
+
+    assert right(".") > right("")
