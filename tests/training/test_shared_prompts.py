@@ -84,6 +84,19 @@ def test_what_rows_begin_with_stands_once_in_the_packed_sequence():
     assert asked.tolist() == list(range(packed.ids_1N.size(1)))
 
 
+def test_groups_share_their_own_beginnings_where_all_rows_have_too_few_tokens_in_common():
+    """As the prompts of the tiny policy do, which all begin with the same two tokens."""
+    groups = [[1, 2, *range(start, start + 20)] for start in (10, 40, 70)]
+    rows = [[*group, *range(100 + end, 104 + end)] for group in groups for end in (0, 9, 18)]
+    rows += [[1, 2], [1, 2, 90]]
+    packed = pack(rows)
+    # a beginning for each group, four tokens for each of its rows, and the two that are too short to share
+    assert packed.ids_1N.size(1) == 3 * 22 + 9 * 4 + 2 + 3
+    for row, places in zip(rows, packed.places, strict=True):
+        assert packed.ids_1N[0, places].tolist() == row
+        assert packed.positions_1N[0, places].tolist() == list(range(len(row)))
+
+
 def test_a_row_without_tokens_is_refused():
     with pytest.raises(ValueError, match="no token"):
         pack([[1], []])

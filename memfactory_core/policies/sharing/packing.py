@@ -143,27 +143,26 @@ def _fits(segment: Segment, group: list[Segment], widest: int) -> bool:
 def _find_segments(rows: Sequence[Sequence[int]]) -> list[Segment]:
     """For each row the segment that it ends with."""
     ends: dict[int, Segment] = {}
-    # rows that agree on the segments before a depth
-    open_groups: list[tuple[list[int], int, tuple[Segment, ...]]] = [
-        (list(range(len(rows))), 0, ())
+    # rows that agree on the segments before `start`, and from there up to `agreed`
+    open_groups: list[tuple[list[int], int, int, tuple[Segment, ...]]] = [
+        (list(range(len(rows))), 0, 0, ())
     ]
     while open_groups:
-        members, depth, before = open_groups.pop()
+        members, start, agreed, before = open_groups.pop()
         by_token: dict[int, list[int]] = {}
         for row in members:
-            by_token.setdefault(rows[row][depth], []).append(row)
+            by_token.setdefault(rows[row][agreed], []).append(row)
         for same in by_token.values():
-            end = _agree([rows[row] for row in same], depth)
-            whole = all(len(rows[row]) == end for row in same)
-            if end - depth < LEAST_SHARED and not whole:
-                for row in same:
-                    ends[row] = Segment(rows[row][depth:], before)
-                continue
-            segment = Segment(rows[same[0]][depth:end], before)
-            ends |= {row: segment for row in same if len(rows[row]) == end}
+            end = _agree([rows[row] for row in same], agreed)
+            over = [row for row in same if len(rows[row]) == end]
             longer = [row for row in same if len(rows[row]) > end]
-            if longer:
-                open_groups.append((longer, end, (*before, segment)))
+            segment = Segment(rows[same[0]][start:end], before)
+            ends |= dict.fromkeys(over, segment)
+            if longer and end - start < LEAST_SHARED:
+                # too little for a segment of its own: some of these rows may agree on more
+                open_groups.append((longer, start, end, before))
+            elif longer:
+                open_groups.append((longer, end, end, (*before, segment)))
     return [ends[row] for row in range(len(rows))]
 
 
