@@ -10,6 +10,7 @@ the same. Ratios are of one round; their spread is over the rounds.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import resource
@@ -191,6 +192,7 @@ def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]
             callbacks=[InTurn()], **config.policy.trainer_options(samplers[0].model),
         )  # fmt: skip
         trainer.begin()
+        gc.freeze()  # as a run does
         trainer.train()
     return summary(recipe, rounds[1:], counts[1:])
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -17,6 +15,7 @@ from memfactory_core.models.resolve import ChatModelName, resolve_model
 from memfactory_core.policies import Policy
 from memfactory_core.policies.continuous import ContinuousSampler, require_pages
 from memfactory_core.policies.language_model import LanguageModelSampler
+from memfactory_core.policies.processor import computes_bfloat16, use_threads
 
 
 class HF(Policy, kind="hf"):
@@ -144,34 +143,3 @@ class HF(Policy, kind="hf"):
         half = self._dtype("cuda" if torch.cuda.is_available() else "cpu") is torch.bfloat16
         half = half or self.dtype == "mixed"
         return {"bf16": half, "gradient_checkpointing": self.gradient_checkpointing}
-
-
-def computes_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 by itself; elsewhere it is slower than float32."""
-    import torch
-
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-
-
-def use_threads(wanted: int) -> None:
-    """Lets torch compute with so many threads; 0 with as many as cores are free now, never more than it has. Two
-    threads on a busy machine of two cores were slower than one."""
-    import psutil
-    import torch
-
-    most = _most_threads()
-    if not wanted and "OMP_NUM_THREADS" not in os.environ:
-        loads = psutil.cpu_percent(interval=0.2, percpu=True)
-        mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(loads))
-        busy = round(sum(loads[core] for core in mine if core < len(loads)) / 100)
-        wanted = min(most, max(1, len(mine) - busy))
-    if wanted:
-        torch.set_num_threads(wanted)
-
-
-@cache
-def _most_threads() -> int:
-    """What torch had before anybody set it: a number that was set at a busy moment is not the most for ever."""
-    import torch
-
-    return torch.get_num_threads()

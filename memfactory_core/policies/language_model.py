@@ -62,6 +62,8 @@ class LanguageModelSampler(Sampler):
         self.share_prompts = True
         self.half = False
         """Whether what it computes is in bfloat16 though weights are in float32."""
+        self.rounds = False
+        """Whether training multiplies factors rounded to bfloat16 (tiny/rounding.py)."""
         self.template_options: dict[str, Any] = {}
         self.dialect: Dialect = Quoted()
         self.lock = threading.RLock()
@@ -75,6 +77,19 @@ class LanguageModelSampler(Sampler):
         first turn of the user. PolicyError where the template refuses the messages."""
         folded = fold_system(messages) if self.folds_system else list(messages)
         return self._apply_template(folded, return_dict=True)["input_ids"]
+
+    def _encode_each(self, many: Sequence[Sequence[dict[str, str]]]) -> list[list[int]]:
+        """The prompt of each; attempts at one example ask much alike, and a template costs more than a look-up."""
+        known: dict[tuple[str, ...], list[int]] = {}
+        prompts = []
+        for messages in many:
+            key = tuple(
+                part for message in messages for part in (message["role"], message["content"])
+            )
+            if key not in known:
+                known[key] = self.encode(messages)
+            prompts.append(known[key])
+        return prompts
 
     def encode_completion(self, text: str) -> list[int]:
         """The ids of a whole completion, as they would have been sampled: the text, then the token that ends a turn."""
@@ -158,7 +173,7 @@ class LanguageModelSampler(Sampler):
         results: list[Completion | None] = [None] * len(asks)
         for limit in sorted({ask.max_tokens for ask in asks}):
             chosen = [i for i, ask in enumerate(asks) if ask.max_tokens == limit]
-            prompts = [self.encode(asks[i].messages) for i in chosen]
+            prompts = self._encode_each([asks[i].messages for i in chosen])
             for batch in self._batches(prompts, limit):
                 guide = self._guide([asks[chosen[j]] for j in batch])
                 sampled = generate([prompts[j] for j in batch], limit, temperature, guide)

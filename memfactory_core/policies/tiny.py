@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from memfactory_core.errors import PolicyError
 from memfactory_core.policies import Policy
 from memfactory_core.policies.copying import Guide
 from memfactory_core.policies.language_model import Generated, GoOn, LanguageModelSampler
+from memfactory_core.policies.processor import computes_bfloat16
 from memfactory_core.tiny import WEIGHTS
 from memfactory_core.types import Seed
 
@@ -99,6 +100,9 @@ class Tiny(Policy, kind="tiny"):
     min_p: float = Field(0.1, ge=0, le=1)
     """Tokens less likely than this share of the likeliest one are never sampled: a model this small blends the
     names that it chooses among, and slips of that kind drown what reinforcement learning has to hear."""
+    matmul: Literal["auto", "float32"] = "auto"
+    """How matrices are multiplied while it is trained: auto rounds the factors to bfloat16 where the processor
+    multiplies these by itself (AMX, AVX512-BF16), float32 never does. Evaluations and chats never do."""
     batch_size: int = Field(256, ge=1, le=4096)
     """How many prompts are sampled together."""
 
@@ -122,4 +126,5 @@ class Tiny(Policy, kind="tiny"):
             model, tokenizer, seed=self.seed, batch_size=self.batch_size, min_p=self.min_p
         )
         sampler.dialect = self.dialect
+        sampler.rounds = self.matmul == "auto" and computes_bfloat16()
         return sampler

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ def reinforce(
             on_episodes=work.keep_training_episodes, callbacks=[report_progress(work, sections)],
         )  # fmt: skip
         seed(trainer, sampler, work.config.seed, resumed)
+        gc.freeze()  # what is there stays: to look through it now and then took a tenth of a step
         try:
             trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
         except Stopped:

@@ -18,6 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import Lfm2ForCausalLM
 
+from memfactory_core.tiny.rounding import attend, rounded
+
+ROOM = 16
+"""For so many tokens there is room at first, and each time that it is full."""
+
 
 @dataclass(frozen=True)
 class Sampled:
@@ -98,8 +103,7 @@ def generate(
         if temperature == 0:
             chosen = scores.argmax(-1)
         else:
-            chances = scores.exp() if generator is None else scores.exp().to(generator.device)
-            chosen = torch.multinomial(chances, 1, generator=generator)[:, 0].to(logits.device)
+            chosen = _draw(scores, generator)
         picked = scores.gather(1, chosen[:, None])[:, 0].tolist()
         left = []
         for place, (row, token, score) in enumerate(
@@ -124,7 +128,8 @@ def generate(
             places = torch.tensor(left, device=logits.device)
             reader.keep(places)
             chosen = chosen[places]
-        logits = reader.read_token(chosen)
+        with rounded(False):  # for a token of each row the rounding costs what it saves
+            logits = reader.read_token(chosen)
     held = [guide.kept(row) if guide else None for row in range(len(keys))]
     return [
         Sampled(ids=drawn, logprobs=scored, finished=ended, kept=sets)
@@ -134,11 +139,23 @@ def generate(
     ]
 
 
+def _draw(scores: Tensor, generator: torch.Generator | None) -> Tensor:
+    """One token of each row, by its log-probabilities: the first up to which the chances add up to more than a number
+    drawn evenly, so that one of chance 0 is never drawn. `torch.multinomial` draws a number for every token."""
+    sums = scores.exp().cumsum(-1)
+    device = sums.device if generator is None else generator.device
+    drawn = torch.rand(len(sums), 1, generator=generator, device=device).to(sums.device)
+    total = sums[:, -1:]
+    below = torch.minimum(drawn * total, torch.nextafter(total, torch.zeros_like(total)))
+    return torch.searchsorted(sums, below, right=True)[:, 0]
+
+
 class _Reader:
     """The model's state over a batch of rows that share one clock: prompts end at the same
     column."""
 
     def __init__(self, model: Lfm2ForCausalLM, prompts: list[tuple[int, ...]], new: int) -> None:
+        """`new`: how many tokens may follow."""
         config, body = model.config, model.model
         self.config, self.embed, self.head = config, body.embed_tokens.weight, model.lm_head.weight
         self.norm, self.eps = body.embedding_norm.weight, config.norm_eps
@@ -149,14 +166,16 @@ class _Reader:
 
         device = self.embed.device
         self.now = max(map(len, prompts))
-        self.room = self.now + new
+        self.room = self.now + min(new, ROOM)
         pads = torch.tensor([self.now - len(prompt) for prompt in prompts])
         self.ids = torch.zeros(len(prompts), self.now, dtype=torch.long)
         for row, prompt in enumerate(prompts):
             self.ids[row, self.now - len(prompt) :] = torch.tensor(prompt)
         self.ids = self.ids.to(device)
         self.seen = (torch.arange(self.room) >= pads[:, None]).to(device)
-        angles = torch.outer(torch.arange(self.room).float().to(device), body.rotary_emb.inv_freq)
+        angles = torch.outer(
+            torch.arange(self.now + new).float().to(device), body.rotary_emb.inv_freq
+        )
         scale = body.rotary_emb.attention_scaling
         self.cos = torch.cat([angles, angles], -1).cos() * scale
         self.sin = torch.cat([angles, angles], -1).sin() * scale
@@ -166,6 +185,16 @@ class _Reader:
         """Goes on with these rows only, in this order; a row may be named several times."""
         self.past = [tuple(part[rows] for part in parts) for parts in self.past]
         self.seen = self.seen[rows]
+
+    def _grow(self) -> None:
+        """Room for some more tokens: all of it at once would be copied whenever rows leave."""
+        more = min(ROOM, len(self.cos) - self.room)
+        self.past = [
+            tuple(F.pad(part, (0, 0, 0, more)) for part in parts) if len(parts) == 2 else parts
+            for parts in self.past
+        ]
+        self.seen = F.pad(self.seen, (0, more), value=True)
+        self.room += more
 
     def read_prompts(self) -> Tensor:
         """Reads all prompts; the logits of what comes next, (rows, vocabulary)."""
@@ -204,6 +233,8 @@ class _Reader:
     def read_token(self, ids: Tensor) -> Tensor:
         """Reads one token more in each row; the logits of what comes next, (rows, vocabulary)."""
         now = self.now
+        if now == self.room:
+            self._grow()
         x = self.embed[ids]
         for place, (layer, fused) in enumerate(zip(self.layers, self.fused, strict=True)):
             h = self._rms(x, layer.operator_norm.weight)
@@ -240,8 +271,9 @@ class _Reader:
         return _turn(query, cos, sin), _turn(key, cos, sin), value
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, seen: Tensor) -> Tensor:
-        shared = self.heads != self.groups
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, enable_gqa=shared)
+        if (each := self.heads // self.groups) > 1:  # queries that share a key head
+            key, value = key.repeat_interleave(each, 1), value.repeat_interleave(each, 1)
+        mixed = attend(query, key, value, seen)
         return mixed.transpose(1, 2).flatten(2)
 
     def _feed(self, x: Tensor, layer: Any, fused: tuple[Any, ...]) -> Tensor:

@@ -1,9 +1,8 @@
 """The trainer seam: TRL's GRPO trainer with generation replaced, its pieces sorted and its sums made those of a step.
 
-TRL asks `_generate_and_score_completions` for a batch of scored rows. Here a row is one trainable turn: the
-episodes are played in lockstep, scored, compared within their group, and every trainable turn of an
-episode carries that episode's advantage. TRL keeps the ratio, the clip, KL, PEFT, precision, checkpoints, logging
-and distribution. Rules, each with its test:
+TRL asks `_generate_and_score_completions` for a batch of scored rows. Here a row is a trainable turn: episodes are
+played in lockstep, scored and compared within their group, and each of their trainable turns carries their advantage.
+TRL keeps the ratio, the clip, KL, PEFT, checkpoints, logging and distribution. Rules, each with its test:
 
 1. Advantages are formed per episode, before turns become rows; else long episodes dominate their group.
 2. Rows are padded with loss-masked ones to a multiple of `steps_per_generation` (TRL would drop the rest
@@ -41,6 +40,7 @@ from memfactory_core.policies.reinforcement import Training
 from memfactory_core.policies.roles import Complete, RoleSampler
 from memfactory_core.policies.sharing import shared_attention as attention
 from memfactory_core.rewards import Weights, score_all
+from memfactory_core.tiny.rounding import rounded
 from memfactory_core.trace import Episode
 from memfactory_core.training import generators
 from memfactory_core.training.advantages import Row, advantages_of_step, equal_groups, to_rows
@@ -107,8 +107,8 @@ class MemoryGRPOTrainer(GRPOTrainer):
 
     def training_step(self, *inputs: Any) -> torch.Tensor:
         """TRL's; checkpointed activations are computed again in the backward pass, with the attention of the first."""
-        model = self.sampler.model
-        with attention.shared_attention(model) if self.shares else nullcontext():
+        shared = attention.shared_attention(self.sampler.model) if self.shares else nullcontext()
+        with rounded(self.sampler.rounds), shared:
             return super().training_step(*inputs)
 
     def keep_checkpoint(self) -> None:

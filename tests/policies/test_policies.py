@@ -15,7 +15,7 @@ from memfactory_core.dialects.quoted import Quoted
 from memfactory_core.dialects.thinking import set_apart
 from memfactory_core.episode import Ask
 from memfactory_core.errors import PolicyError
-from memfactory_core.policies import hf
+from memfactory_core.policies import processor
 from memfactory_core.policies.api import Api
 from memfactory_core.policies.hf import HF
 from memfactory_core.policies.scripted import Scripted
@@ -278,17 +278,17 @@ def test_nobody_listening_is_named():
 
 def test_threads_grow_again_when_cores_become_free(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(hf, "_most_threads", lambda: 4)
-    monkeypatch.setattr(hf.os, "sched_getaffinity", lambda _: {1, 2, 3, 6}, raising=False)
+    monkeypatch.setattr(processor, "_most_threads", lambda: 4)
+    monkeypatch.setattr(processor.os, "sched_getaffinity", lambda _: {1, 2, 3, 6}, raising=False)
     loads = [100.0] * 8
     monkeypatch.setattr("psutil.cpu_percent", lambda interval, percpu: loads)
     before = torch.get_num_threads()
     try:
-        hf.use_threads(0)
+        processor.use_threads(0)
         assert torch.get_num_threads() == 1
         for core in (1, 2, 3):
             loads[core] = 0.0
-        hf.use_threads(0)  # cores that are not its own stay busy
+        processor.use_threads(0)  # cores that are not its own stay busy
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)

@@ -18,7 +18,7 @@ pytest.importorskip("transformers")
 from memfactory_core.tiny.build import Plan, build, encode_turns  # noqa: E402
 from memfactory_core.tiny.gate import ask, measure  # noqa: E402
 from memfactory_core.tiny.model import load, make_model  # noqa: E402
-from memfactory_core.tiny.sampler import generate  # noqa: E402
+from memfactory_core.tiny.sampler import _draw, generate  # noqa: E402
 from memfactory_core.tiny.tokenizer import make_tokenizer  # noqa: E402
 
 shipped = pytest.mark.skipif(not (WEIGHTS / "model.safetensors").exists(), reason="no weights here")
@@ -170,12 +170,12 @@ def test_greedy_sampling_equals_transformers(rough, tokenizer, mixed):
     width = max(map(len, mixed))
     ids = torch.tensor([[0] * (width - len(p)) + p for p in mixed])
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in mixed])
-    free = rough.generate(input_ids=ids, attention_mask=mask, max_new_tokens=12, do_sample=False)
+    free = rough.generate(input_ids=ids, attention_mask=mask, max_new_tokens=40, do_sample=False)
     end = free[0, width + 4].item()
     expected = rough.generate(
-        input_ids=ids, attention_mask=mask, max_new_tokens=12, do_sample=False, eos_token_id=end
+        input_ids=ids, attention_mask=mask, max_new_tokens=40, do_sample=False, eos_token_id=end
     )[:, width:].tolist()
-    sampled = generate(rough, mixed, max_new_tokens=12, temperature=0, eos_id=end)
+    sampled = generate(rough, mixed, max_new_tokens=40, temperature=0, eos_id=end)
     assert any(one.finished for one in sampled)
     for one, row in zip(sampled, expected, strict=True):
         assert one.ids == row[: len(one.ids)]
@@ -289,3 +289,16 @@ def test_the_lessons_use_the_very_prompts_of_the_parts():
     ]  # fmt: skip
     for messages, prompt in pairs:
         assert messages[-1]["content"] == prompt
+
+
+def test_tokens_are_drawn_by_their_chances_and_never_one_that_was_cut_off():
+    chances = torch.tensor([0.0, 0.5, 0.0, 0.2, 0.3, 0.0])
+    scores = chances.log().expand(40_000, -1)
+    drawn = _draw(scores, torch.Generator().manual_seed(0))
+    shares = drawn.bincount(minlength=6) / len(drawn)
+    torch.testing.assert_close(shares, chances, atol=0.01, rtol=0)
+    assert shares[[0, 2, 5]].eq(0).all()
+    assert drawn.equal(_draw(scores, torch.Generator().manual_seed(0)))
+    # a sum that is rounded up leaves nobody out of its row
+    certain = torch.full((5000, 3), -torch.inf).index_fill(1, torch.tensor([1]), 1e-7)
+    assert _draw(certain, None).eq(1).all()

@@ -1,0 +1,37 @@
+"""What the processor does by itself, and how much of it is taken."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+
+def computes_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 by itself; elsewhere it is slower than float32."""
+    import torch
+
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def use_threads(wanted: int) -> None:
+    """Lets torch compute with so many threads; 0 with as many as cores are free now, never more than it has. Two
+    threads on a busy machine of two cores were slower than one."""
+    import psutil
+    import torch
+
+    most = _most_threads()
+    if not wanted and "OMP_NUM_THREADS" not in os.environ:
+        loads = psutil.cpu_percent(interval=0.2, percpu=True)
+        mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(loads))
+        busy = round(sum(loads[core] for core in mine if core < len(loads)) / 100)
+        wanted = min(most, max(1, len(mine) - busy))
+    if wanted:
+        torch.set_num_threads(wanted)
+
+
+@cache
+def _most_threads() -> int:
+    """What torch had before anybody set it: a number that was set at a busy moment is not the most for ever."""
+    import torch
+
+    return torch.get_num_threads()
