@@ -5,29 +5,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 _ROUNDED = "bf16"
+_onednn: Any = torch.backends.mkldnn  # its types leave `matmul` out
 
 
 def is_rounded() -> bool:
     """Whether factors are rounded at present."""
-    return bool(torch.backends.mkldnn.matmul.fp32_precision == _ROUNDED)
+    return bool(_onednn.matmul.fp32_precision == _ROUNDED)
 
 
 @contextmanager
 def rounded(wanted: bool = True) -> Iterator[None]:
     """While this lasts, factors are rounded, or not; for the whole process."""
-    matmul = torch.backends.mkldnn.matmul
-    before = matmul.fp32_precision
-    matmul.fp32_precision = _ROUNDED if wanted else "ieee"
+    before = _onednn.matmul.fp32_precision
+    _onednn.matmul.fp32_precision = _ROUNDED if wanted else "ieee"
     try:
         yield
     finally:
-        matmul.fp32_precision = before
+        _onednn.matmul.fp32_precision = before
 
 
 def attend(
