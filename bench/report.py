@@ -83,21 +83,26 @@ def machine() -> str:
     return f"{names[0] if names else platform.machine()}, {os.cpu_count()} processors"
 
 
+RATIOS = ("reference_to_ours", "ours_to_bound", "bound_to_lean", "ours_to_lean")
+"""What `bench/step.py` compares."""
+
+
 def step_table(rows: list[dict[str, Any]]) -> str:
     """Training steps as a Markdown table."""
     lines = [
-        "| recipe | ours, s: all (sampling, learning) | reference / ours | ours / bound | new tokens/s | peak, MiB |",
-        "|---|---|---|---|---|---|",
+        "| recipe | ours, s: all (sampling, learning) | reference / ours | ours / bound | bound / lean | ours / lean "
+        "| new tokens/s | peak, MiB |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         if "failed" in row:
-            lines.append(f"| {row['failed']} | | | | | |")
+            lines.append(f"| {row['failed']} | | | | | | | |")
             continue
-        ours, ratios = row["ours"], [row["reference_to_ours"], row["ours_to_bound"]]
+        ours, ratios = row["ours"], [row[name] for name in RATIOS]
         phases = [f"{ours[f'{phase}_s'] / ours['all_s']:.0%}" for phase in ("sampling", "learning")]
         told = [f"{middle} [{low}, {high}]" for middle, low, high in ratios]
         lines.append(
-            f"| {row['recipe']} | {ours['all_s']} ({', '.join(phases)}) | {told[0]} | {told[1]} "
+            f"| {row['recipe']} | {ours['all_s']} ({', '.join(phases)}) | {' | '.join(told)} "
             f"| {row['new_tokens_per_s']:,} | {row['peak_MiB']:,} |"
         )
     return "\n".join(lines)

@@ -1,8 +1,10 @@
-"""One training step of the tiny policy, three ways in turn: `python -m bench.step memagent-tiny [--steps 3]`.
+"""One training step of the tiny policy, four ways in turn: `python -m bench.step memagent-tiny [--steps 3]`.
 ours: the trainer of a run, all groups in lockstep. reference: the schedule of the framework of arXiv 2603.29493 on our
-parts, a group at a time, `model.generate`, log-probabilities once before the loss and once in it. bound: what no
-schedule can do without: the prompts of the trained turns decoded in one batch for as many tokens, and so those of the
-others (the reward hangs on answers of a frozen role), and one forward and backward pass over the same rows. Processor
+parts, a group at a time, `model.generate`, log-probabilities once before the loss and once in it. bound: the prompts of
+the trained turns decoded in one batch for as many tokens, and so those of the others (the reward hangs on answers of a
+frozen role), and one forward and backward pass over the same rows, each read whole and multiplied whole. lean: the same
+work with what rows have in common computed once and factors rounded as in a run; its prompts are decoded round by
+round, since a turn's prompt holds what the turn before it wrote, or (`at_once`) in one batch all the same. Processor
 seconds of one thread; nothing is cut from the sampling (min_p = 0), attempts earn 0 and 1 in turn, so that the ways do
 the same. Ratios are of one round; their spread is over the rounds.
 """
@@ -25,6 +27,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch  # noqa: E402
 from transformers import TrainerCallback  # noqa: E402
+from trl.trainer.utils import add_fused_lm_head  # noqa: E402
 
 from bench.chat_step import Timed  # noqa: E402
 from memfactory_core.config import RunConfig, load  # noqa: E402
@@ -35,10 +38,17 @@ from memfactory_core.policies.language_model import (  # noqa: E402
     LanguageModelSampler,
 )
 from memfactory_core.rewards import score_all  # noqa: E402
+from memfactory_core.tiny.rounding import rounded  # noqa: E402
 from memfactory_core.trace import Episode  # noqa: E402
 from memfactory_core.training.advantages import Row, to_rows, with_advantages  # noqa: E402
 from memfactory_core.training.arguments import grpo_config  # noqa: E402
-from memfactory_core.training.rows import Piece, by_length, to_tensors  # noqa: E402
+from memfactory_core.training.log_probs import score_packed  # noqa: E402
+from memfactory_core.training.rows import (  # noqa: E402
+    Piece,
+    by_beginning,
+    by_length,
+    to_tensors,
+)
 from memfactory_core.types import Completion, Example  # noqa: E402
 
 RECIPES = ("memagent-tiny", "memory-r1-tiny", "rmm-tiny")
@@ -48,6 +58,16 @@ Times = dict[str, float]
 
 class Ours(Timed):
     """The trainer of a run, which keeps the rows of its last step and what else was said in it."""
+
+    def begin(self) -> None:
+        """Forgets what was noted."""
+        super().begin()
+        self.said: list[list[Completion]] = []
+
+    def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
+        """The trainer's, timed and noted."""
+        self.said.append(super().complete(asks, temperature))
+        return self.said[-1]
 
     def _log_scores(self, mode: str, episodes: Sequence[Episode], equal: int) -> None:
         turns = [turn for episode in episodes for turn in episode.turns]
@@ -138,9 +158,7 @@ def bound_step(
 ) -> Times:
     """The same prompts in one batch for as many tokens, and one pass over the same rows without needless padding."""
     sampling = decode(sampler, [turn.completion for turn, _ in rows]) + decode(sampler, untrained)
-    count = -(-len(rows) // pieces) * pieces
-    whole = to_tensors(rows, count, sampler.tokenizer.pad_token_id)
-    parts = [{name: value.chunk(pieces)[i] for name, value in whole.items()} for i in range(pieces)]
+    parts = in_pieces(sampler, rows, pieces)
     began = time.process_time()
     for piece in by_length(parts):
         (log_probs(sampler.model, piece) * piece["completion_mask"]).sum().backward()
@@ -149,14 +167,44 @@ def bound_step(
     return {"sampling": sampling, "learning": learning, "all": sampling + learning}
 
 
+def in_pieces(sampler: Any, rows: list[Row], pieces: int) -> list[Piece]:
+    """The rows of a step as its pieces."""
+    count = -(-len(rows) // pieces) * pieces
+    whole = to_tensors(rows, count, sampler.tokenizer.pad_token_id)
+    return [{name: value.chunk(pieces)[i] for name, value in whole.items()} for i in range(pieces)]
+
+
+def lean_step(
+    sampler: Any, rows: list[Row], untrained: Sequence[Completion],
+    said: Sequence[Sequence[Completion]], pieces: int,
+) -> Times:  # fmt: skip
+    """The same prompts round by round (`at_once`: in one batch), and one pass over packed rows, factors rounded."""
+    parts, model = in_pieces(sampler, rows, pieces), sampler.model
+    with rounded(sampler.rounds):
+        sampling = sum(decode(sampler, one) for one in said)
+        at_once = decode(sampler, [turn.completion for turn, _ in rows])
+        at_once += decode(sampler, untrained)
+        began = time.process_time()
+        for piece in by_beginning(parts):
+            ids = torch.cat([piece["prompt_ids"], piece["completion_ids"]], dim=1)
+            mask = torch.cat([piece["prompt_mask"], piece["completion_mask"]], dim=1)
+            width = piece["completion_ids"].size(1)
+            score_packed(model, model, ids, mask, width, len(ids))[0].sum().backward()
+        model.zero_grad()
+        learning = time.process_time() - began
+    everything = {"sampling": sampling, "learning": learning, "all": sampling + learning}
+    return everything | {"at_once": at_once + learning}
+
+
 def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]:
     """Rounds of the three ways after one that warms up; medians and the ratios' spread."""
     whole = ["training.stages=[]", f"training.steps={steps + 1}"]  # steps of the task as it stands
     config = load(recipe, [*whole, "policy.min_p=0", *more])
     settings = config.training
-    samplers: list[Any] = [config.policy.load() for _ in range(3)]
+    samplers: list[Any] = [config.policy.load() for _ in range(4)]
     for sampler in samplers:
         sampler.seed(0)
+    add_fused_lm_head(samplers[3].model, outputs=("log_probs", "entropy"))
     examples = config.task.examples(settings.groups * (steps + 1), 0)
     rounds: list[dict[str, Times]] = []
     counts: list[Times] = []
@@ -167,6 +215,7 @@ def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             now, trainer.now = trainer.now, {}
+            said, trainer.said = trainer.said, []
             whole = time.process_time() - self.began
             # TRL makes the episodes inside of its first training step
             ours = {"sampling": now["sampling"], "learning": now["training_step"] - now["episodes"]}
@@ -179,6 +228,9 @@ def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]
                     "reference": reference_step(config, samplers[1], some),
                     "bound": bound_step(
                         samplers[2], trainer.rows, trainer.untrained, settings.micro_batches
+                    ),
+                    "lean": lean_step(
+                        samplers[3], trainer.rows, trainer.untrained, said, settings.micro_batches
                     ),
                 }
             )
@@ -200,14 +252,19 @@ def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]
 def summary(recipe: str, rounds: list[dict[str, Times]], counts: list[Times]) -> dict[str, Any]:
     """Medians over the rounds, ratios with the least and the most."""
     found: dict[str, Any] = {"recipe": recipe, "rounds": len(rounds)}
-    for way in ("ours", "reference", "bound"):
+    for way in rounds[0]:
         found[way] = {
             f"{phase}_s": round(statistics.median(one[way][phase] for one in rounds), 3)
-            for phase in ("sampling", "learning", "all")
+            for phase in rounds[0][way]
         }
-    for name in ("reference_to_ours", "ours_to_bound"):
-        over, under = name.split("_to_")
-        ratios = sorted(one[over]["all"] / one[under]["all"] for one in rounds)
+    for name, over, under in (
+        ("reference_to_ours", ("reference", "all"), ("ours", "all")),
+        ("ours_to_bound", ("ours", "all"), ("bound", "all")),
+        ("bound_to_lean", ("bound", "all"), ("lean", "all")),
+        ("ours_to_lean", ("ours", "all"), ("lean", "all")),
+        ("ours_to_lean_at_once", ("ours", "all"), ("lean", "at_once")),
+    ):
+        ratios = sorted(one[over[0]][over[1]] / one[under[0]][under[1]] for one in rounds)
         found[name] = [round(r, 2) for r in (statistics.median(ratios), ratios[0], ratios[-1])]
     medians = {key: statistics.median(one[key] for one in counts) for key in counts[0]}
     found |= {key: round(value) for key, value in medians.items()}

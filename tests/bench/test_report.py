@@ -9,7 +9,8 @@ from bench import report
 STEP = {
     "recipe": "memagent-tiny", "rounds": 3,
     "ours": {"sampling_s": 1.0, "learning_s": 2.5, "all_s": 4.0},
-    "reference_to_ours": [3.2, 3.1, 3.3], "ours_to_bound": [1.3, 1.2, 1.4], "new_tokens_per_s": 1293,
+    "reference_to_ours": [3.2, 3.1, 3.3], "ours_to_bound": [1.3, 1.2, 1.4], "bound_to_lean": [2.9, 2.8, 3.0],
+    "ours_to_lean": [1.1, 1.0, 1.2], "new_tokens_per_s": 1293,
     "peak_MiB": 1295,
 }  # fmt: skip
 FOUND = {
@@ -28,8 +29,8 @@ def test_a_bench_that_fails_is_named_with_its_last_words():
 def test_the_tables_hold_ratios_with_their_spread():
     text = report.tables(FOUND)
     assert (
-        "| memagent-tiny | 4.0 (25%, 62%) | 3.2 [3.1, 3.3] | 1.3 [1.2, 1.4] | 1,293 | 1,295 |"
-        in text
+        "| memagent-tiny | 4.0 (25%, 62%) | 3.2 [3.1, 3.3] | 1.3 [1.2, 1.4] | 2.9 [2.8, 3.0] "
+        "| 1.1 [1.0, 1.2] | 1,293 | 1,295 |" in text
     )
     assert "a processor, load 0.4, 200 s in all" in text
     assert '{"step": 17.5}' in text

@@ -1,7 +1,8 @@
-"""The three ways of one training step are measured on the same rows."""
+"""The four ways of one training step are measured on the same rows."""
 
 import pytest
 
+from bench.report import RATIOS
 from bench.step import RECIPES, measure
 
 SMALL = [
@@ -11,16 +12,16 @@ SMALL = [
 
 def check(found):
     assert found["rounds"] == 1
-    for way in ("ours", "reference", "bound"):
+    for way in ("ours", "reference", "bound", "lean"):
         assert 0 < found[way]["sampling_s"] <= found[way]["all_s"]
         assert 0 < found[way]["learning_s"] <= found[way]["all_s"]
-    for ratio in ("reference_to_ours", "ours_to_bound"):
+    for ratio in (*RATIOS, "ours_to_lean_at_once"):
         middle, low, high = found[ratio]
         assert 0 < low <= middle <= high
     assert found["new"] >= found["rows"] > 0
 
 
-def test_a_step_is_measured_three_ways():
+def test_a_step_is_measured_four_ways():
     check(measure("memory-r1-tiny", 1, SMALL))
 
 
