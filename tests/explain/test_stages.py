@@ -16,7 +16,7 @@ STAGES = (
 
 
 def test_a_training_without_stages_has_nothing_to_tell():
-    assert find_stretches(load("rmm-tiny").dump()["training"]) == []
+    assert find_stretches(load("memory-r1-tiny").dump()["training"]) == []
     assert find_stretches({}) == [] and tell_stretches({}) == "" and starts({}) == []
 
 
