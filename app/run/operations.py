@@ -3,7 +3,6 @@ tables side by side, before and after training or at any steps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache, partial
 from itertools import islice
 from urllib.parse import urlencode
@@ -21,10 +20,9 @@ from app.shell.address import bind_steps_to_address, bind_to_address
 from app.shell.place import link_to_episode
 from app.shell.widgets import table_with_download
 from app.shell.words import describe_phase
-from memfactory_core.explain.operations import confusion, find_decisions
+from memfactory_core.explain.operations import confusion, find_decisions, tell_new_facts
 from memfactory_core.runs.recording import recorded_episodes
 from memfactory_core.runs.tables import ACTIVE, Run
-from memfactory_core.trace import Episode
 
 COUNTED_EPISODES = 500
 """Episodes that one table is counted from at most."""
@@ -47,19 +45,14 @@ def has_operations(run: Run) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _count_table(run_id: str, phase: str, first: int, last: int, until: int) -> tuple[Table, int]:
-    """The table and how many episodes it is of; `until` tells a run that goes on from before."""
-    number = 0
-
-    def counted() -> Iterator[Episode]:
-        nonlocal number
-        for episode in recorded_episodes(
-            database_engine(), run_id, phase, first, last, COUNTED_EPISODES
-        ):
-            number += 1
-            yield episode
-
-    return confusion(counted()), number
+def _count_table(
+    run_id: str, phase: str, first: int, last: int, until: int
+) -> tuple[Table, int, str]:
+    """The table, how many episodes it is of, and what became of new facts; `until` tells a run that goes on from
+    before."""
+    place = (database_engine(), run_id, phase, first, last, COUNTED_EPISODES)
+    played = list(recorded_episodes(*place))
+    return confusion(played), len(played), tell_new_facts(played)
 
 
 def show_operations(run: Run) -> None:
@@ -92,7 +85,7 @@ def _show_side(run: Run, phases: list[str], side: str, start: str) -> None:
         begin = (first, first + width - 1) if side == "left" else (last - width + 1, last)
         bound = bind_steps_to_address(f"{side}.steps", (first, last), begin)
         first, last = st.slider("Steps", first, last, **bound)
-    table, episodes = _count_table(
+    table, episodes, told = _count_table(
         run.id, phase, first, last, run.step if run.state in ACTIVE else -1
     )
     if not table:
@@ -108,6 +101,8 @@ def _show_side(run: Run, phases: list[str], side: str, start: str) -> None:
     st.caption(
         f"Counted from {episodes:,} episodes{of_all}. A number leads to the decisions behind it."
     )
+    if told:
+        st.markdown(told)
     _show_cell(run, phase, side, first, last, table)
     rows = [
         {"right": _action_word(right)}

@@ -171,7 +171,7 @@ def show(run_id: str, json_: Json = False) -> None:
 @app.command()
 def decisions(run_id: str, json_: Json = False) -> None:
     """Show which memory operations were right and which were done, from a run's kept episodes."""
-    from memfactory_core.explain.operations import confusion
+    from memfactory_core.explain.operations import confusion, tell_new_facts
     from memfactory_core.runs.recording import recorded_episodes
 
     connection = open_database()
@@ -190,6 +190,8 @@ def decisions(run_id: str, json_: Json = False) -> None:
         return
     for phase, rows in counts.items():
         print_decisions(phase, rows)
+        if told := tell_new_facts(recorded_episodes(connection, run.id, phase)):
+            print(told)
 
 
 for _command in (

@@ -8,9 +8,11 @@ import pytest
 from memfactory_core import config
 from memfactory_core.config import load
 from memfactory_core.episode import run_episodes
-from memfactory_core.explain.operations import confusion
+from memfactory_core.explain.operations import confusion, new_facts, pairs, tell_new_facts
 from memfactory_core.runs import database, jobs, recording
 from memfactory_core.runs.recording import recorded_episodes
+from memfactory_core.tasks.language import parse_fact
+from memfactory_core.trace import replay
 
 COUNT = 20
 
@@ -44,6 +46,34 @@ def test_a_policy_that_never_updates_is_seen():
 def test_tasks_that_do_not_know_the_right_operation_have_no_table():
     assert confusion(played("overlap", "memagent-tiny")) == {}
     assert confusion([]) == {}
+
+
+def test_new_facts_that_are_like_a_memory_are_told_apart_from_the_others():
+    """Whoever adds all adds both kinds; whoever takes likeness for sameness, the others alone."""
+    (alike, alikes), (other, others) = new_facts(played("clairvoyant"))
+    assert alike == alikes > 5 and other == others > 5
+    assert alikes + others == wanted()["add"]
+    swapped = [liken(episode) for episode in played("clairvoyant")]
+    (alike, _), (other, _) = new_facts(swapped)
+    assert alike == 0 and others - other <= 1  # an invented name can be a stop word
+    assert tell_new_facts(swapped) == (
+        f"Of {others} new facts that share no word with a memory {other / others:.0%} were added, "
+        f"of {alikes} that do 0%."
+    )
+    assert tell_new_facts([]) == tell_new_facts(played("overlap", "memagent-tiny")) == ""
+
+
+def liken(episode):
+    """The episode in which each new fact that shares its person or its attribute with a memory was left out."""
+    events = list(episode.events)
+    for right, _, seq in pairs(episode):
+        if right != "add":
+            continue
+        fact = parse_fact(episode.example.observations[events[seq].at])
+        held = [parse_fact(one.text) for one in replay(episode.events[:seq]).values()]
+        if any({one.entity, one.attribute} & {fact.entity, fact.attribute} for one in held):
+            events[seq] = events[seq].model_copy(update={"action": "noop"})
+    return episode.model_copy(update={"events": tuple(events)})
 
 
 @pytest.fixture
