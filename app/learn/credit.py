@@ -102,8 +102,8 @@ def show_credit(course: Course) -> bool:
     )  # fmt: skip
     st.caption(
         "A clearer word about fewer decisions: which of the two teaches more for the same number of episodes, no "
-        "single conversation can tell. What was measured, and what was not, stands in docs/results.md, *Same-state "
-        "credit*."
+        "single conversation can tell. Over five seeds of the recipe of this lesson it was the independent attempts "
+        "(docs/results.md, *Same-state credit*)."
     )
     return first and second
 

@@ -147,9 +147,9 @@ class RamBank(Bank):
 class Ram(Store, kind="ram"):
     """A bank of separate memories in this process: fast, gone when the episode ends."""
 
-    capacity: int = Field(1000, ge=1, le=1_000_000)
+    capacity: int = Field(1000, ge=1, le=10_000_000)
     """How many memories it holds; adding one more is refused."""
-    budget: int = Field(1_000_000, ge=1, le=100_000_000)
+    budget: int = Field(1_000_000, ge=1, le=10_000_000_000)
     """How many characters all memories may have together."""
 
     def open(self) -> RamBank:
