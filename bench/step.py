@@ -197,7 +197,7 @@ def lean_step(
 
 
 def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]:
-    """Rounds of the three ways after one that warms up; medians and the ratios' spread."""
+    """Rounds of the four ways after one that warms up; medians and the ratios' spread."""
     whole = ["training.stages=[]", f"training.steps={steps + 1}"]  # steps of the task as it stands
     config = load(recipe, [*whole, "policy.min_p=0", *more])
     settings = config.training

@@ -40,7 +40,7 @@ class ApiSampler(Sampler):
             said = set_apart(self.endpoint.chat(ask.messages, ask.max_tokens, temperature))
             if not ask.stop or ask.stop not in said.text:
                 return said
-            text = said.text.partition(ask.stop)[0] + ask.stop
+            text = (said.text.partition(ask.stop)[0] + ask.stop).rstrip()
             return said.model_copy(update={"text": text, "finish_reason": "stop"})
 
         with ThreadPoolExecutor(self.parallel) as pool:

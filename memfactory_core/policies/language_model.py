@@ -7,6 +7,7 @@ added that was not sampled. Who has another way to generate (the trainer: TRL, v
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -222,13 +223,24 @@ class LanguageModelSampler(Sampler):
 
     def _completion(self, prompt: list[int], sequence: Generated, ask: Ask) -> Completion:
         whole = self._whole(prompt, sequence, ask.copied is not None)
-        if not ask.stop or not set_apart(whole).text.partition(ask.stop)[2].strip():
-            return whole  # it was not said, or nothing came after it
-        for count in range(1, len(sequence.ids) + 1):
-            said = self._whole(prompt, sequence.first(count), ask.copied is not None)
-            if ask.stop in set_apart(said).text:
-                return said.model_copy(update={"finish_reason": "stop"})
-        raise AssertionError("what the whole output says is said by its last token at the latest")
+        told = set_apart(whole)
+        before, stop, after = told.text.partition(ask.stop) if ask.stop else ("", "", "")
+        if not stop:
+            return whole
+        if not after.strip():
+            return whole.model_copy(update={"finish_reason": "stop"})
+        wanted = (before + stop).rstrip()
+
+        def is_said(count: int) -> bool:
+            some = set_apart(self._whole(prompt, sequence.first(count), ask.copied is not None))
+            # until the thinking has ended it may look like what is said
+            return some.thinking == told.thinking and some.text.startswith(wanted)
+
+        count = bisect_left(range(len(sequence.ids) + 1), True, key=is_said)
+        said = self._whole(prompt, sequence.first(count), ask.copied is not None)
+        more = set_apart(said).text[len(wanted) :]  # of a token that holds the stop and more
+        text = said.text.removesuffix(more)
+        return said.model_copy(update={"text": text, "finish_reason": "stop"})
 
     def _whole(self, prompt: list[int], sequence: Generated, copied: bool) -> Completion:
         ended = bool(sequence.ids) and sequence.ids[-1] in self.end_ids

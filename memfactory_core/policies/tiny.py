@@ -100,7 +100,7 @@ class Tiny(Policy, kind="tiny"):
     min_p: float = Field(0.1, ge=0, le=1)
     """Tokens less likely than this share of the likeliest one are never sampled: a model this small blends the
     names that it chooses among, and slips of that kind drown what reinforcement learning has to hear."""
-    matmul: Literal["auto", "float32"] = "auto"
+    matmul: Literal["auto", "float32"] = "float32"
     """How matrices are multiplied while it is trained: auto rounds the factors to bfloat16 where the processor
     multiplies these by itself (AMX, AVX512-BF16), float32 never does. Evaluations and chats never do."""
     batch_size: int = Field(256, ge=1, le=4096)

@@ -54,6 +54,8 @@ def reinforce(
                 trainer.keep_checkpoint()
                 work.seal(trainer.state.global_step)
             raise
+        finally:
+            gc.unfreeze()
         save_policy(work, trainer, work.folder)
         own.model = trainer.accelerator.unwrap_model(trainer.model)
 

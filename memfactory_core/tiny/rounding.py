@@ -38,7 +38,8 @@ def attend(
     """Attention (..., L, size) as PyTorch's; `mask` is added to the scores or says which count. It is written out where
     the processor's fused kernel is slower: for single queries, and where factors are rounded."""
     plain = is_rounded() or query.size(-2) == 1
-    if not plain or dropout or query.device.type != "cpu":
+    whole = query.device.type == "cpu" and query.dtype == torch.float32
+    if not plain or not whole or dropout:
         return F.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, scale=scale, dropout_p=dropout
         )

@@ -146,6 +146,8 @@ def _draw(scores: Tensor, generator: torch.Generator | None) -> Tensor:
     device = sums.device if generator is None else generator.device
     drawn = torch.rand(len(sums), 1, generator=generator, device=device).to(sums.device)
     total = sums[:, -1:]
+    if not bool((total > 0).all() and total.isfinite().all()):
+        raise ValueError("generate: nothing is left to draw, or the model's logits are no numbers")
     below = torch.minimum(drawn * total, torch.nextafter(total, torch.zeros_like(total)))
     return torch.searchsorted(sums, below, right=True)[:, 0]
 

@@ -47,17 +47,45 @@ def test_what_comes_after_the_stop_is_no_part_of_the_answer(temperature):
             assert (before.finish_reason, after.finish_reason) == ("length", "stop")
             assert sampler._decode_said(list(after.completion_ids)).strip() == after.text
         else:
-            assert after == before  # the end token that it said by itself is kept
+            # the end token that it said by itself is kept
+            assert after == before.model_copy(update={"finish_reason": "stop"})
     assert repeated >= 2
 
 
-def test_a_stop_within_the_thinking_ends_nothing():
+@pytest.mark.parametrize(
+    ("output", "stop", "thinking", "answer"),
+    [
+        ("<think>One. Two.</think>Three. Four.", ".", "One. Two.", "Three."),
+        # the template opened the thinking, or the tokenizer hides what opens it
+        ("One. Two.</think>Three. Four.", ".", "One. Two.", "Three."),
+        ("Three. Two.</think>Three. Four.", ".", "Three. Two.", "Three."),
+        ("analysis One. Two.assistantfinalThree. Four.", ".", "One. Two.", "Three."),
+        ("<think>One. Two.", ".", "One. Two.", ""),
+        ("Three\nFour", "\n", "", "Three"),
+        ("Three. Four", ". ", "", "Three."),
+        ("Three. Four", "!", "", "Three. Four"),
+    ],
+)
+def test_a_stop_ends_what_is_said_and_never_the_thinking(output, stop, thinking, answer):
+    sampler = Tiny().load()
+    (ask,) = asks(stop, 1)
+    ids = sampler._encode_said([output])[0]
+    said = sampler._completion([1], Generated(ids, [0.0] * len(ids)), ask)
+    apart = set_apart(said)
+    assert (apart.thinking or "", apart.text) == (thinking, answer)
+    assert len(said.completion_ids) == len(said.logprobs) <= len(ids)
+    ended = answer and answer != output
+    assert said.finish_reason == ("stop" if ended else "length")
+    # of the ids none is kept that says more
+    assert sampler._decode_said(list(said.completion_ids)).strip().endswith(answer or "Two.")
+
+
+def test_an_answer_that_ends_with_its_stop_at_the_limit_is_not_cut_off():
     sampler = Tiny().load()
     (ask,) = asks(".", 1)
-    ids = sampler.encode_completion("<think>One. Two.</think>Three. Four.")
+    ids = sampler._encode_said(["Bako is Zimo."])[0]
     said = sampler._completion([1], Generated(ids, [0.0] * len(ids)), ask)
-    assert set_apart(said).text == "Three." and "One. Two." in set_apart(said).thinking
-    assert len(said.completion_ids) == len(said.logprobs) < len(ids)
+    assert (said.text, said.finish_reason) == ("Bako is Zimo.", "stop")
 
 
 def test_an_endpoints_answer_ends_there_too():

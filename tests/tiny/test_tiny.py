@@ -302,3 +302,9 @@ def test_tokens_are_drawn_by_their_chances_and_never_one_that_was_cut_off():
     # a sum that is rounded up leaves nobody out of its row
     certain = torch.full((5000, 3), -torch.inf).index_fill(1, torch.tensor([1]), 1e-7)
     assert _draw(certain, None).eq(1).all()
+
+
+def test_logits_that_are_no_numbers_are_named():
+    for scores in (torch.full((2, 5), -torch.inf), torch.full((2, 5), torch.nan)):
+        with pytest.raises(ValueError, match="nothing is left to draw"):
+            _draw(scores, None)
