@@ -47,7 +47,9 @@ def tab(chromium: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def wrong(tab: Any) -> Iterator[list[str]]:
-    """What the browser complains about meanwhile."""
+    """What the browser complains about meanwhile; the page before is left first, for the chat says that its connection
+    was aborted when it is."""
+    tab.goto("about:blank")
     found: list[str] = []
     listeners = {
         "response": lambda r: found.append(f"{r.status} {r.url}") if r.status >= 400 else None,
