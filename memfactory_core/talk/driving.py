@@ -47,8 +47,8 @@ def drive(steps: Steps, sampler: Sampler, stopped: Stopped) -> Generator[str, No
 
 
 def listen(sampler: Sampler, ask: Ask, stopped: Stopped) -> Generator[str, None, Completion]:
-    """The completion of one ask; yields what has been said of it so far, without thinking. Stop where it was
-    stopped in the midst of it."""
+    """The completion of one ask; yields what has been said of it so far, without thinking and without what comes after
+    the ask's `stop`. Stop where it was stopped in the midst of it."""
     said: Queue[str | None] = Queue()
     done: list[Completion] = []
     failed: list[BaseException] = []
@@ -70,7 +70,7 @@ def listen(sampler: Sampler, ask: Ask, stopped: Stopped) -> Generator[str, None,
     thread.start()
     try:
         while (text := _latest(said)) is not None:
-            yield set_apart(Completion(text=text)).text
+            yield _until(ask.stop, set_apart(Completion(text=text)).text)
     finally:
         left.set()
         thread.join()
@@ -79,6 +79,12 @@ def listen(sampler: Sampler, ask: Ask, stopped: Stopped) -> Generator[str, None,
     if stopped():
         raise Stop
     return done[0]
+
+
+def _until(stop: str, text: str) -> str:
+    """A text up to the first stop in it, which is part of it."""
+    before, found, _ = text.partition(stop) if stop else (text, "", "")
+    return before + found
 
 
 def _latest(said: Queue[str | None]) -> str | None:

@@ -4,14 +4,15 @@ import pytest
 
 from memfactory_core.config import load
 from memfactory_core.dialects.thinking import set_apart
-from memfactory_core.episode import Ask, run_episodes
+from memfactory_core.episode import Ask, Sampler, run_episodes
 from memfactory_core.paradigms import answer_messages
 from memfactory_core.policies.api import Api
 from memfactory_core.policies.language_model import Generated
 from memfactory_core.policies.tiny import Tiny
 from memfactory_core.rewards.answers import exact_match
+from memfactory_core.talk.driving import listen, never
 from memfactory_core.tasks.needle import Needle
-from memfactory_core.types import Example
+from memfactory_core.types import Completion, Example
 from tests.endpoint import says, serving
 
 EXAMPLE = Example(id="e", observations=("o",), question="q", answers=("a",))
@@ -100,6 +101,28 @@ def test_an_endpoints_answer_ends_there_too():
     assert (said[0].text, said[0].finish_reason) == ("It is blue.", "stop")
     assert set_apart(said[1]).text == "It is blue. It is blue. It"
     assert said[1].finish_reason == "length" and said[0].thinking == "No. Yes."
+
+
+def test_a_talk_shows_nothing_of_what_comes_after_the_stop():
+    (ask,) = asks(".", 1)
+
+    class Aloud(Sampler):
+        def complete(self, asks, temperature):
+            return [Completion(text="<think>A. B.</think>Bako is Zimo.")]
+
+        def stream(self, ask, temperature, heard):
+            for end in range(1, 40):
+                heard("<think>A. B.</think>Bako is Zimo. Bako is"[:end])
+            heard("<think>A. B.</think>Bako is Zimo. Bako is")
+            return self.complete([ask], temperature)[0]
+
+    heard = listen(Aloud(), ask, never)
+    shown = []
+    with pytest.raises(StopIteration) as ended:
+        while True:
+            shown.append(next(heard))
+    assert "Zimo" in shown[-1] and not any(text.count(".") > 1 or "A" in text for text in shown)
+    assert ended.value.value.text.endswith("Bako is Zimo.")
 
 
 def test_the_paradigms_setting_reaches_its_answers():
