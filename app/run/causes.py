@@ -17,6 +17,7 @@ from app.shell.place import link_to_episode
 from app.shell.widgets import clickable_chart, table_with_download
 from app.shell.words import describe_phase
 from memfactory_core.explain.causes import CAUSES
+from memfactory_core.explain.stages import starts, tell_stretches
 from memfactory_core.runs.tables import Run
 
 ALL_STEPS = "all"
@@ -42,11 +43,18 @@ def show_causes(run: Run) -> None:
     looks = {cause: list(CAUSES).index(cause) if cause in CAUSES else 0 for cause in names}
     timed = phase == TIMED
     places = [_describe_steps(bar) if timed else describe_phase(phase, run.mode) for bar in bars]
+    changes: list[float] = []
+    if timed:
+        training = run.settings.get("training", {})
+        stretches = [(bar["first"], bar["last"]) for bar in bars]
+        changes = charts.places_between(stretches, starts(training))
+        if changes and (told := tell_stretches(training)):
+            st.info(escape_markdown(told, 800), icon=":material/stairs:")
     left, words = st.columns([1.7, 1], gap="large")
     with left:
         st.markdown(f"**Wrong answers by cause**, share of the {count:,} episodes kept")
         shares = {c: [bar["causes"].get(c, 0) / bar["all"] for bar in bars] for c in names}
-        figure = charts.bar_figure(places, shares, looks, "step" if timed else "")
+        figure = charts.bar_figure(places, shares, looks, "step" if timed else "", changes)
 
         def list_it(point: dict[str, Any]) -> None:
             name, number = point["customdata"][:2]

@@ -45,6 +45,10 @@ def smooth_between(curve: Curve, changes: Sequence[int]) -> list[float]:
     return means
 
 
+CHANGE = {"color": PALETTE[-1], "width": 1.5, "dash": "dot"}
+"""The line where the task becomes another."""
+
+
 def mark_changes(figure: go.Figure, changes: Sequence[int]) -> None:
     """A dotted line before each step from which on the task is another, as far as the curves reach: one that lies ahead
     would press them into a corner."""
@@ -52,7 +56,7 @@ def mark_changes(figure: go.Figure, changes: Sequence[int]) -> None:
         (max(trace.x) for trace in figure.data if trace.x is not None and len(trace.x)), default=0
     )
     for step in (step for step in changes if step <= last):
-        figure.add_vline(x=step - 0.5, line={"color": PALETTE[-1], "width": 1.5, "dash": "dot"})
+        figure.add_vline(x=step - 0.5, line=CHANGE)
 
 
 def curve_figure(
@@ -123,9 +127,11 @@ def bar_figure(
     series: Mapping[str, Sequence[float]],
     looks: Mapping[str, int],
     along: str = "step",
+    changes: Sequence[float] = (),
 ) -> go.Figure:
     """Stacked shares, one bar for each place (a stretch of steps, as `along` says); a series keeps its colour
-    and its pattern, `looks` says which. A bar's customdata is (series, index of the place)."""
+    and its pattern, `looks` says which. A bar's customdata is (series, index of the place). `changes` are places on the
+    axis (the first bar is 0) where the task becomes another, each with a dotted line."""
     figure = go.Figure()
     for name, values in series.items():
         look = looks[name]
@@ -145,7 +151,20 @@ def bar_figure(
     figure.update_layout(barmode="stack", bargap=0.15, legend_traceorder="normal")
     figure.update_xaxes(title=along, type="category", nticks=12)
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    for place in changes:
+        figure.add_vline(x=place, line=CHANGE)
     return figure
+
+
+def places_between(stretches: Sequence[tuple[int, int]], steps: Sequence[int]) -> list[float]:
+    """Where on an axis of bars, of which each has the steps from its first to its last, these steps begin: between two
+    bars, or within the one that has steps before it too."""
+    found = []
+    for step in steps:
+        for index, (first, last) in enumerate(stretches):
+            if first <= step <= last:
+                found.append(index - 0.5 + (step - first) / (last - first + 1))
+    return found
 
 
 def survival_figure(
