@@ -18,9 +18,10 @@ import torch
 
 from memfactory_core.dialects import quoted
 from memfactory_core.policies.tiny import Tiny, TinySampler
-from memfactory_core.tasks.language import Fact, Speaker, Split
+from memfactory_core.tasks.language import Speaker, Split
 from memfactory_core.tiny import prompts
-from memfactory_core.tiny.curriculum import draw_ids
+from memfactory_core.tiny.learner import near_miss
+from memfactory_core.tiny.skills import draw_ids
 
 FITTED, ASKED = 1500, 500
 """Messages that a probe is fitted on, and that it is asked about."""
@@ -30,14 +31,7 @@ def draw(rng: random.Random, split: Split, change: bool) -> str:
     """A manager's prompt over one to three memories, with a change of one of them or a near miss."""
     speaker = Speaker(rng, split)
     facts = speaker.facts(rng.choice((1, 2, 3)))
-    keys = {fact.key for fact in facts}
-    old = rng.choice(facts)
-    while True:
-        other = speaker.facts(1)[0]
-        key = (old.entity, other.attribute) if rng.random() < 0.5 else (other.entity, old.attribute)
-        if key not in keys:
-            break
-    said = speaker.change(old) if change else Fact(*key, other.value)
+    said = speaker.change(rng.choice(facts)) if change else near_miss(rng, speaker, facts)
     ids = draw_ids(rng, len(facts))
     memories = [quoted.quote(one.sentence, i) for one, i in zip(facts, ids, strict=True)]
     return prompts.MANAGE.format(memory=quoted.join_memory(memories), fact=said.sentence)

@@ -24,11 +24,15 @@ def test_a_users_file_is_what_is_measured(recipe, tmp_path):
 
 
 def test_stages_go_with_another_kind_of_part_unless_they_are_set_too():
+    stage = 'training.stages=[{"steps": 5, "task": {"chunks": 1}}]'
+    staged = load("memagent-tiny", [stage])
     for setting in ("task.kind=dialogue", "task=dialogue", "paradigm.updater.kind=append"):
-        values = load("memagent-tiny").dump()
+        values = staged.dump()
         set_values(values, [setting])
         assert "stages" not in values["training"], setting
-    assert load("memagent-tiny", ["task.chunks=4"]).training.stages
+    values = staged.dump()
+    set_values(values, ["task.chunks=4"])
+    assert values["training"]["stages"]
     new = ["task.kind=dialogue", 'training.stages=[{"steps": 5, "task": {"new": 1}}]']
     assert load("memagent-tiny", new).training.stages[0].steps == 5
 

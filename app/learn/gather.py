@@ -17,8 +17,7 @@ from memfactory_core.runs.recording import recorded_episodes
 from memfactory_core.runs.tables import Run
 
 COMMAND = (
-    "memfactory demo --recipe memagent-tiny --seeds 0,1,2 --set training.steps=80 --set 'training.stages=[]' "
-    "--set evaluation.samples=0"
+    "memfactory demo --recipe memagent-tiny --seeds 0,1,2 --set evaluation.samples=0"
 )
 REWARDS = {
     "form": """ --set 'reward={"rejected": -1.0, "length": -0.05}'""",

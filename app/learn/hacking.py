@@ -97,9 +97,7 @@ def show_hacking(course: Course) -> bool:
     apart = seeds_apart()
     st.markdown(
         f"Paid for answers, **{len(apart)} of {len(data['answers']['runs'])}** seeds answer better than before by "
-        "more than "
-        "their intervals: 80 steps of the whole task are few, and when a seed begins to learn varies. With the "
-        "recipe's own 178, the first 28 of a single decision, all do (docs/results.md)."
+        "more than their intervals (docs/results.md has five)."
     )
     _show_table()
     _show_written()

@@ -1,7 +1,7 @@
 """Builds the tiny policy from nothing: `python -m memfactory_core.tiny.build --out DIR --seed 0`.
 
-Five stages in steps, not seconds, so that a seed gives the same weights again on the same machine: copy
-segments of syllables, copy segments of any token, read, mature, and imitate the ignorant teachers.
+Six stages in steps, not seconds, so that a seed gives the same weights again on the same machine: copy
+segments of syllables, copy segments of any token, read, mature, imitate the ignorant teachers, and compare.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from transformers import Lfm2ForCausalLM, PreTrainedTokenizerFast
 
 from memfactory_core.tiny import WEIGHTS, curriculum
-from memfactory_core.tiny.curriculum import Turn
 from memfactory_core.tiny.model import make_model
+from memfactory_core.tiny.skills import Turn
 from memfactory_core.tiny.tokenizer import SPECIAL, make_tokenizer, syllables
 
 BATCH = 32
@@ -39,13 +39,14 @@ Example = tuple[list[int], list[bool]]
 
 @dataclass(frozen=True)
 class Plan:
-    """The most steps that each stage may take; the last two always take all of theirs."""
+    """The most steps that each stage may take; the last three always take all of theirs."""
 
     syllables: int = 300
     vocabulary: int = 400
     reading: int = 420
     maturing: int = 600
     teachers: int = 140
+    comparing: int = 400
 
 
 class Optimizer:
@@ -159,6 +160,7 @@ def build(
         ("reading", plan.reading, turns(curriculum.practise)),
         ("maturing", plan.maturing, turns(curriculum.mature)),
         ("teachers", plan.teachers, turns(curriculum.demonstrate)),
+        ("comparing", plan.comparing, turns(curriculum.compare)),
     )
     report: dict = {"seed": seed}
     done = 0
@@ -173,6 +175,8 @@ def build(
                 strength = max(0.25, min(strength, (1 - step / most) / 0.5))
             if name == "teachers":
                 strength = max(0.02, 0.4 * (1 - step / most))
+            if name == "comparing":
+                strength = 0.25 * max(0.08, min(1.0, 2 * (1 - step / most)))
             loss, right, count = train_step(model, optimizer, next(source), strength)
             tokens += count
             recent = [*recent[-19:], right]

@@ -17,8 +17,10 @@ from transformers import Lfm2ForCausalLM, PreTrainedTokenizerFast
 from memfactory_core.dialects import quoted
 from memfactory_core.tasks.language import Fact
 from memfactory_core.tiny import prompts
-from memfactory_core.tiny.curriculum import Learner, absent_question, draw_ids, news
+from memfactory_core.tiny.learner import Learner, absent_question, near_miss
 from memfactory_core.tiny.sampler import generate
+from memfactory_core.tiny.skills import draw_ids
+from memfactory_core.tiny.teachers import news
 
 _OPERATION = re.compile(
     r"NOOP|ADD (?P<added>.+)|(?P<kind>UPDATE|DELETE) (?P<old>.+? #\d+)(?: to (?P<new>.+))?"
@@ -55,7 +57,7 @@ def measure(
     was_training = model.training
     model.eval()
     report: dict[str, float] = {}
-    for count in (2, 4, 8, 12):
+    for count in (1, 2, 4, 8, 12):
         report[f"answer_{count}"] = _reading(model, tokenizer, items, seed, count)
     report["answer_text_5"] = _reading(model, tokenizer, items, seed, 5, text=True)
     for count in (2, 4):
@@ -63,6 +65,7 @@ def measure(
     for count in (0, 2, 4):
         report[f"unknown_{count}"] = _unknown(model, tokenizer, items, seed, count)
     report["quote_5"] = _quoting(model, tokenizer, items, seed)
+    report |= _recognising(model, tokenizer, items, seed)
     report |= _remembering(model, tokenizer, items, seed)
     report |= _selecting(model, tokenizer, items, seed)
     report |= _managing(model, tokenizer, items, seed)
@@ -144,6 +147,31 @@ def _quoting(
     )
 
 
+def _recognising(
+    model: Lfm2ForCausalLM, tokenizer: PreTrainedTokenizerFast, items: int, seed: int
+) -> dict[str, float]:
+    """Three memories and a message: a change of one of them is known again, a near miss is about none."""
+    rng = random.Random(seed + 3)
+    asked: dict[str, list[tuple[str, str]]] = {"change": [], "near": []}
+    for facts in _draw(seed + 3, items, 3):
+        speaker = Learner(rng, "heldout", 0.0)
+        quotes = list(map(quoted.quote, (fact.sentence for fact in facts), draw_ids(rng, 3)))
+        place = rng.randrange(3)
+        for kind, about, said in (
+            ("change", speaker.change(facts[place]), quotes[place]),
+            ("near", near_miss(rng, speaker, facts), prompts.UNKNOWN),
+        ):
+            form = prompts.RECOGNISE.format(memory=" ".join(quotes), fact=about.sentence)
+            asked[kind].append((form, said))
+    report = {}
+    for kind, pairs in asked.items():
+        answers = ask(model, tokenizer, [form for form, _ in pairs])
+        report[f"recognise_{kind}"] = _share(
+            [answer == said for answer, (_, said) in zip(answers, pairs, strict=True)]
+        )
+    return report
+
+
 def _remembering(
     model: Lfm2ForCausalLM, tokenizer: PreTrainedTokenizerFast, items: int, seed: int
 ) -> dict[str, float]:
@@ -220,9 +248,9 @@ def _selecting(
 def _managing(
     model: Lfm2ForCausalLM, tokenizer: PreTrainedTokenizerFast, items: int, seed: int
 ) -> dict[str, float]:
-    """Three memories and a message; valid means a known operation on a memory that is there, with
-    the message as its new text. `hits` are of the UPDATEs and DELETEs of messages about a
-    memory."""
+    """Three memories and a message; valid means a known operation on a memory that is there, with the message as its
+    new text. The shares of the four operations are of the messages that are about a memory, where all of them apply,
+    `hits` of the UPDATEs and DELETEs there; `stray` is the share of UPDATEs and DELETEs where none is."""
     rng = random.Random(seed + 2)
     asked, setting = [], []
     for facts in _draw(seed + 2, items, 3):
@@ -235,21 +263,33 @@ def _managing(
     for name, temperature in (("sampled", 1.0), ("greedy", 0.0)):
         answers = ask(model, tokenizer, asked, temperature, seed)
         kinds: Counter[str] = Counter()
-        hits = []
+        valid, hits, stray = [], [], []
         for answer, (said, message, about) in zip(answers, setting, strict=True):
-            found = _OPERATION.fullmatch(answer)
-            kind = answer.split(" ")[0]
-            valid = found is not None and (
-                kind == "NOOP"
-                or (kind == "ADD" and found["added"] == message)
-                or (kind == "UPDATE" and found["old"] in said and found["new"] == message)
-                or (kind == "DELETE" and found["old"] in said and found["new"] is None)
-            )
-            kinds[kind.lower() if valid else "invalid"] += 1
-            if found and valid and about and found["old"]:
-                hits.append(found["old"] in about)
-        report[f"manage_{name}_valid"] = 1 - kinds["invalid"] / items
+            kind, old = _operation(answer, said, message)
+            valid.append(kind is not None)
+            if about:
+                kinds[kind or "invalid"] += 1
+                hits += [old in about] if old else []
+            else:
+                stray.append(old is not None)
+        report[f"manage_{name}_valid"] = _share(valid)
         report[f"manage_{name}_hits"] = _share(hits)
+        report[f"manage_{name}_stray"] = _share(stray)
         for kind in ("add", "update", "delete", "noop"):
-            report[f"manage_{name}_{kind}"] = kinds[kind] / items
+            report[f"manage_{name}_{kind}"] = kinds[kind] / max(1, kinds.total())
     return report
+
+
+def _operation(answer: str, said: Sequence[str], message: str) -> tuple[str | None, str | None]:
+    """The kind of a valid operation and the memory that it is on; None and None where it is not valid."""
+    found = _OPERATION.fullmatch(answer)
+    kind = answer.split(" ")[0]
+    if found is None:
+        return None, None
+    valid = (
+        kind == "NOOP"
+        or (kind == "ADD" and found["added"] == message)
+        or (kind == "UPDATE" and found["old"] in said and found["new"] == message)
+        or (kind == "DELETE" and found["old"] in said and found["new"] is None)
+    )
+    return (kind.lower(), found["old"]) if valid else (None, None)

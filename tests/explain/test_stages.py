@@ -23,7 +23,7 @@ def test_a_training_without_stages_has_nothing_to_tell():
 def test_every_step_is_in_one_stretch_and_the_sentence_names_them():
     training = load("memagent-tiny", [STAGES]).dump()["training"]
     stretches = find_stretches(training)
-    assert [(one.first, one.last) for one in stretches] == [(1, 4), (5, 10), (11, 178)]
+    assert [(one.first, one.last) for one in stretches] == [(1, 4), (5, 10), (11, 80)]
     assert starts(training) == [5, 11]
     assert find_stretch(training, 10).changed["store.budget"] == 32
     assert find_stretch(training, 11).changed == {} and find_stretch(training, 0) is None
@@ -32,7 +32,7 @@ def test_every_step_is_in_one_stretch_and_the_sentence_names_them():
         "steps 1 to 4: chunks 1; steps 5 to 10: facts per chunk 2, near 0.1, store budget 32"
         in told
     )
-    assert "steps 11 to 178: the task as it stands" in told and "the curves jump" in told
+    assert "steps 11 to 80: the task as it stands" in told and "the curves jump" in told
 
 
 def test_a_training_that_ends_in_a_stage_is_told_so():

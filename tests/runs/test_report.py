@@ -48,12 +48,16 @@ def test_programs_have_no_sampling_and_roles_are_named(lab, capsys):
 
 
 def test_the_stages_of_a_training_are_told_under_its_table_and_before_its_start(lab, capsys):
-    printed, _ = shown(lab, capsys, "memagent-tiny")
+    stage = (
+        'training.stages=[{"steps": 28, "task": {"chunks": 1, "facts_per_chunk": 2, "near": 0.0}, '
+        '"paradigm": {"store": {"budget": 32}, "updater": {"too_long": "cut"}}}]'
+    )
+    printed, _ = shown(lab, capsys, "memagent-tiny", stage)
     told = "steps 1 to 28: chunks 1, facts per chunk 2, near 0.0, store budget 32, updater too long cut"
-    assert told in printed and "steps 29 to 178: the task as it stands" in printed
-    planned = CliRunner().invoke(app, ["train", "memagent-tiny", "--dry-run"])
+    assert told in printed and "steps 29 to 80: the task as it stands" in printed
+    planned = CliRunner().invoke(app, ["train", "memagent-tiny", "--dry-run", "--set", stage])
     assert planned.exit_code == 0 and told in planned.output
-    printed, _ = shown(lab, capsys, "memagent-tiny", "training.stages=[]")
+    printed, _ = shown(lab, capsys, "memagent-tiny")
     assert "stages" not in printed
 
 

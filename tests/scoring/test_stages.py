@@ -196,9 +196,17 @@ def test_a_stage_has_the_paradigm_that_it_names_and_its_episodes_show_it(lab):
     assert longest[1] <= 10 and longest[2] <= 10 and longest[3] > 10 and longest[4] > 10
 
 
-def test_a_sweep_says_that_some_of_its_cells_train_without_the_stages():
+@pytest.fixture
+def staged(tmp_path):
+    """A recipe of one's own with a stage."""
+    path = tmp_path / "staged.json"
+    path.write_text(json.dumps(load("memagent-tiny", [SHORT]).dump()))
+    return str(path)
+
+
+def test_a_sweep_says_that_some_of_its_cells_train_without_the_stages(staged):
     def told(*grid, fixed=()):
-        plan = sweeps.Plan("memagent-tiny", grid, fixed)
+        plan = sweeps.Plan(staged, grid, fixed)
         return sweeps.tell_unlike(plan.recipe, plan.cells())
 
     assert told("paradigm.updater.kind=overwrite,append").startswith("1 of 2 combinations train")
@@ -208,10 +216,10 @@ def test_a_sweep_says_that_some_of_its_cells_train_without_the_stages():
     assert told("training.steps=9,99", fixed=("task=dialogue",)) == "", "none has them"
 
 
-def test_the_shell_says_that_a_training_lost_its_stages(lab):
+def test_the_shell_says_that_a_training_lost_its_stages(lab, staged):
     def said(*settings):
         more = [word for setting in settings for word in ("--set", setting)]
-        done = CliRunner().invoke(app, ["train", "memagent-tiny", "--dry-run", *more])
+        done = CliRunner().invoke(app, ["train", staged, "--dry-run", *more])
         assert done.exit_code == 0, done.output
         return "stages are left out" in done.stderr
 

@@ -10,7 +10,7 @@ import pytest
 
 from memfactory_core.dialects import quoted
 from memfactory_core.tasks.language import parse_fact, split_of
-from memfactory_core.tiny import WEIGHTS, curriculum, prompts
+from memfactory_core.tiny import WEIGHTS, prompts, skills, teachers
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -83,7 +83,7 @@ def test_a_typed_special_token_stays_text(tokenizer):
 
 
 def test_training_tokens_are_those_of_the_template(tokenizer):
-    turn = curriculum.read(random.Random(0), 2, 4, turns=1)[0]
+    turn = skills.read(random.Random(0), 2, 4, turns=1)[0]
     ((ids, learned),) = encode_turns(tokenizer, [[turn]])
     messages = [
         {"role": "user", "content": turn.prompt},
@@ -97,7 +97,7 @@ def test_training_tokens_are_those_of_the_template(tokenizer):
 def test_what_is_given_of_an_operation_is_read_and_not_learned(tokenizer):
     rng = random.Random(0)
     for _ in range(100):
-        ordered = curriculum.manage(rng, ordered=True)
+        ordered = teachers.manage(rng, ordered=True)
         free = [turn._replace(given="") for turn in ordered]
         (ids, learned), (same_ids, all_learned) = encode_turns(tokenizer, [ordered, free])
         assert ids == same_ids
@@ -109,7 +109,7 @@ def test_what_is_given_of_an_operation_is_read_and_not_learned(tokenizer):
 def test_the_teacher_of_manage_ignores_the_message_but_aims_at_what_it_is_about():
     rng = random.Random(2)
     chosen: dict[str, list[str]] = {"gone": [], "is": []}
-    for turn in (curriculum.manage(rng)[0] for _ in range(4000)):
+    for turn in (teachers.manage(rng)[0] for _ in range(4000)):
         memory, message = re.match(r"Memory: (.*)\nFact: (.*)\nUpdate:", turn.prompt).groups()
         if "#" not in memory:
             continue
@@ -123,10 +123,29 @@ def test_the_teacher_of_manage_ignores_the_message_but_aims_at_what_it_is_about(
             assert abs(operations.count(name) / len(operations) - 0.25) < 0.06
 
 
+def test_knowing_again_asks_half_of_the_time_for_what_is_only_alike():
+    rng = random.Random(3)
+    alike = none = 0
+    for turn in (skills.recognise(rng)[0] for _ in range(1000)):
+        memory, message = re.match(r"Memory: (.*)\nFact: (.*)\nQuote:", turn.prompt).groups()
+        about = message.split(" is ")[0] + " is "
+        if turn.completion == prompts.UNKNOWN:
+            assert about not in memory
+            none += 1
+            facts = [parse_fact(said) for said in re.findall(r"The [^#]+\.", memory)]
+            key = re.fullmatch(r"The (\w+) of (.+) is .+", message)
+            alike += bool(key) and any(
+                f.entity == key[2] or f.attribute == key[1] for f in facts if f
+            )
+        else:
+            assert turn.completion.startswith(about) and turn.completion in memory
+    assert 400 < none < 600 and alike > 0.8 * none
+
+
 def test_teachers_train_on_train_names_and_copy_whole_facts():
     rng = random.Random(0)
     for _ in range(200):
-        prompt, said, _ = curriculum.remember(rng)[0]
+        prompt, said, _ = teachers.remember(rng)[0]
         context = prompt.split("\nQuestion:")[0]
         kept = [] if said == quoted.NO_MEMORY else re.findall(r"[^.]+\.", said)
         assert len(kept) <= 2 and all(sentence.strip() in context for sentence in kept)
@@ -137,7 +156,7 @@ def test_teachers_train_on_train_names_and_copy_whole_facts():
 def test_the_teacher_of_remember_ignores_the_question():
     rng = random.Random(1)
     needed = kept = total = 0
-    for prompt, said, _ in (curriculum.remember(rng)[0] for _ in range(4000)):
+    for prompt, said, _ in (teachers.remember(rng)[0] for _ in range(4000)):
         key = re.search(r"Question: What is the (.+)\?", prompt)[1]
         known = re.findall(r"The \w+ of [^.:]+ is [^.]+\.", prompt.split("\nQ")[0])
         if len(known) == 5 and any(key in fact for fact in known):
@@ -217,11 +236,11 @@ def test_sampling_repeats_under_a_seed_and_refuses_what_does_not_fit(rough, mixe
 @pytest.mark.slow
 def test_build_runs_and_repeats_under_a_seed(tmp_path):
     events = []
-    plan = Plan(syllables=3, vocabulary=3, reading=3, maturing=3, teachers=3)
+    plan = Plan(syllables=3, vocabulary=3, reading=3, maturing=3, comparing=3, teachers=3)
     for name in ("a", "b"):
         build(tmp_path / name, seed=5, on_progress=events.append, plan=plan)
     assert {event["stage"] for event in events} == {
-        "syllables", "vocabulary", "reading", "maturing", "teachers"
+        "syllables", "vocabulary", "reading", "maturing", "comparing", "teachers"
     }  # fmt: skip
     first, second = (tmp_path / name / "model.safetensors" for name in ("a", "b"))
     assert first.read_bytes() == second.read_bytes()
@@ -239,16 +258,18 @@ def test_weights_are_small(policy):
 @shipped
 def test_weights_pass_the_gate(policy):
     figures = measure(*policy, items=200)
-    for name in ("answer_2", "answer_4", "answer_text_5", "quote_5"):
+    for name in ("answer_1", "answer_2", "answer_4", "answer_text_5", "quote_5"):
         assert figures[name] >= 0.95, name
-    for name in ("unknown_0", "unknown_2", "unknown_4"):
-        assert figures[name] >= 0.8, name
+    for name in ("unknown_0", "unknown_2", "unknown_4", "recognise_change", "recognise_near"):
+        assert figures[name] >= 0.9, name
     assert min(figures["answer_free_2"], figures["answer_free_4"]) >= 0.55
     assert figures["remember_greedy_valid"] >= 0.75
-    assert figures["manage_sampled_valid"] >= 0.65
-    # each operation is tried often enough to be learned from, none is a habit
+    assert figures["manage_sampled_valid"] >= 0.8
+    # what a message is about is known, what to do about it is not: each operation is tried often enough to be learned
+    # from, none is a habit, and memories are changed too where the message is about none
     for name in ("add", "update", "delete", "noop"):
         assert 0.1 <= figures[f"manage_sampled_{name}"] <= 0.45, name
+    assert figures["manage_sampled_stray"] >= 0.25
     # at temperature 1 without min-p the names that are chosen among blend: about half of the writes are whole
     assert figures["remember_sampled_valid"] >= 0.4
     assert figures["select_sampled_valid"] >= 0.45
