@@ -1,10 +1,11 @@
 """Matrix products of float32 on a processor with their factors rounded to bfloat16, which it multiplies several times
-as fast where it has instructions for them (AMX, AVX512-BF16); sums stay in float32, and so does all else."""
+as fast where it has instructions for them (AMX); sums stay in float32, and so does all else."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -18,6 +19,17 @@ _onednn: Any = torch.backends.mkldnn  # its types leave `matmul` out
 def is_rounded() -> bool:
     """Whether factors are rounded at present."""
     return bool(_onednn.matmul.fp32_precision == _ROUNDED)
+
+
+@cache
+def can_round() -> bool:
+    """Whether asking for it changes a product on this processor. It is tried out, for instructions alone do not tell:
+    with AVX512-BF16 and without AMX, PyTorch 2.13 takes the factors whole."""
+    factor = torch.linspace(-1.0, 1.0, 512 * 128).view(512, 128)
+    with rounded(False):
+        whole = factor @ factor.T
+    with rounded():
+        return not torch.equal(factor @ factor.T, whole)
 
 
 @contextmanager

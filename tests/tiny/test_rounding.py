@@ -6,10 +6,9 @@ import torch.nn.functional as F
 from trl.trainer.utils import add_fused_lm_head
 
 from memfactory_core.config import load
-from memfactory_core.policies.processor import computes_bfloat16
 from memfactory_core.policies.tiny import Tiny
 from memfactory_core.scoring.evaluate import evaluate
-from memfactory_core.tiny.rounding import attend, is_rounded, rounded
+from memfactory_core.tiny.rounding import attend, can_round, is_rounded, rounded
 from memfactory_core.training.log_probs import score_packed
 from tests.training.test_trainer import make
 
@@ -51,7 +50,7 @@ def score(model):
     return logps.detach(), torch.cat([weight.grad.flatten() for weight in model.parameters()])
 
 
-@pytest.mark.skipif(not computes_bfloat16(), reason="the processor does not multiply bfloat16")
+@pytest.mark.skipif(not can_round(), reason="the processor does not multiply bfloat16 for float32")
 def test_the_gradient_points_where_the_whole_one_does():
     model = Tiny().load().model
     add_fused_lm_head(model, outputs=("log_probs", "entropy"))
@@ -67,7 +66,7 @@ def test_the_gradient_points_where_the_whole_one_does():
 def test_training_rounds_where_the_processor_can_and_nothing_forbids_it(
     tmp_path, monkeypatch, able, matmul
 ):
-    monkeypatch.setattr("memfactory_core.policies.tiny.computes_bfloat16", lambda: able)
+    monkeypatch.setattr("memfactory_core.tiny.rounding.can_round", lambda: able)
     sampler = Tiny(matmul=matmul).load()
     noted = []
     generate = type(sampler).generate
