@@ -20,7 +20,7 @@ from memfactory_core.trace import Episode
 from memfactory_core.types import Completion, Example
 
 RECIPE = config.load("memagent-tiny")
-TEXTS, ATTEMPTS, CLIP, RATE = 12, 8, 0.2, 1e-3
+TEXTS, ATTEMPTS, CLIP, RATE = 12, 8, 0.2, 5e-4
 NEGATIVE = RECIPE.training.negative
 AT_ONCE = 128
 """Rows that pass through the model together."""

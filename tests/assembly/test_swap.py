@@ -137,6 +137,7 @@ def test_a_file_stays_where_the_new_task_reads_one_too():
 
 def test_stages_go_with_the_part_whose_settings_they_change():
     values = values_of("memagent-tiny")
+    values["training"]["stages"] = [{"steps": 5, "task": {"chunks": 1}}]
     for path, family, kind in (
         (("task",), "tasks", "dialogue"),
         (("paradigm",), "paradigms", "rmm"),

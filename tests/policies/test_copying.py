@@ -190,7 +190,7 @@ def test_a_sampler_says_sentences_with_the_log_probs_of_a_masked_softmax(
             for logits, token, kept in zip(logits_CV, done.completion_ids, done.kept, strict=True)
         ]
         assert by_hand == pytest.approx(list(done.logprobs), abs=2e-4)
-    assert len(texts) == 2 if temperature == 0 else len(texts) > 4
+    assert len(texts) == 2 if temperature == 0 else len(texts) > 2
 
 
 @pytest.mark.parametrize("kind", ["tiny, cut", "shared", "padded"])

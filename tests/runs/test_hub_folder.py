@@ -51,7 +51,9 @@ def trained_once(tmp_path_factory):
         patch.setenv("MEMFACTORY_RUNS", str(place))
         patch.delenv("MEMFACTORY_DB", raising=False)
         engine = database.connect(jobs.database_url())
-        run = trained(engine, "seed=3")
+        run = trained(
+            engine, "seed=3", 'training.stages=[{"steps": 28, "task": {"facts_per_chunk": 2}}]'
+        )
         engine.dispose()
     return place, run.id
 
