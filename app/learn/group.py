@@ -23,8 +23,9 @@ from memfactory_core.trace import Episode
 from memfactory_core.training.advantages import with_advantages
 from memfactory_core.training.objective import clipped_gain, group_loss
 
-STEP, GROUP = 10, "10-needle-train-0-114"
-"""The stored group: one right answer, two in which the fact was stored and lost, five in which it never was."""
+STEP, GROUP = 15, "15-needle-train-0-176"
+"""The stored group: one right answer, two in which the fact was stored and lost, five in which it never was, one of
+these with a write that was rejected."""
 TENTHS = range(-5, 21)
 PERCENT = range(50, 151)
 SIGNS = ("above zero", "exactly zero", "below zero")
@@ -37,7 +38,8 @@ def show_group_lesson(course: Course) -> bool:
     st.markdown(
         f"Step {STEP} of the shipped run *MemAgent, tiny, CPU*: eight attempts at one text. The question was "
         f"**{escape_markdown(example.question)}** One attempt answered rightly. Two had the needed fact in memory "
-        "and lost it again, which the reward pays with 0.5. Five never stored it and earned nothing."
+        "and lost it again, which the reward pays with 0.5. Five never stored it and earned nothing; of one of them a "
+        "write was rejected, which costs a tenth."
     )
     options = list(SIGNS)
     said = course.predict(

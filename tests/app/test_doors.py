@@ -58,8 +58,7 @@ def test_the_strip_marks_the_step_and_shows_each_curve_over_its_own_range() -> N
 )  # fmt: skip
 def test_what_if_begins_with_what_could_help(cause: str, how: str, runs: Any) -> None:
     run = runs["memory_r1"]
-    phase = "before/greedy" if cause in ("stale", "no_room") else "after/greedy"
-    row = next(r for r in list_failures(run, phase, cause, (0, 200), 20) if r["cause_seq"])
+    row = next(r for r in list_failures(run, "before/greedy", cause, (0, 200), 20) if r["cause_seq"])
     page = open_page("episode", run=run, episode=row["id"], view="what-if")
     assert page.selectbox(key="url.event").value == str(row["cause_seq"])
     change = page.radio(key=f"what-if.how.{row['id']}.{row['cause_seq']}")
@@ -73,7 +72,7 @@ def test_another_decision_begins_as_ever(runs: Any) -> None:
     run = runs["memory_r1"]
     row = next(
         r
-        for r in list_failures(run, "after/greedy", "overwritten", (0, 200), 20)
+        for r in list_failures(run, "before/greedy", "overwritten", (0, 200), 20)
         if r["cause_seq"] > 3
     )
     page = open_page("episode", run=run, episode=row["id"], view="what-if", event="2")
@@ -100,21 +99,21 @@ def test_tokens_begin_at_the_event(runs: Any) -> None:
 
 
 def test_the_decisions_behind_a_cell_are_those_it_counts() -> None:
-    played = list(stored_episodes("memory_r1", "after/greedy"))
+    played = list(stored_episodes("memory_r1", "before/greedy"))
     table = confusion(played)
-    for right, done in (("add", "update"), ("add", "add"), ("noop", "add")):
+    for right, done in (("add", "noop"), ("add", "add"), ("noop", "add")):
         found = list(find_decisions(played, right, done))
         assert len(found) == table[right].get(done, 0)
         assert all(event.action == done for _, event in found)
-    assert table["add"]["update"] > 100
+    assert table["add"]["noop"] > 100
 
 
 def test_a_cell_is_a_door_to_its_episodes(runs: Any) -> None:
     page = open_page("runs", run=runs["memory_r1"], tab="Decisions")
     html = " ".join(str(one.proto) for one in page.get("html"))
-    assert "cell=right.add.update" in html and 'href=\\"runs?' in html
-    page = open_page("runs", run=runs["memory_r1"], tab="Decisions", cell="right.add.update")
-    assert "Right was add, done was update" in words(page)
+    assert "cell=left.add.noop" in html and 'href=\\"runs?' in html
+    page = open_page("runs", run=runs["memory_r1"], tab="Decisions", cell="left.add.noop")
+    assert "Right was add, done was no change" in words(page)
     links = [link.proto for link in page.get("page_link")]
     assert sum('label: "Open"' in str(link) for link in links) == 12
     silent = open_page("runs", run=runs["memory_r1"], tab="Decisions", cell="right.<b>.x")
