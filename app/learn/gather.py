@@ -16,7 +16,10 @@ from memfactory_core.runs import database
 from memfactory_core.runs.recording import recorded_episodes
 from memfactory_core.runs.tables import Run
 
-COMMAND = "memfactory demo --recipe memagent-tiny --seeds 0,1,2 --set evaluation.samples=0"
+COMMAND = (
+    "memfactory demo --recipe memagent-tiny --seeds 0,1,2 --set training.learning_rate=1e-3 "
+    "--set evaluation.samples=0"
+)
 REWARDS = {
     "form": """ --set 'reward={"rejected": -1.0, "length": -0.05}'""",
     "answers": "",

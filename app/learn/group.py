@@ -38,8 +38,8 @@ def show_group_lesson(course: Course) -> bool:
     st.markdown(
         f"Step {STEP} of the shipped run *MemAgent, tiny, CPU*: eight attempts at one text. The question was "
         f"**{escape_markdown(example.question)}** One attempt answered rightly. Two had the needed fact in memory "
-        "and lost it again, which the reward pays with 0.5. Five never stored it and earned nothing; of one of them a "
-        "write was rejected, which costs a tenth."
+        "and lost it again, which the reward pays with 0.5. Five never stored it: four earned nothing, and one lost a "
+        "tenth for a write that was rejected."
     )
     options = list(SIGNS)
     said = course.predict(
@@ -75,8 +75,8 @@ def show_group_lesson(course: Course) -> bool:
         stored.index(best)
     ]
     first = course.check_number(
-        "Set the two rewards of 0.5 to 0, so that one attempt earns 1.5 and seven earn 0, and weigh those below zero "
-        "with 1. What is the advantage of the best attempt?",
+        "Set every reward but the best to 0, so that one attempt earns 1.5 and seven earn 0, and weigh those below "
+        "zero with 1. What is the advantage of the best attempt?",
         wanted, 0.03,
         f"It is {wanted:.2f}: (1.5 − 0.19) / 0.50. The rarer the success, the louder it speaks.",
         "checked", 0.01, 2,

@@ -34,7 +34,7 @@ LESSONS = (
     ),
     Lesson(
         "dogs", "Two dogs: ADD or UPDATE",
-        "See the mistake that a memory manager learns last.", show_two_dogs,
+        "See the mistake that a memory manager makes most easily.", show_two_dogs,
     ),
     Lesson(
         "credit", "Which decision earned it?",

@@ -139,7 +139,8 @@ def _show(episode: Episode) -> None:
 def _show_where_it_happens() -> None:
     st.markdown(
         "**In the small language** it is the same: *The pet of Bako is Zimo.* is in the bank, then comes *The car of "
-        "Bako is Rilo.* They share a person and contradict nothing, so ADD is right. In the shipped run *Memory-R1, "
-        "tiny, CPU* this is the one mistake that training leaves: new facts taken for changes."
+        "Bako is Rilo.* They share a person and contradict nothing, so ADD is right. The shipped run *Memory-R1, tiny, "
+        "CPU* tells the two apart, since its policy was taught to know again what a message is about. Until it was, "
+        "training ended with every such fact taken for a change, whatever the reward (docs/results.md)."
     )
     link_to_stored("memory_r1", "Its decisions, right against done", "runs", tab="Decisions")

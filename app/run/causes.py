@@ -48,7 +48,7 @@ def show_causes(run: Run) -> None:
         training = run.settings.get("training", {})
         stretches = [(bar["first"], bar["last"]) for bar in bars]
         changes = charts.places_between(stretches, starts(training))
-        if changes and (told := tell_stretches(training)):
+        if told := tell_stretches(training):
             st.info(escape_markdown(told, 800), icon=":material/stairs:")
     left, words = st.columns([1.7, 1], gap="large")
     with left:

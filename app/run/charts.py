@@ -158,12 +158,14 @@ def bar_figure(
 
 def places_between(stretches: Sequence[tuple[int, int]], steps: Sequence[int]) -> list[float]:
     """Where on an axis of bars, of which each has the steps from its first to its last, these steps begin: between two
-    bars, or within the one that has steps before it too."""
+    bars, or within the one that has steps before it too. Steps of which nothing is kept lie between bars; a step after
+    the last bar has no place yet."""
     found = []
     for step in steps:
-        for index, (first, last) in enumerate(stretches):
-            if first <= step <= last:
-                found.append(index - 0.5 + (step - first) / (last - first + 1))
+        index = next((i for i, (_, last) in enumerate(stretches) if step <= last), None)
+        if index is not None:
+            first, last = stretches[index]
+            found.append(index - 0.5 + max(0, step - first) / (last - first + 1))
     return found
 
 

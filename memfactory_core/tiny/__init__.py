@@ -1,8 +1,9 @@
 """The tiny policy: a causal language model of our own that reads the small language and knows
 nothing else.
 
-Its first teacher is ignorant on purpose: it reads well but stores, picks and edits memories at
-random, so that what to remember is left for reinforcement learning to find. This file imports no
+Its first teacher is ignorant on purpose: it reads well and knows again what a message is about, but
+stores, picks and edits memories at random, so that what to remember is left for reinforcement
+learning to find. This file imports no
 torch.
 """
 

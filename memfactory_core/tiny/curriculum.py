@@ -43,8 +43,8 @@ def demonstrate(rng: random.Random) -> list[Turn]:
 def compare(rng: random.Random) -> list[Turn]:
     """One example of the last stage, in which likeness and sameness are told apart. Without it a manager's state before
     its decision told a change from a near miss at .77 (`python -m bench.probe`), and what a state does not hold no
-    reward brings out. It comes last: after it, what to remember is learned in a third of the steps (docs/results.md);
-    what is to be done about a change is still not told."""
+    reward brings out. It comes last: a model that was taught to ignore the question after it was as slow to listen
+    again as one that never had it (docs/results.md). What is to be done about a change is still not told."""
     kind = rng.random()
     if kind < 0.1:
         return manage(rng)

@@ -173,12 +173,12 @@ def test_a_sampler_says_sentences_with_the_log_probs_of_a_masked_softmax(
     sampler = make_sampler(kind, tmp_path)
     sampler.seed(0)
     asks = [ask(SECTIONS[0]), ask(SECTIONS[1]), ask(SECTIONS[0], copied=False)] * 8
-    texts = set()
+    texts: dict[str, set[str]] = {}
     for asked, done in zip(asks, sampler.complete(asks, temperature), strict=True):
         if asked.copied is None:
             assert done.kept is None or kind == "tiny, cut"
             continue
-        texts.add(done.text)
+        texts.setdefault(asked.messages[0]["content"], set()).add(done.text)
         assert done.text and asked.copied.allows(done.text) and len(done.text) <= 56
         assert done.finish_reason == "stop" and len(done.kept) == len(done.completion_ids)
         whole = torch.tensor([list(done.prompt_ids + done.completion_ids)])
@@ -190,7 +190,8 @@ def test_a_sampler_says_sentences_with_the_log_probs_of_a_masked_softmax(
             for logits, token, kept in zip(logits_CV, done.completion_ids, done.kept, strict=True)
         ]
         assert by_hand == pytest.approx(list(done.logprobs), abs=2e-4)
-    assert len(texts) == 2 if temperature == 0 else len(texts) > 2
+    assert len(texts) == 2
+    assert all(len(said) == 1 if temperature == 0 else len(said) > 1 for said in texts.values())
 
 
 @pytest.mark.parametrize("kind", ["tiny, cut", "shared", "padded"])

@@ -1,9 +1,8 @@
 """The finished runs that come with the package, so that a new lab is not empty. Remade by
 `memfactory demo --recipe RECIPE` and `memfactory export RUN memfactory_core/runs/examples/NAME`: `memagent` of
-memagent-tiny with `--every 5`, `memory_r1` of memory-r1-tiny
-with `--every 16 --no-sampled`, `smollm2` of `memfactory train memagent-smollm2 --set policy.lora_rank=8
---set policy.lora_alpha=16 --set evaluation.samples=0` with `--every 10 --no-sampled --half`: the adapters alone, the
-model itself comes by `memfactory get smollm2-135m`."""
+memagent-tiny with `--every 5`, `memory_r1` of memory-r1-tiny with `--every 16 --no-sampled`, `smollm2` of `memfactory
+train memagent-smollm2 --set policy.lora_rank=8 --set policy.lora_alpha=16 --set evaluation.samples=0` with
+`--every 10 --no-sampled --half`: the adapters alone, the model itself comes by `memfactory get smollm2-135m`."""
 
 from __future__ import annotations
 
