@@ -45,7 +45,7 @@ def _failed(engine: Engine) -> str:
 
 
 def _trained(engine: Engine, steps: int, examples: int) -> str:
-    chosen = config.load("memagent-tiny", [f"training.steps={steps}", "training.stages=[]"])
+    chosen = config.load("memagent-tiny", [f"training.steps={steps}"])
     run = jobs.create(engine, chosen)
     held_out = chosen.held_out.examples(examples, 1000, "heldout")
     results: dict[str, Any] = {}

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _ROUNDED = "bf16"
+SLIP = 1e-3
+"""Products of 128 factors of at most 1 that differ by less are of another order of sums, not of rounded factors."""
 _onednn: Any = torch.backends.mkldnn  # its types leave `matmul` out
 
 
@@ -29,7 +31,8 @@ def can_round() -> bool:
     with rounded(False):
         whole = factor @ factor.T
     with rounded():
-        return not torch.equal(factor @ factor.T, whole)
+        asked = factor @ factor.T
+    return bool((asked - whole).abs().max() > SLIP)
 
 
 @contextmanager

@@ -58,7 +58,9 @@ def test_the_strip_marks_the_step_and_shows_each_curve_over_its_own_range() -> N
 )  # fmt: skip
 def test_what_if_begins_with_what_could_help(cause: str, how: str, runs: Any) -> None:
     run = runs["memory_r1"]
-    row = next(r for r in list_failures(run, "before/greedy", cause, (0, 200), 20) if r["cause_seq"])
+    row = next(
+        r for r in list_failures(run, "before/greedy", cause, (0, 200), 20) if r["cause_seq"]
+    )
     page = open_page("episode", run=run, episode=row["id"], view="what-if")
     assert page.selectbox(key="url.event").value == str(row["cause_seq"])
     change = page.radio(key=f"what-if.how.{row['id']}.{row['cause_seq']}")

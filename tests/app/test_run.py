@@ -68,7 +68,7 @@ def test_right_against_done_before_and_after(ids: dict[str, str]) -> None:
 
 def test_doubts_stand_over_the_curves(ids: dict[str, str]) -> None:
     engine = database_engine()
-    run = jobs.create(engine, config.load("memagent-tiny", ["training.stages=[]"])).id
+    run = jobs.create(engine, config.load("memagent-tiny")).id
     for step in range(1, 31):
         values = {"reward": step / 30, "score/exact_match": 0.1, "equal_groups": 0.0}
         recording.save_metrics(engine, run, step, values)

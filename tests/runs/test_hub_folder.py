@@ -120,7 +120,7 @@ def test_the_tiny_policy_is_loaded_by_transformers_alone(run, tmp_path):
 @pytest.mark.slow
 def test_a_llamas_adapter_is_loaded_by_peft_alone(lab, tmp_path):
     model = save_model(tmp_path / "base", "llama")
-    run = trained(lab, *LLAMA, f"policy.model={model}", "training.stages=[]")
+    run = trained(lab, *LLAMA, f"policy.model={model}")
     folder = export(run, tmp_path / "hub")
     assert (folder / "adapter_model.safetensors").exists()
     found = load_plainly(folder, tmp_path)
@@ -133,7 +133,7 @@ def test_a_llamas_adapter_is_loaded_by_peft_alone(lab, tmp_path):
 
 def test_a_bundle_of_adapters_holds_nothing_else_and_no_path(lab, tmp_path):
     model = save_model(tmp_path / "base", "llama")
-    run = trained(lab, *LLAMA, f"policy.model={model}", "training.stages=[]")
+    run = trained(lab, *LLAMA, f"policy.model={model}")
     sizes = {}
     for how in ([], ["--half"]):
         folder = tmp_path / f"bundle{len(how)}"

@@ -40,7 +40,7 @@ def test_each_stage_has_its_steps_and_the_last_ones_have_the_task_as_it_stands()
     assert sections_by_step(config) == [{1}] * 3 + [{2}] * 5
     examples = training_examples(config)
     assert len({example.id for example in examples}) == 16
-    plain = training_examples(load("memagent-tiny", [*SMALL, "training.stages=[]"]))
+    plain = training_examples(load("memagent-tiny", SMALL))
     assert examples[10:] == plain[10:]
     assert all(short != whole for short, whole in zip(examples[:6], plain[:6], strict=True))
 

@@ -25,6 +25,16 @@ def test_it_lasts_as_long_as_it_was_asked_for():
     assert not is_rounded()
 
 
+def test_whether_it_rounds_is_tried_out_and_changes_nothing():
+    can_round.cache_clear()
+    found = can_round()
+    assert not is_rounded()
+    left, right = torch.rand(2000, 128), torch.rand(128, 256)
+    with rounded():
+        near = left @ right
+    assert found == bool((near - left @ right).abs().max() > 1e-2)
+
+
 @pytest.mark.parametrize("length", [1, 5])
 @pytest.mark.parametrize("added", [True, False])
 def test_attention_written_out_is_pytorchs(length, added):
