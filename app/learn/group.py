@@ -37,7 +37,8 @@ def show_group_lesson(course: Course) -> bool:
     example = stored[0].example
     st.markdown(
         f"Step {STEP} of the shipped run *MemAgent, tiny, CPU*: eight attempts at one text. The question was "
-        f"**{escape_markdown(example.question)}** One attempt answered rightly. Two had the needed fact in memory "
+        f"**{escape_markdown(example.question)}** One attempt answered rightly, from a memory that has the value "
+        "right and the name wrong. Two had the needed fact in memory "
         "and lost it again, which the reward pays with 0.5. Five never stored it: four earned nothing, and one lost a "
         "tenth for a write that was rejected."
     )
