@@ -32,6 +32,8 @@ LAST = 60.0
 """Seconds that another process may take to end after the last step."""
 SHIFT = 1_000_003
 """Between the seeds by which the processes of a run sample."""
+NOTICED = 2.0
+"""Seconds after an error within which another process may turn out to have ended: its connections break first."""
 DIE_WITH_PARENT = 1
 """Linux' PR_SET_PDEATHSIG: a worker that is killed leaves nobody behind."""
 
@@ -95,11 +97,10 @@ def company(work: Work, weights: Path | None, resumed: Path | None) -> Iterator[
     except MemFactoryError:
         raise
     except Exception as error:
-        for other in others:
-            if other.process.poll():
-                raise RunError(
-                    f"{other} ended with {other.process.returncode}: the log says why"
-                ) from error
+        if other := _who_ended(others):
+            raise RunError(
+                f"{other} ended with {other.process.returncode}: the log says why"
+            ) from error
         raise
     finally:
         for other in others:
@@ -111,6 +112,18 @@ def company(work: Work, weights: Path | None, resumed: Path | None) -> Iterator[
         os.environ.clear()
         os.environ.update(before)
         _use_threads(threads)
+
+
+def _who_ended(others: list[Other]) -> Other | None:
+    """The process that ended badly, or does so soon; None where all go on."""
+    deadline = time.monotonic() + NOTICED
+    while True:
+        for other in others:
+            if other.process.poll():
+                return other
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(0.05)
 
 
 def _start(

@@ -20,7 +20,7 @@ def test_the_card_is_no_setting_and_needs_no_place_in_a_run():
 @pytest.mark.parametrize(
     ("name", "paradigm", "model", "needs", "time"),
     [
-        ("memagent-tiny", "memagent", "tiny", ("CPU",), "2 min on two cores"),
+        ("memagent-tiny", "memagent", "tiny", ("CPU",), "1 min on two cores"),
         ("rmm-linear-locomo", "retrieval", "scripted", ("CPU", FILE), "1 min on two cores"),
         (
             "memory-r1-qwen3-lora",

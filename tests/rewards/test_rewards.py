@@ -33,10 +33,6 @@ from memfactory_core.types import Completion, Example, Question, Turn
 RECORDED = Path(examples.__file__).parent
 
 
-LATER = {"grounded"}
-"""Measures that came after these episodes were recorded."""
-
-
 def recorded(name: str, every: int = 20) -> list[Episode]:
     """Episodes that were scored when they were played, by the measures of then."""
     with gzip.open(RECORDED / name / "episodes.jsonl.gz", "rt") as file:
@@ -65,9 +61,9 @@ def test_recorded_episodes_measure_what_was_recorded():
     assert len(episodes) > 180
     for episode in episodes:
         taken = measure(episode)
-        assert {name: taken[name] for name in taken if name not in LATER} == episode.scores
+        assert taken == episode.scores
     seen = {name for episode in episodes for name in episode.scores}
-    never = {"contained", "judge", "citation", "needless_look", "missed_look", *LATER}
+    never = {"contained", "judge", "citation", "needless_look", "missed_look"}
     assert set(kinds("rewards")) - seen == never
 
 
