@@ -100,7 +100,7 @@ def test_a_step_of_a_stage_says_so_above_its_groups(ids: dict[str, str]) -> None
     for step in (1, 3):
         form = chosen.form_at(step)
         told = form.task.examples(2, step)
-        played = run_episodes(form.paradigm, ScriptedSampler("overlap", 0), told, 0.0)
+        played = run_episodes(form.paradigm, ScriptedSampler("nothing", 0), told, 0.0)
         recording.save_episodes(engine, run, "train", step, played)
         recording.save_metrics(engine, run, step, {"reward": 0.5, "score/exact_match": 0.5})
     sentence = "Step 1 is of a stage, 1 to 2, with chunks 1, store budget 41"
@@ -108,6 +108,10 @@ def test_a_step_of_a_stage_says_so_above_its_groups(ids: dict[str, str]) -> None
     assert sentence in words(early).replace("\\", "") and "of a stage" not in words(late)
     early, late = (open_page("episode", run=run, phase="train", step=s) for s in ("1", "3"))
     assert "of 41 characters" in words(early) and "of 64 characters" in words(late)
+    causes = open_page("runs", run=run, tab="Causes")
+    assert "steps 3 to 4: the task as it stands" in words(causes).replace("\\", "")
+    drawn = " ".join(str(chart.proto) for chart in causes.get("plotly_chart"))
+    assert '"x0":0.5' in drawn.replace("\\", "").replace(" ", "")
 
 
 def test_a_training_that_ends_in_a_stage_promises_no_step_of_the_task_itself(
