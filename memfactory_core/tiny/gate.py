@@ -175,7 +175,8 @@ def _recognising(
 def _remembering(
     model: Lfm2ForCausalLM, tokenizer: PreTrainedTokenizerFast, items: int, seed: int
 ) -> dict[str, float]:
-    """Two facts in memory and three in the section: chance is 2/5 at every place."""
+    """Two facts in memory and three in the section: by chance the needed one is kept as often as the mean of the
+    five places."""
     rng = random.Random(seed)
     asked, needed, known = [], [], []
     for facts in _draw(seed, items, 5):
@@ -215,7 +216,7 @@ def _remembering(
 def _selecting(
     model: Lfm2ForCausalLM, tokenizer: PreTrainedTokenizerFast, items: int, seed: int
 ) -> dict[str, float]:
-    """Five candidates. The teacher quotes 1.3 of them: chance is .26."""
+    """Five candidates: by chance the needed one is quoted as often as the mean of the five places."""
     drawn = _candidates(seed + 1, items, 5)
     asked = [
         prompts.SELECT.format(memory=" ".join(q), question=question) for q, question, _ in drawn

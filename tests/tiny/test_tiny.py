@@ -273,9 +273,10 @@ def test_weights_pass_the_gate(policy):
     # at temperature 1 without min-p the names that are chosen among blend: about half of the writes are whole
     assert figures["remember_sampled_valid"] >= 0.4
     assert figures["select_sampled_valid"] >= 0.45
-    # what is kept or picked does not depend on the question: two of five, one or two of five
-    assert abs(figures["remember_sampled_needed"] - 0.4) < 0.12
-    assert abs(figures["select_sampled_right"] - 0.26) < 0.15
+    # what is kept or picked hardly depends on the question: the needed one as often as any of the five
+    for choice, needed in (("remember", "needed"), ("select", "right")):
+        kept = sum(figures[f"{choice}_sampled_place_{place}"] for place in range(5)) / 5
+        assert 0.1 < kept and abs(figures[f"{choice}_sampled_{needed}"] - kept) < 0.1, choice
 
 
 @shipped
