@@ -22,10 +22,10 @@ def test_a_click_on_the_strip_opens_another_step(page: Any, shared: Server) -> N
     strip.locator(".scatterlayer path.point").first.wait_for()
     box = strip.locator(".nsewdrag").first.bounding_box()
     page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 0.5 * box["height"])
-    page.wait_for_url("**step=1*")
+    page.wait_for_url(re.compile(r"step=[56]\d\b"))
     step = int(page.evaluate("new URLSearchParams(location.search).get('step')"))
-    assert 95 <= step <= 130
-    page.get_by_text(f"Groups · step {step - step % 10}").wait_for()
+    assert 50 <= step <= 69
+    page.get_by_text(f"Groups · step {step - step % 5}").wait_for()
     page.go_back()
     page.get_by_text("Groups · step 20").wait_for()
     settle(page)
@@ -35,4 +35,4 @@ def test_a_click_on_the_strip_opens_another_step(page: Any, shared: Server) -> N
     page.mouse.move(box["x"] + 0.6 * box["width"], middle, steps=5)
     page.mouse.move(box["x"] + 0.5 * box["width"], middle, steps=5)
     page.mouse.up()
-    page.wait_for_url(re.compile(r"step=[6-9]\d\b"))
+    page.wait_for_url(re.compile(r"step=[34]\d\b"))
