@@ -97,9 +97,9 @@ def company(work: Work, weights: Path | None, resumed: Path | None) -> Iterator[
     except MemFactoryError:
         raise
     except Exception as error:
-        if other := _who_ended(others):
+        if ended := _who_ended(others):
             raise RunError(
-                f"{other} ended with {other.process.returncode}: the log says why"
+                f"{ended} ended with {ended.process.returncode}: the log says why"
             ) from error
         raise
     finally:
