@@ -97,7 +97,7 @@ def show_hacking(course: Course) -> bool:
     apart = seeds_apart()
     st.markdown(
         f"Paid for answers, **{len(apart)} of {len(data['answers']['runs'])}** seeds answer better than before by "
-        "more than their intervals (docs/results.md has five)."
+        "more than their intervals (docs/results.md has five at the recipe's own rate)."
     )
     _show_table()
     _show_written()

@@ -172,7 +172,7 @@ def test_a_sampler_says_sentences_with_the_log_probs_of_a_masked_softmax(
 ):
     sampler = make_sampler(kind, tmp_path)
     sampler.seed(0)
-    asks = [ask(SECTIONS[0]), ask(SECTIONS[1]), ask(SECTIONS[0], copied=False)] * 8
+    asks = [ask(SECTIONS[0]), ask(SECTIONS[1]), ask(SECTIONS[0], copied=False)] * 24
     texts: dict[str, set[str]] = {}
     for asked, done in zip(asks, sampler.complete(asks, temperature), strict=True):
         if asked.copied is None:
@@ -192,6 +192,7 @@ def test_a_sampler_says_sentences_with_the_log_probs_of_a_masked_softmax(
         assert by_hand == pytest.approx(list(done.logprobs), abs=2e-4)
     assert len(texts) == 2
     assert all(len(said) == 1 if temperature == 0 else len(said) > 1 for said in texts.values())
+    assert temperature == 0 or sum(map(len, texts.values())) > 4
 
 
 @pytest.mark.parametrize("kind", ["tiny, cut", "shared", "padded"])
