@@ -1,4 +1,4 @@
-"""The tiny policy: tokenizer, template, sampler, curriculum, build, and what the shipped weights
+"""The tiny policy: tokenizer, template, curriculum, build, and what the shipped weights
 can do."""
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ pytest.importorskip("transformers")
 
 from memfactory_core.tiny.build import Plan, build, encode_turns  # noqa: E402
 from memfactory_core.tiny.gate import ask, measure  # noqa: E402
-from memfactory_core.tiny.model import load, make_model  # noqa: E402
-from memfactory_core.tiny.sampler import _draw, generate  # noqa: E402
+from memfactory_core.tiny.model import load  # noqa: E402
 from memfactory_core.tiny.tokenizer import make_tokenizer  # noqa: E402
 
 shipped = pytest.mark.skipif(not (WEIGHTS / "model.safetensors").exists(), reason="no weights here")
@@ -166,73 +165,6 @@ def test_the_teacher_of_remember_ignores_the_question():
     assert total > 200 and abs(needed - kept) / total < 0.08
 
 
-@pytest.fixture(scope="module")
-def rough(tokenizer):
-    """An untrained model whose weights are large enough for distinct choices."""
-    model = make_model(tokenizer).eval()
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.mul_(1.5 if weight.ndim > 1 else 1.0)
-    return model
-
-
-@pytest.fixture(scope="module")
-def mixed(tokenizer):
-    """Prompts of many lengths, one of them twice."""
-    draw = torch.Generator().manual_seed(0)
-    lengths = (5, 1, 30, 17, 90, 3, 44)
-    lists = [torch.randint(4, len(tokenizer), (n,), generator=draw).tolist() for n in lengths]
-    return [*lists, lists[2]]
-
-
-def test_greedy_sampling_equals_transformers(rough, tokenizer, mixed):
-    width = max(map(len, mixed))
-    ids = torch.tensor([[0] * (width - len(p)) + p for p in mixed])
-    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in mixed])
-    free = rough.generate(input_ids=ids, attention_mask=mask, max_new_tokens=40, do_sample=False)
-    end = free[0, width + 4].item()
-    expected = rough.generate(
-        input_ids=ids, attention_mask=mask, max_new_tokens=40, do_sample=False, eos_token_id=end
-    )[:, width:].tolist()
-    sampled = generate(rough, mixed, max_new_tokens=40, temperature=0, eos_id=end)
-    assert any(one.finished for one in sampled)
-    for one, row in zip(sampled, expected, strict=True):
-        assert one.ids == row[: len(one.ids)]
-        assert one.finished == (end in row) == (one.ids[-1] == end)
-
-
-@pytest.mark.parametrize("temperature", [0, 0.7, 1.0])
-def test_logprobs_equal_a_forward_pass(rough, mixed, temperature):
-    draw = torch.Generator().manual_seed(1)
-    sampled = generate(
-        rough, mixed, max_new_tokens=10, temperature=temperature, eos_id=3, generator=draw
-    )
-    assert sampled[2].ids != sampled[-1].ids or temperature == 0
-    for prompt, one in zip(mixed, sampled, strict=True):
-        with torch.no_grad():
-            logits = rough(input_ids=torch.tensor([prompt + one.ids])).logits[0]
-        scores = (logits / (temperature or 1)).log_softmax(-1)[len(prompt) - 1 : -1]
-        expected = scores.gather(1, torch.tensor(one.ids)[:, None])[:, 0]
-        assert torch.allclose(expected, torch.tensor(one.logprobs), atol=1e-4)
-
-
-def test_sampling_repeats_under_a_seed_and_refuses_what_does_not_fit(rough, mixed):
-    runs = [
-        generate(
-            rough, mixed, max_new_tokens=5, eos_id=3, generator=torch.Generator().manual_seed(7)
-        )
-        for _ in range(2)
-    ]
-    assert runs[0] == runs[1]
-    assert generate(rough, [], max_new_tokens=5, eos_id=3) == []
-    with pytest.raises(ValueError, match="empty"):
-        generate(rough, [[]], max_new_tokens=5, eos_id=3)
-    with pytest.raises(ValueError, match="positions"):
-        generate(rough, [[5] * 1024], max_new_tokens=5, eos_id=3)
-    cut = generate(rough, [[5] * 1020, [5]], max_new_tokens=1024, eos_id=-1)
-    assert [len(one.ids) for one in cut] == [4, 4]  # it ends where the positions end
-
-
 @pytest.mark.slow
 def test_build_runs_and_repeats_under_a_seed(tmp_path):
     events = []
@@ -311,22 +243,3 @@ def test_the_lessons_use_the_very_prompts_of_the_parts():
     ]  # fmt: skip
     for messages, prompt in pairs:
         assert messages[-1]["content"] == prompt
-
-
-def test_tokens_are_drawn_by_their_chances_and_never_one_that_was_cut_off():
-    chances = torch.tensor([0.0, 0.5, 0.0, 0.2, 0.3, 0.0])
-    scores = chances.log().expand(40_000, -1)
-    drawn = _draw(scores, torch.Generator().manual_seed(0))
-    shares = drawn.bincount(minlength=6) / len(drawn)
-    torch.testing.assert_close(shares, chances, atol=0.01, rtol=0)
-    assert shares[[0, 2, 5]].eq(0).all()
-    assert drawn.equal(_draw(scores, torch.Generator().manual_seed(0)))
-    # a sum that is rounded up leaves nobody out of its row
-    certain = torch.full((5000, 3), -torch.inf).index_fill(1, torch.tensor([1]), 1e-7)
-    assert _draw(certain, None).eq(1).all()
-
-
-def test_logits_that_are_no_numbers_are_named():
-    for scores in (torch.full((2, 5), -torch.inf), torch.full((2, 5), torch.nan)):
-        with pytest.raises(ValueError, match="nothing is left to draw"):
-            _draw(scores, None)

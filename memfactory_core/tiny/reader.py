@@ -1,0 +1,230 @@
+"""The tiny policy's forward pass by hand, over the weights of the Hugging Face module: prompts at once, then token by
+token. What prompts begin with alike is read once, and completions that have said the same share one state.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import Lfm2ForCausalLM
+
+from memfactory_core.tiny.rounding import attend
+
+ROOM = 16
+"""For so many tokens there is room at first, and each time that it is full."""
+
+
+class Tree:
+    """The tokens of prompts, each once that several of them have with the same tokens before it: their `ids` and
+    `positions`, and a row and a column where each stands. `paths` (rows, columns) say which token stands where, prompts
+    ending at the last column; before a prompt stands its first token."""
+
+    def __init__(self, prompts: list[tuple[int, ...]], width: int, device: torch.device) -> None:
+        places: dict[tuple[int, int], int] = {}
+        paths, found = [], []
+        for row, prompt in enumerate(prompts):
+            place, path = -1, []
+            for position, token in enumerate(prompt):
+                place = places.setdefault((place, token), len(places))
+                if place == len(found):
+                    found.append((token, position, row, width - len(prompt) + position))
+                path.append(place)
+            paths.append(path[:1] * (width - len(prompt)) + path)
+        self.paths = torch.tensor(paths, device=device)
+        self.ids, self.positions, self.rows, self.columns = torch.tensor(found, device=device).T
+
+    def windows(self, width: int) -> Tensor:
+        """The places of each token and those before it, (tokens, width); one behind the last where there is none."""
+        steps = torch.arange(1 - width, 1, device=self.ids.device)
+        columns = self.columns[:, None] + steps
+        before = self.paths[self.rows[:, None], columns.clamp(min=0)]
+        return before.masked_fill(self.positions[:, None] + steps < 0, len(self.ids))
+
+
+class Reader:
+    """The model's states over a batch of rows that share one clock: prompts end at the same column."""
+
+    def __init__(
+        self, model: Lfm2ForCausalLM, prompts: list[tuple[int, ...]], new: int, most: int
+    ) -> None:
+        """`new`: how many tokens may follow; `most`: how many states there may be, at least one of each prompt."""
+        config, body = model.config, model.model
+        self.config, self.embed, self.head = config, body.embed_tokens.weight, model.lm_head.weight
+        self.norm, self.eps = body.embedding_norm.weight, config.norm_eps
+        self.heads, self.groups = config.num_attention_heads, config.num_key_value_heads
+        self.head_dim = getattr(config, "head_dim", None) or config.hidden_size // self.heads
+        self.layers = list(body.layers)
+        self.fused = [_fuse(layer) for layer in self.layers]
+
+        device = self.embed.device
+        self.now = max(map(len, prompts))
+        self.room = self.now + min(new, ROOM)
+        self.tree = Tree(prompts, self.now, device)
+        self.pads = torch.tensor([self.now - len(prompt) for prompt in prompts], device=device)
+        self.seen = torch.arange(self.room, device=device) >= self.pads[:, None]
+        angles = torch.outer(
+            torch.arange(self.now + new).float().to(device), body.rotary_emb.inv_freq
+        )
+        scale = body.rotary_emb.attention_scaling
+        self.cos = torch.cat([angles, angles], -1).cos() * scale
+        self.sin = torch.cat([angles, angles], -1).sin() * scale
+        self.most, self.count = most, len(prompts)
+        self.past: list[tuple[Tensor, ...]] = []
+
+    def branch(self, parents: list[int]) -> list[int]:
+        """Goes on from these states alone, from one as often as it is named; where each of them stands now. Keys and
+        values of a state are copied only where another takes its place, or a second one goes on from it."""
+        free = set(range(len(parents)))
+        stays = [p for p in dict.fromkeys(parents) if p in free]
+        free.difference_update(stays)
+        left, others = set(stays), iter(sorted(free))
+        moved = []
+        for parent in parents:
+            moved.append(parent if parent in left else next(others))
+            left.discard(parent)
+        origins = dict(zip(moved, parents, strict=True))
+        order = torch.tensor(
+            [origins[place] for place in range(len(parents))], device=self.pads.device
+        )
+        copied = [place for place, parent in origins.items() if place != parent]
+        sources = [origins[place] for place in copied]
+        for place, parts in enumerate(self.past):
+            if len(parts) == 1:
+                self.past[place] = (parts[0][order],)
+            elif copied:
+                for part in parts:
+                    part[copied] = part[sources]
+        self.seen, self.pads, self.count = self.seen[order], self.pads[order], len(parents)
+        return moved
+
+    def _grow(self) -> None:
+        """Room for some more tokens: all of it at once would be copied whenever a state moves."""
+        more = min(ROOM, len(self.cos) - self.room)
+        for place, parts in enumerate(self.past):
+            if len(parts) == 2:
+                self.past[place] = tuple(self._hold(part[: self.count], more) for part in parts)
+        self.seen = F.pad(self.seen, (0, more), value=True)
+        self.room += more
+
+    def _hold(self, part: Tensor, more: int) -> Tensor:
+        """A copy (most states, heads, room + more, size) of keys or values (states, heads, tokens, size)."""
+        states, heads, tokens, size = part.shape
+        held = part.new_empty(self.most, heads, self.room + more, size)
+        held[:states, :, :tokens] = part
+        return held
+
+    def read_prompts(self) -> Tensor:
+        """Reads all prompts; the logits of what comes next, (rows, vocabulary)."""
+        tree, count = self.tree, self.now
+        seen_RLT = (
+            self.seen[:, None, :count]
+            & torch.ones(count, count, device=self.seen.device).tril().bool()
+        )
+        seen_RLT |= torch.eye(
+            count, device=self.seen.device
+        ).bool()  # a pad sees itself: no row of attention is empty
+        cos, sin = self.cos[tree.positions][:, None], self.sin[tree.positions][:, None]
+        x = self.embed[tree.ids]
+        for place, (layer, fused) in enumerate(zip(self.layers, self.fused, strict=True)):
+            h = self._rms(x, layer.operator_norm.weight)
+            last = place + 1 == len(self.layers)
+            if layer.is_attention_layer:
+                query, key, value = self._project(h, fused, cos, sin)
+                keys, values = (part[tree.paths].transpose(1, 2) for part in (key, value))
+                self.past.append((self._hold(keys, 0), self._hold(values, 0)))
+                asking = tree.paths[:, -1:] if last else tree.paths
+                mixed = self._attend(
+                    query[asking].transpose(1, 2), keys, values, seen_RLT[:, None, -1:] if last else seen_RLT[:, None],
+                )  # fmt: skip
+                mixed = mixed[:, 0] if last else mixed[tree.rows, tree.columns]
+                x = x[tree.paths[:, -1]] if last else x
+                x = x + F.linear(mixed, layer.self_attn.out_proj.weight)
+            else:
+                conv = layer.conv
+                gate, out, part = F.linear(h, *fused[:2]).chunk(3, -1)
+                signal = F.pad(
+                    gate * part, (0, 0, 0, 1)
+                )  # before a row's first token there is nothing
+                windows = tree.windows(conv.conv_kernel_size)
+                self.past.append((signal[windows[tree.paths[:, -1], 1:]],))
+                x = x + self._mix(signal[windows], out, conv)
+            x = x + self._feed(x, layer, fused)
+        if not self.layers[-1].is_attention_layer:
+            x = x[tree.paths[:, -1]]
+        return F.linear(self._rms(x, self.norm), self.head)
+
+    def read_token(self, ids: list[int]) -> Tensor:
+        """Reads one token more in each state; the logits of what comes next, (states, vocabulary)."""
+        now = self.now
+        if now == self.room:
+            self._grow()
+        places = now - self.pads
+        cos, sin = self.cos[places][:, None], self.sin[places][:, None]
+        x, count = self.embed[torch.tensor(ids, device=self.embed.device)], self.count
+        for place, (layer, fused) in enumerate(zip(self.layers, self.fused, strict=True)):
+            h = self._rms(x, layer.operator_norm.weight)
+            if layer.is_attention_layer:
+                query, key, value = self._project(h, fused, cos, sin)
+                keys, values = (part[:count] for part in self.past[place])
+                keys[:, :, now], values[:, :, now] = key, value
+                seen = self.seen[:, None, None, : now + 1]
+                mixed = self._attend(
+                    query[:, :, None], keys[:, :, : now + 1], values[:, :, : now + 1], seen
+                )
+                x = x + F.linear(mixed[:, 0], layer.self_attn.out_proj.weight)
+            else:
+                gate, out, part = F.linear(h, *fused[:2]).chunk(3, -1)
+                window = torch.cat([self.past[place][0], (gate * part)[:, None]], 1)
+                self.past[place] = (window[:, 1:],)
+                x = x + self._mix(window, out, layer.conv)
+            x = x + self._feed(x, layer, fused)
+        self.now += 1
+        return F.linear(self._rms(x, self.norm), self.head)
+
+    def _rms(self, x: Tensor, weight: Tensor) -> Tensor:
+        return F.rms_norm(x, weight.shape, weight, self.eps)
+
+    def _project(
+        self, h: Tensor, fused: tuple[Any, ...], cos: Tensor, sin: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, (tokens, heads, head), turned to their positions."""
+        parts = F.linear(h, fused[0]).unflatten(-1, (-1, self.head_dim))
+        query, key, value = parts.split([self.heads, self.groups, self.groups], 1)
+        query, key = self._rms(query, fused[3]), self._rms(key, fused[4])
+        return _turn(query, cos, sin), _turn(key, cos, sin), value
+
+    def _mix(self, window: Tensor, out: Tensor, conv: Any) -> Tensor:
+        """What the short convolution makes of the signals of each token and those before it, (tokens, width, size)."""
+        mixed = (window * conv.conv.weight[:, 0].T).sum(1)
+        if conv.conv.bias is not None:
+            mixed = mixed + conv.conv.bias
+        return F.linear(out * mixed, conv.out_proj.weight, conv.out_proj.bias)
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, seen: Tensor) -> Tensor:
+        if (each := self.heads // self.groups) > 1:  # queries that share a key head
+            key, value = key.repeat_interleave(each, 1), value.repeat_interleave(each, 1)
+        mixed = attend(query, key, value, seen)
+        return mixed.transpose(1, 2).flatten(2)
+
+    def _feed(self, x: Tensor, layer: Any, fused: tuple[Any, ...]) -> Tensor:
+        gate, part = F.linear(self._rms(x, layer.ffn_norm.weight), fused[2]).chunk(2, -1)
+        return F.linear(F.silu(gate) * part, layer.feed_forward.w2.weight)
+
+
+def _fuse(layer: Any) -> tuple[Any, ...]:
+    """The input weight and bias of a layer's mixer, the joined weight of its feed-forward part and,
+    of attention, the norms of queries and keys."""
+    feed = torch.cat([layer.feed_forward.w1.weight, layer.feed_forward.w3.weight])
+    if not layer.is_attention_layer:
+        return layer.conv.in_proj.weight, layer.conv.in_proj.bias, feed
+    attention = layer.self_attn
+    joined = torch.cat([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight])
+    return joined, None, feed, attention.q_layernorm.weight, attention.k_layernorm.weight
+
+
+def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    low, high = x.chunk(2, -1)
+    return x * cos + torch.cat([-high, low], -1) * sin
