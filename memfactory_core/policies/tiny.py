@@ -101,7 +101,7 @@ class Tiny(Policy, kind="tiny"):
     names that it chooses among, and slips of that kind drown what reinforcement learning has to hear."""
     matmul: Literal["auto", "float32"] = "float32"
     """How matrices are multiplied while it is trained: auto rounds the factors to bfloat16 where the processor
-    multiplies these by itself (AMX), float32 never does. Evaluations and chats never do."""
+    multiplies these by itself (AVX512-BF16, AMX), float32 never does. Evaluations and chats never do."""
     batch_size: int = Field(256, ge=1, le=4096)
     """How many prompts are sampled together."""
 
@@ -113,7 +113,8 @@ class Tiny(Policy, kind="tiny"):
         """The model with the shipped weights, or with those that a run saved."""
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        from memfactory_core.tiny.rounding import can_round
+        from memfactory_core.policies.processor import computes_bfloat16
+        from memfactory_core.tiny.rounding import let_round
 
         folder = weights or WEIGHTS
         if not (folder / "model.safetensors").is_file():
@@ -127,5 +128,7 @@ class Tiny(Policy, kind="tiny"):
             model, tokenizer, seed=self.seed, batch_size=self.batch_size, min_p=self.min_p
         )
         sampler.dialect = self.dialect
-        sampler.rounds = self.matmul == "auto" and can_round()
+        sampler.rounds = self.matmul == "auto" and computes_bfloat16()
+        if sampler.rounds:
+            let_round(model)
         return sampler

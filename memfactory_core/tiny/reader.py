@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import Lfm2ForCausalLM
 
-from memfactory_core.tiny.rounding import attend
+from memfactory_core.tiny.rounding import product
 
 ROOM = 16
 """For so many tokens there is room at first, and each time that it is full."""
@@ -24,7 +24,8 @@ class Tree:
 
     def __init__(self, prompts: list[tuple[int, ...]], width: int, device: torch.device) -> None:
         places: dict[tuple[int, int], int] = {}
-        paths, found = [], []
+        paths: list[list[int]] = []
+        found: list[tuple[int, int, int, int]] = []
         for row, prompt in enumerate(prompts):
             place, path = -1, []
             for position, token in enumerate(prompt):
@@ -141,10 +142,10 @@ class Reader:
                 )  # fmt: skip
                 mixed = mixed[:, 0] if last else mixed[tree.rows, tree.columns]
                 x = x[tree.paths[:, -1]] if last else x
-                x = x + F.linear(mixed, layer.self_attn.out_proj.weight)
+                x = x + product(mixed, layer.self_attn.out_proj.weight)
             else:
                 conv = layer.conv
-                gate, out, part = F.linear(h, *fused[:2]).chunk(3, -1)
+                gate, out, part = product(h, *fused[:2]).chunk(3, -1)
                 signal = F.pad(
                     gate * part, (0, 0, 0, 1)
                 )  # before a row's first token there is nothing
@@ -154,7 +155,7 @@ class Reader:
             x = x + self._feed(x, layer, fused)
         if not self.layers[-1].is_attention_layer:
             x = x[tree.paths[:, -1]]
-        return F.linear(self._rms(x, self.norm), self.head)
+        return product(self._rms(x, self.norm), self.head)
 
     def read_token(self, ids: list[int]) -> Tensor:
         """Reads one token more in each state; the logits of what comes next, (states, vocabulary)."""
@@ -174,15 +175,15 @@ class Reader:
                 mixed = self._attend(
                     query[:, :, None], keys[:, :, : now + 1], values[:, :, : now + 1], seen
                 )
-                x = x + F.linear(mixed[:, 0], layer.self_attn.out_proj.weight)
+                x = x + product(mixed[:, 0], layer.self_attn.out_proj.weight)
             else:
-                gate, out, part = F.linear(h, *fused[:2]).chunk(3, -1)
+                gate, out, part = product(h, *fused[:2]).chunk(3, -1)
                 window = torch.cat([self.past[place][0], (gate * part)[:, None]], 1)
                 self.past[place] = (window[:, 1:],)
                 x = x + self._mix(window, out, layer.conv)
             x = x + self._feed(x, layer, fused)
         self.now += 1
-        return F.linear(self._rms(x, self.norm), self.head)
+        return product(self._rms(x, self.norm), self.head)
 
     def _rms(self, x: Tensor, weight: Tensor) -> Tensor:
         return F.rms_norm(x, weight.shape, weight, self.eps)
@@ -191,7 +192,7 @@ class Reader:
         self, h: Tensor, fused: tuple[Any, ...], cos: Tensor, sin: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, (tokens, heads, head), turned to their positions."""
-        parts = F.linear(h, fused[0]).unflatten(-1, (-1, self.head_dim))
+        parts = product(h, fused[0]).unflatten(-1, (-1, self.head_dim))
         query, key, value = parts.split([self.heads, self.groups, self.groups], 1)
         query, key = self._rms(query, fused[3]), self._rms(key, fused[4])
         return _turn(query, cos, sin), _turn(key, cos, sin), value
@@ -201,17 +202,21 @@ class Reader:
         mixed = (window * conv.conv.weight[:, 0].T).sum(1)
         if conv.conv.bias is not None:
             mixed = mixed + conv.conv.bias
-        return F.linear(out * mixed, conv.out_proj.weight, conv.out_proj.bias)
+        return product(out * mixed, conv.out_proj.weight, conv.out_proj.bias)
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, seen: Tensor) -> Tensor:
         if (each := self.heads // self.groups) > 1:  # queries that share a key head
             key, value = key.repeat_interleave(each, 1), value.repeat_interleave(each, 1)
-        mixed = attend(query, key, value, seen)
+        if query.size(2) > 1:
+            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
+        else:  # the fused kernel is slower for single queries
+            scores = (query * self.head_dim**-0.5) @ key.transpose(-1, -2)
+            mixed = scores.masked_fill(~seen, -torch.inf).softmax(-1) @ value
         return mixed.transpose(1, 2).flatten(2)
 
     def _feed(self, x: Tensor, layer: Any, fused: tuple[Any, ...]) -> Tensor:
-        gate, part = F.linear(self._rms(x, layer.ffn_norm.weight), fused[2]).chunk(2, -1)
-        return F.linear(F.silu(gate) * part, layer.feed_forward.w2.weight)
+        gate, part = product(self._rms(x, layer.ffn_norm.weight), fused[2]).chunk(2, -1)
+        return product(F.silu(gate) * part, layer.feed_forward.w2.weight)
 
 
 def _fuse(layer: Any) -> tuple[Any, ...]:

@@ -103,47 +103,49 @@ def _score_part(
     starts = mask_BT[:, :-width].sum(1).tolist()
     # what comes after the last token is never asked
     packed = pack([row[: max(1, len(row) - 1)] for row in rows], ids_BT.device)
-    scored: list[int] = []
-    labels: list[int] = []
+    # what is asked of a place is asked once: attempts that say the same share both
+    asked: dict[tuple[int, int], int] = {}
     cells: list[tuple[int, int]] = []
-    slots: list[
-        torch.Tensor
-    ] = []  # of each cell: its token's place among what is scored, then those of its rivals
+    slots: list[list[int]] = []  # of each cell: what is asked of its token, then of its rivals
     for index, (row, start) in enumerate(zip(rows, starts, strict=True)):
         for column, token in enumerate(row[start:]):
             rivals = _rivals(kept[index][column], token) if kept else None
             if rivals == []:
                 continue  # a token without rivals has probability one
-            asked = [token, *(rivals or ())]
-            scored += [packed.places[index][start + column - 1]] * len(asked)
-            slots.append(torch.arange(len(labels), len(labels) + len(asked)))
-            labels += asked
+            place = packed.places[index][start + column - 1]
+            slots.append(
+                [asked.setdefault((place, one), len(asked)) for one in (token, *(rivals or ()))]
+            )
             cells.append((index, column))
     some = bool(cells)
     # rows of padding alone still pass through the model: every process makes the same calls
-    packed.scored = torch.tensor(scored or [0], device=ids_BT.device)
+    scored, labels = zip(*asked, strict=True) if some else ((0,), (0,))
+    packed.scored = torch.tensor(scored, device=ids_BT.device)
     with shared_attention(inner):
         output = model(
             input_ids=packed.ids_1N, position_ids=packed.positions_1N, packed=packed, fused_lm_head=True,
-            shift_labels=torch.tensor([labels or [0]], device=ids_BT.device),
+            shift_labels=torch.tensor([labels], device=ids_BT.device),
         )  # fmt: skip
     places = tuple(torch.tensor(cells or [(0, 0)], device=ids_BT.device).T)
     blank_BC = output.log_probs.new_zeros(len(rows), width)
-    logps_S, entropies_S = output.log_probs[0] * some, output.entropy
+    own_X = torch.tensor([one[0] for one in slots] or [0], device=ids_BT.device)
+    asked_S, entropies_S = output.log_probs[0] * some, output.entropy
+    logps_X = asked_S[own_X]
+    entropies_X = None if entropies_S is None else entropies_S[0, own_X] * some
     if kept and some:
         # over the kept ids alone: what the whole softmax divides by cancels out
-        slots_XK = pad_sequence(slots, batch_first=True, padding_value=-1).to(ids_BT.device)
-        free_X = slots_XK[:, 1:].amax(-1) < 0 if slots_XK.size(1) > 1 else slots_XK[:, 0] >= 0
-        some_XK = logps_S[slots_XK.clamp(min=0)].masked_fill(slots_XK < 0, -math.inf)
+        slots_XK = pad_sequence(
+            [torch.tensor(one) for one in slots], batch_first=True, padding_value=-1
+        ).to(ids_BT.device)
+        free_X = (slots_XK[:, 1:] < 0).all(-1)
+        some_XK = asked_S[slots_XK.clamp(min=0)].masked_fill(slots_XK < 0, -math.inf)
         over_XK = some_XK.log_softmax(-1)
-        logps_S = torch.where(free_X, some_XK[:, 0], over_XK[:, 0])
-        if entropies_S is not None:
-            own_X = -(over_XK.exp() * over_XK.masked_fill(slots_XK < 0, 0.0)).sum(-1)
-            entropies_S = torch.where(free_X, entropies_S[:, slots_XK[:, 0]], own_X)
-    logps_BC = blank_BC.index_put(places, logps_S)
-    if entropies_S is None:
-        return logps_BC, None
-    return logps_BC, blank_BC.index_put(places, entropies_S[0] * some)
+        logps_X = torch.where(free_X, logps_X, over_XK[:, 0])
+        if entropies_X is not None:
+            among_X = -(over_XK.exp() * over_XK.masked_fill(slots_XK < 0, 0.0)).sum(-1)
+            entropies_X = torch.where(free_X, entropies_X, among_X)
+    logps_BC = blank_BC.index_put(places, logps_X)
+    return logps_BC, None if entropies_X is None else blank_BC.index_put(places, entropies_X)
 
 
 def _rivals(kept: list[int], token: int) -> list[int] | None:

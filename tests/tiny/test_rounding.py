@@ -1,5 +1,7 @@
 """Products of factors rounded to bfloat16, and where they are taken."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,7 +10,7 @@ from trl.trainer.utils import add_fused_lm_head
 from memfactory_core.config import load
 from memfactory_core.policies.tiny import Tiny
 from memfactory_core.scoring.evaluate import evaluate
-from memfactory_core.tiny.rounding import attend, can_round, is_rounded, rounded
+from memfactory_core.tiny.rounding import is_rounded, let_round, product, rounded
 from memfactory_core.training.log_probs import score_packed
 from tests.training.test_trainer import make
 
@@ -25,29 +27,33 @@ def test_it_lasts_as_long_as_it_was_asked_for():
     assert not is_rounded()
 
 
-def test_whether_it_rounds_is_tried_out_and_changes_nothing():
-    can_round.cache_clear()
-    found = can_round()
-    assert not is_rounded()
-    left, right = torch.rand(2000, 128), torch.rand(128, 256)
-    with rounded():
-        near = left @ right
-    assert found == bool((near - left @ right).abs().max() > 1e-2)
-
-
-@pytest.mark.parametrize("length", [1, 5])
-@pytest.mark.parametrize("added", [True, False])
-def test_attention_written_out_is_pytorchs(length, added):
+def test_a_product_has_rounded_factors_both_ways_and_is_whole_otherwise():
     torch.manual_seed(0)
-    query, key, value = (torch.randn(3, 2, n, 16) for n in (length, 7, 7))
-    mask = torch.rand(3, 1, length, 7) > 0.4
-    mask[..., 0] = True
-    bias = torch.zeros(mask.shape).masked_fill(~mask, -torch.inf) if added else mask
-    plain = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=0.3)
-    torch.testing.assert_close(attend(query, key, value, bias, 0.3), plain, atol=1e-5, rtol=1e-5)
+    x, weight, bias = (
+        torch.randn(3, 7, 128, requires_grad=True),
+        torch.randn(50, 128),
+        torch.randn(50),
+    )
+    weight.requires_grad_()
+    whole = product(x, weight, bias)
+    assert torch.equal(whole, F.linear(x, weight, bias))
+    wanted = torch.autograd.grad(whole.square().sum(), (x, weight))
     with rounded():
-        near = attend(query, key, value, bias, 0.3)
-    torch.testing.assert_close(near, plain, atol=3e-2, rtol=3e-2)
+        near = product(x, weight, bias)
+    found = torch.autograd.grad(
+        near.square().sum(), (x, weight)
+    )  # the way back is rounded too, after it has ended
+    for one, other in ((near, whole), *zip(found, wanted, strict=True)):
+        assert one.dtype == torch.float32 and not torch.equal(one, other)
+        assert F.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.9999
+    exact = torch.randint(-1, 2, (5, 128)).float()
+    with rounded():  # sums of up to 128 need no rounding
+        assert torch.equal(product(exact, exact), exact @ exact.T)
+
+
+def test_threads_round_by_themselves():
+    with rounded(), ThreadPoolExecutor(1) as pool:
+        assert not pool.submit(is_rounded).result() and is_rounded()
 
 
 def score(model):
@@ -60,9 +66,9 @@ def score(model):
     return logps.detach(), torch.cat([weight.grad.flatten() for weight in model.parameters()])
 
 
-@pytest.mark.skipif(not can_round(), reason="the processor does not multiply bfloat16 for float32")
 def test_the_gradient_points_where_the_whole_one_does():
     model = Tiny().load().model
+    let_round(model)
     add_fused_lm_head(model, outputs=("log_probs", "entropy"))
     logps, gradient = score(model)
     with rounded():
@@ -76,7 +82,7 @@ def test_the_gradient_points_where_the_whole_one_does():
 def test_training_rounds_where_the_processor_can_and_nothing_forbids_it(
     tmp_path, monkeypatch, able, matmul
 ):
-    monkeypatch.setattr("memfactory_core.tiny.rounding.can_round", lambda: able)
+    monkeypatch.setattr("memfactory_core.policies.processor.computes_bfloat16", lambda: able)
     sampler = Tiny(matmul=matmul).load()
     noted = []
     generate = type(sampler).generate

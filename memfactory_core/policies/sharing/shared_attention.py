@@ -19,7 +19,6 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from memfactory_core.policies.sharing.packing import Packed, pack, take
 from memfactory_core.policies.sharing.short_convolution import take_packed_rows
-from memfactory_core.tiny.rounding import attend
 
 NAME = "memfactory_shared"
 """What the attention is called among transformers' own."""
@@ -114,9 +113,9 @@ def _attend_block(
         until = block.until(last)
         # the queries that share a key head stand beneath each other: no key is copied for them
         part = asked[:, first:last].permute(0, 2, 3, 1, 4).reshape(count, heads, -1, size)
-        read = attend(
-            part, keys_SKTD[:, :, :until], values_SKTD[:, :, :until],
-            _bias(packed, index, first, last, query_SLHD.dtype, groups), scaling, dropout,
+        read = F.scaled_dot_product_attention(
+            part, keys_SKTD[:, :, :until], values_SKTD[:, :, :until], scale=scaling, dropout_p=dropout,
+            attn_mask=_bias(packed, index, first, last, query_SLHD.dtype, groups),
         )  # fmt: skip
         read = read.view(count, heads, groups, last - first, value_STKD.size(-1))
         parts.append(read.permute(0, 3, 1, 2, 4))
