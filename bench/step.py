@@ -2,7 +2,8 @@
 ours: the trainer of a run, all groups in lockstep. reference: the schedule of the framework of arXiv 2603.29493 on our
 parts, a group at a time, `model.generate`, log-probabilities once before the loss and once in it. bound: the prompts of
 the trained turns decoded in one batch for as many tokens, and so those of the others (the reward hangs on answers of a
-frozen role), and one forward and backward pass over the same rows, each read whole and multiplied whole. lean: the same
+frozen role), and one forward and backward pass over the same rows, each read whole and multiplied whole, in pieces by
+length. lean: the same
 work with what rows have in common computed once and factors rounded as in a run; its prompts are decoded round by
 round, since a turn's prompt holds what the turn before it wrote, or (`at_once`) in one batch all the same. Processor
 seconds of one thread; nothing is cut from the sampling (min_p = 0), attempts earn 0 and 1 in turn, so that the ways do
@@ -52,6 +53,8 @@ from memfactory_core.training.rows import (  # noqa: E402
 from memfactory_core.types import Completion, Example  # noqa: E402
 
 RECIPES = ("memagent-tiny", "memory-r1-tiny", "rmm-tiny")
+BOUND_PIECES = 8
+"""So many pieces by length has the bound's pass: little of it is padding, whatever pieces a recipe has."""
 Times = dict[str, float]
 """Seconds by phase."""
 
@@ -88,11 +91,16 @@ class Plain:
         self.seconds = 0.0
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
-        """One completion for each ask."""
+        """One completion for each ask; those with one limit share a batch."""
         began = time.process_time()
-        said = self.sampler.complete_by(self._generate, asks, temperature)
+        said: dict[int, Completion] = {}
+        for limit in {ask.max_tokens for ask in asks}:
+            some = [i for i, ask in enumerate(asks) if ask.max_tokens == limit]
+            asked = [asks[i] for i in some]
+            told = self.sampler.complete_by(self._generate, asked, temperature)
+            said |= zip(some, told, strict=True)
         self.seconds += time.process_time() - began
-        return said
+        return [said[i] for i in range(len(asks))]
 
     def _generate(
         self, prompts: list[list[int]], limit: int, temperature: float, guide: Guide | None
@@ -153,12 +161,10 @@ def decode(sampler: Any, said: Sequence[Completion]) -> float:
     return seconds * sum(lengths) / max(1, sum(len(one.ids) for one in decoded))
 
 
-def bound_step(
-    sampler: Any, rows: list[Row], untrained: Sequence[Completion], pieces: int
-) -> Times:
+def bound_step(sampler: Any, rows: list[Row], untrained: Sequence[Completion]) -> Times:
     """The same prompts in one batch for as many tokens, and one pass over the same rows without needless padding."""
     sampling = decode(sampler, [turn.completion for turn, _ in rows]) + decode(sampler, untrained)
-    parts = in_pieces(sampler, rows, pieces)
+    parts = in_pieces(sampler, rows, BOUND_PIECES)
     began = time.process_time()
     for piece in by_length(parts):
         (log_probs(sampler.model, piece) * piece["completion_mask"]).sum().backward()
@@ -211,6 +217,9 @@ def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]
 
     class InTurn(TrainerCallback):
         def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            now = samplers[0].model.state_dict()
+            for sampler in samplers[1:]:  # all ways decode the policy as it stands
+                sampler.model.load_state_dict(now)
             self.began = time.process_time()
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -226,9 +235,7 @@ def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]
                 {
                     "ours": ours | {"all": whole},
                     "reference": reference_step(config, samplers[1], some),
-                    "bound": bound_step(
-                        samplers[2], trainer.rows, trainer.untrained, settings.micro_batches
-                    ),
+                    "bound": bound_step(samplers[2], trainer.rows, trainer.untrained),
                     "lean": lean_step(
                         samplers[3], trainer.rows, trainer.untrained, said, settings.micro_batches
                     ),

@@ -26,7 +26,7 @@ class ContinuousSampler(LanguageModelSampler):
         results = dict(
             zip(held, super().complete([asks[i] for i in held], temperature), strict=True)
         )
-        prompts = [self.encode(asks[i].messages) for i in free]
+        prompts = self.template.encode_each([asks[i].messages for i in free])
         said = self._decode_rows(prompts, [asks[i].max_tokens for i in free], temperature)
         for i, prompt, one in zip(free, prompts, said, strict=True):
             results[i] = self._completion(prompt, one, asks[i])

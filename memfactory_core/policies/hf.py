@@ -101,7 +101,7 @@ class HF(Policy, kind="hf"):
             )
         made_by = ContinuousSampler if self.engine == "continuous" else LanguageModelSampler
         sampler = made_by(model.to(device), tokenizer, self.batch_size)
-        sampler.template_options = {"enable_thinking": self.thinking}
+        sampler.template.options = {"enable_thinking": self.thinking}
         sampler.dialect = self.dialect
         sampler.batch_tokens = self.batch_tokens
         sampler.share_prompts = self.share_prompts

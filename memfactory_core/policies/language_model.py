@@ -11,22 +11,18 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from memfactory_core.dialects import Dialect
 from memfactory_core.dialects.quoted import Quoted
-from memfactory_core.dialects.thinking import OPENED, set_apart
+from memfactory_core.dialects.thinking import set_apart
 from memfactory_core.episode import Ask, Heard, Sampler
-from memfactory_core.errors import PolicyError
+from memfactory_core.policies.chat_template import ChatTemplate
 from memfactory_core.policies.copying import Copier, Guide
 from memfactory_core.types import Completion
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-PROBE = "Xq7system"
-"""What a chat template is tried with as a system message."""
 
 
 class Generated(NamedTuple):
@@ -65,7 +61,7 @@ class LanguageModelSampler(Sampler):
         """Whether what it computes is in bfloat16 though weights are in float32."""
         self.rounds = False
         """Whether training multiplies factors rounded to bfloat16 (tiny/rounding.py)."""
-        self.template_options: dict[str, Any] = {}
+        self.template = ChatTemplate(tokenizer)
         self.dialect: Dialect = Quoted()
         self.lock = threading.RLock()
         """Who generates holds it: a generation changes the model's mode and attention for its length."""
@@ -73,24 +69,12 @@ class LanguageModelSampler(Sampler):
         ends = ends if isinstance(ends, list) else [ends]
         self.end_ids = {end for end in [*ends, tokenizer.eos_token_id] if end is not None}
 
-    def encode(self, messages: Sequence[dict[str, str]]) -> list[int]:
-        """The prompt's ids through the chat template; where it knows no system role, the system's text begins the
-        first turn of the user. PolicyError where the template refuses the messages."""
-        folded = fold_system(messages) if self.folds_system else list(messages)
-        return self._apply_template(folded, return_dict=True)["input_ids"]
+    mixes_limits: ClassVar[bool] = False
+    """Whether asks with several length limits share a batch: what is said beyond an ask's own is cut off."""
 
-    def _encode_each(self, many: Sequence[Sequence[dict[str, str]]]) -> list[list[int]]:
-        """The prompt of each; attempts at one example ask much alike, and a template costs more than a look-up."""
-        known: dict[tuple[str, ...], list[int]] = {}
-        prompts = []
-        for messages in many:
-            key = tuple(
-                part for message in messages for part in (message["role"], message["content"])
-            )
-            if key not in known:
-                known[key] = self.encode(messages)
-            prompts.append(known[key])
-        return prompts
+    def encode(self, messages: Sequence[dict[str, str]]) -> list[int]:
+        """The prompt's ids through the chat template. PolicyError where the template refuses the messages."""
+        return self.template.encode_each([messages])[0]
 
     def encode_completion(self, text: str) -> list[int]:
         """The ids of a whole completion, as they would have been sampled: the text, then the token that ends a turn."""
@@ -100,44 +84,13 @@ class LanguageModelSampler(Sampler):
     def end_id(self) -> int:
         """The token that the chat template ends the assistant's turn with; the tokenizer's own where the template
         shows none that ends a generation."""
-        said = [{"role": "user", "content": "u"}, {"role": "assistant", "content": PROBE}]
-        shown = self.tokenizer.apply_chat_template(said, tokenize=False, **self.template_options)
-        rest = self.tokenizer(str(shown).rpartition(PROBE)[2], add_special_tokens=False)[
-            "input_ids"
-        ]
-        ends = [token for token in rest if token in self.end_ids]
+        ends = [token for token in self.template.closing if token in self.end_ids]
         return ends[0] if ends else self.tokenizer.eos_token_id
 
     @property
     def window(self) -> int | None:
         """How many tokens the model reads at most, its answer included; None where its settings do not say."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
-
-    @cached_property
-    def folds_system(self) -> bool:
-        """Whether the chat template refuses system messages (Gemma's raises) or leaves them out."""
-        user = {"role": "user", "content": "u"}
-        try:
-            shown = self._apply_template(
-                [{"role": "system", "content": PROBE}, user], tokenize=False
-            )
-        except PolicyError:
-            return True
-        return PROBE not in shown
-
-    def _apply_template(self, messages: list[dict[str, str]], **options: Any) -> Any:
-        from jinja2.exceptions import TemplateError
-
-        try:
-            return self.tokenizer.apply_chat_template(
-                messages, add_generation_prompt=True, **options, **self.template_options
-            )
-        except (TemplateError, TypeError, ValueError, RecursionError) as error:
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            roles = ", ".join(message["role"] for message in messages)
-            raise PolicyError(
-                f"the chat template of {self.tokenizer.name_or_path!r} refuses the messages ({roles}): {reason}"
-            ) from error
 
     def seed(self, seed: int) -> None:
         """`model.generate` draws from torch's global generators, so these are seeded."""
@@ -150,7 +103,7 @@ class LanguageModelSampler(Sampler):
         return self.dialect
 
     def complete(self, asks: Sequence[Ask], temperature: float) -> list[Completion]:
-        """One completion for each ask; asks with one length limit share batches, each cut at its own."""
+        """One completion for each ask, of at most as many tokens as it may have."""
         return self.complete_by(self.generate, asks, temperature)
 
     def stream(self, ask: Ask, temperature: float, heard: Heard) -> Completion:
@@ -172,14 +125,19 @@ class LanguageModelSampler(Sampler):
     ) -> list[Completion]:
         """As `complete`, with sequences from `generate`."""
         results: list[Completion | None] = [None] * len(asks)
-        for limit in sorted({ask.max_tokens for ask in asks}):
-            chosen = [i for i, ask in enumerate(asks) if ask.max_tokens == limit]
-            prompts = self._encode_each([asks[i].messages for i in chosen])
+        together: dict[int, list[int]] = {}
+        most = max((ask.max_tokens for ask in asks), default=0)
+        for i, ask in enumerate(asks):
+            together.setdefault(most if self.mixes_limits else ask.max_tokens, []).append(i)
+        for limit, chosen in sorted(together.items()):
+            prompts = self.template.encode_each([asks[i].messages for i in chosen])
             for batch in self._batches(prompts, limit):
                 guide = self._guide([asks[chosen[j]] for j in batch])
                 sampled = generate([prompts[j] for j in batch], limit, temperature, guide)
                 for j, sequence in zip(batch, sampled, strict=True):
-                    results[chosen[j]] = self._completion(prompts[j], sequence, asks[chosen[j]])
+                    ask = asks[chosen[j]]
+                    said = sequence.first(ask.max_tokens)
+                    results[chosen[j]] = self._completion(prompts[j], said, ask)
         return [result for result in results if result is not None]
 
     def _guide(self, asks: Sequence[Ask]) -> Guide | None:
@@ -248,9 +206,9 @@ class LanguageModelSampler(Sampler):
         text = self._decode_said(shown).strip()
         # a template may open the thinking; cut off before its end, the output would not tell. What is copied is said
         # without any
-        opened = None if copied else OPENED.search(self._decode(prompt[-16:]))
+        opened = "" if copied else self.template.opened
         return Completion(
-            text=f"{opened[0].strip()}{text}" if opened else text,
+            text=f"{opened}{text}",
             prompt_ids=tuple(prompt),
             completion_ids=tuple(sequence.ids),
             logprobs=None if sequence.logprobs is None else tuple(sequence.logprobs),
@@ -337,14 +295,3 @@ class LanguageModelSampler(Sampler):
         ids = drawn.ids
         end = next((i + 1 for i, token in enumerate(ids) if token in self.end_ids), len(ids))
         return Generated(ids[:end], (drawn.logprobs or [])[:end], drawn.kept)
-
-
-def fold_system(messages: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """The messages without a system role: its text begins the first turn of the user."""
-    system = [message["content"] for message in messages if message["role"] == "system"]
-    rest = [dict(message) for message in messages if message["role"] != "system"]
-    if system and rest and rest[0]["role"] == "user":
-        rest[0]["content"] = "\n\n".join([*system, rest[0]["content"]])
-    elif system:
-        rest.insert(0, {"role": "user", "content": "\n\n".join(system)})
-    return rest

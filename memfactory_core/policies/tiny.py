@@ -24,7 +24,7 @@ class TinySampler(LanguageModelSampler):
     """The tiny model with its own fast sampler in place of `model.generate`."""
 
     model: Lfm2ForCausalLM
-    folds_system = False  # its template leaves system messages out on purpose
+    mixes_limits = True  # who has ended costs nothing
     window = None  # its sampler ends a text with the positions
 
     def __init__(
@@ -40,6 +40,7 @@ class TinySampler(LanguageModelSampler):
 
         self.min_p = min_p
         super().__init__(model, tokenizer, batch_size=batch_size)
+        self.template.folds_system = False  # it leaves system messages out on purpose
         self.random = torch.Generator()
         if seed is None:
             self.random.seed()

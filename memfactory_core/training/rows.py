@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.nn.utils.rnn import pad_sequence
 
 from memfactory_core.training.advantages import Row
 from memfactory_core.training.log_probs import ALL
@@ -27,18 +26,13 @@ def to_tensors(rows: Sequence[Row], count: int, pad_id: int) -> Piece:
     ones are masked whole. Where the policy recorded them: the log-probabilities with which the tokens were
     drawn, float32 (count, width), and the ids they were drawn from, int64 (count, width, most), -1 where there
     are fewer, ALL where they were drawn from all."""
-    prompts = [torch.tensor(turn.completion.prompt_ids) for turn, _ in rows]
-    completions = [torch.tensor(turn.completion.completion_ids) for turn, _ in rows]
     blank = count - len(rows)
-    one = torch.tensor([pad_id])
-    lengths = torch.tensor([len(c) for c in completions] + [0] * blank)
-    prompts_BP = pad_sequence(
-        [*prompts, *[one] * blank], batch_first=True, padding_value=pad_id, padding_side="left"
-    )
-    completions_BC = pad_sequence(
-        [*completions, *[one] * blank], batch_first=True, padding_value=pad_id
-    )
-    widths = torch.tensor([len(p) for p in prompts] + [1] * blank)
+    said = [turn.completion for turn, _ in rows]
+    prompts = [one.prompt_ids or () for one in said] + [(pad_id,)] * blank
+    completions = [one.completion_ids or () for one in said] + [()] * blank
+    completions_BC = _pad(completions, pad_id)
+    prompts_BP = _pad(prompts, pad_id, left=True)
+    widths, lengths = torch.tensor([*map(len, prompts)]), torch.tensor([*map(len, completions)])
     places_P = torch.arange(prompts_BP.size(1))
     tensors = {
         "prompt_ids": prompts_BP,
@@ -47,14 +41,19 @@ def to_tensors(rows: Sequence[Row], count: int, pad_id: int) -> Piece:
         "completion_mask": (torch.arange(completions_BC.size(1)) < lengths[:, None]).long(),
         "advantages": torch.tensor([a for _, a in rows] + [0.0] * blank, dtype=torch.float32),
     }
-    if all(turn.completion.logprobs is not None for turn, _ in rows):
-        logps = [torch.tensor(turn.completion.logprobs) for turn, _ in rows]
-        tensors["sampled_logps"] = pad_sequence(
-            [*logps, *[torch.zeros(1)] * blank], batch_first=True
-        )
+    if all(one.logprobs is not None for one in said):
+        tensors["sampled_logps"] = _pad([one.logprobs or () for one in said] + [()] * blank, 0.0)
     if any(turn.completion.kept for turn, _ in rows):
         tensors["kept_ids"] = _kept_ids(rows, completions_BC, pad_id)
     return tensors
+
+
+def _pad(rows: Sequence[Sequence[float]], value: float, left: bool = False) -> torch.Tensor:
+    """The rows as one tensor, at least one column wide."""
+    width = max(1, *map(len, rows))
+    more = [[value] * (width - len(row)) for row in rows]
+    pairs = zip(more, rows, strict=True)
+    return torch.tensor([[*pad, *row] if left else [*row, *pad] for pad, row in pairs])
 
 
 def _kept_ids(rows: Sequence[Row], completions_BC: torch.Tensor, pad_id: int) -> torch.Tensor:
@@ -62,16 +61,21 @@ def _kept_ids(rows: Sequence[Row], completions_BC: torch.Tensor, pad_id: int) ->
     kept_BCK = torch.full((*completions_BC.shape, most), -1)
     # a place that is padding keeps the padding id: an empty set has no log-probability
     kept_BCK[:, :, 0] = pad_id
+    flat: list[int] = []  # most sets are of one id
+    values: list[int] = []
     for row, (turn, _) in enumerate(rows):
         said = turn.completion
         if said.kept is None:
             kept_BCK[row, :, 0] = ALL
             continue
-        drawn = zip(said.completion_ids or (), said.kept, strict=True)
-        for place, (token, ids) in enumerate(drawn):
+        first = row * completions_BC.size(1) * most
+        for token, ids in zip(said.completion_ids or (), said.kept, strict=True):
             if token not in ids:
                 raise ValueError(f"token {token} was not among those that could be drawn: {ids}")
-            kept_BCK[row, place, : len(ids)] = torch.tensor(ids)
+            flat += range(first, first + len(ids))
+            values += ids
+            first += most
+    kept_BCK.view(-1)[flat] = torch.tensor(values)
     return kept_BCK
 
 
