@@ -1,13 +1,13 @@
 """One training step of the tiny policy, four ways in turn: `python -m bench.step memagent-tiny [--steps 3]`.
 ours: the trainer of a run, all groups in lockstep. reference: the schedule of the framework of arXiv 2603.29493 on our
 parts, a group at a time, `model.generate`, log-probabilities once before the loss and once in it. bound: the prompts of
-the trained turns decoded in one batch for as many tokens, and so those of the others (the reward hangs on answers of a
-frozen role), and one forward and backward pass over the same rows, each read whole and multiplied whole, in pieces by
-length. lean: the same
-work with what rows have in common computed once and factors rounded as in a run; its prompts are decoded round by
-round, since a turn's prompt holds what the turn before it wrote, or (`at_once`) in one batch all the same. Processor
-seconds of one thread; nothing is cut from the sampling (min_p = 0), attempts earn 0 and 1 in turn, so that the ways do
-the same. Ratios are of one round; their spread is over the rounds.
+the trained turns decoded in one batch for as many tokens, each attempt by itself, and so those of the others (the
+reward hangs on answers of a frozen role), and one forward and backward pass over the same rows, each read whole and
+multiplied whole, in pieces by length. lean: the same work with what rows have in common computed once and factors
+rounded as in a run; its prompts are decoded round by round, since a turn's prompt holds what the turn before it wrote,
+or (`at_once`) in one batch all the same. All ways start each round from the policy as it stands. Processor seconds of
+one thread; nothing is cut from the sampling (min_p = 0), attempts earn 0 and 1 in turn, so that the ways do the same.
+Ratios are of one round; their spread is over the rounds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -38,7 +38,9 @@ from memfactory_core.policies.language_model import (  # noqa: E402
     Generated,
     LanguageModelSampler,
 )
+from memfactory_core.policies.processor import keep_freed_memory  # noqa: E402
 from memfactory_core.rewards import score_all  # noqa: E402
+from memfactory_core.tiny.reader import Reader  # noqa: E402
 from memfactory_core.tiny.rounding import rounded  # noqa: E402
 from memfactory_core.trace import Episode  # noqa: E402
 from memfactory_core.training.advantages import Row, to_rows, with_advantages  # noqa: E402
@@ -149,21 +151,53 @@ def reference_step(config: RunConfig, sampler: Any, examples: Sequence[Example])
     return {"sampling": plain.seconds, "learning": learning, "all": whole}
 
 
-def decode(sampler: Any, said: Sequence[Completion]) -> float:
+Decode = Callable[[Any, list[list[int]], int], Sequence[Sequence[int]]]
+"""Texts (token ids) of at most so many tokens to prompts in one batch."""
+
+
+def decode_shared(sampler: Any, prompts: list[list[int]], limit: int) -> list[list[int]]:
+    """As a run does."""
+    return [one.ids for one in sampler.generate(prompts, limit, 1.0)]
+
+
+@torch.inference_mode()
+def decode_apart(sampler: Any, prompts: list[list[int]], limit: int) -> list[list[int]]:
+    """Each row by itself, whatever others say."""
+    unique = {key: i for i, key in enumerate(dict.fromkeys(map(tuple, prompts)))}
+    reader = Reader(sampler.model, list(unique), limit, len(prompts))
+    logits, alive = reader.read_prompts(), list(range(len(prompts)))
+    states = [unique[tuple(prompt)] for prompt in prompts]
+    said: list[list[int]] = [[] for _ in prompts]
+    for _ in range(limit):
+        drawn = torch.multinomial(logits[states].softmax(-1), 1)[:, 0].tolist()
+        for row, token in zip(alive, drawn, strict=True):
+            said[row].append(token)
+        left = [i for i, token in enumerate(drawn) if token not in sampler.end_ids]
+        if not left:
+            break
+        moved = reader.states.branch([states[i] for i in left])
+        tokens = dict(zip(moved, (drawn[i] for i in left), strict=True))
+        alive, states = [alive[i] for i in left], moved
+        logits = reader.read_token([tokens[state] for state in range(len(moved))])
+    return said
+
+
+def time_decoding(decode: Decode, sampler: Any, said: Sequence[Completion]) -> float:
     """Seconds of decoding these prompts in one batch for as many tokens."""
     if not said:
         return 0.0
     lengths = [len(one.completion_ids or ()) for one in said]
     began = time.process_time()
-    decoded = sampler.generate([list(one.prompt_ids or ()) for one in said], max(lengths), 1.0)
+    decoded = decode(sampler, [list(one.prompt_ids or ()) for one in said], max(lengths))
     # it draws texts of its own: their tokens cost what the others' do
     seconds = time.process_time() - began
-    return seconds * sum(lengths) / max(1, sum(len(one.ids) for one in decoded))
+    return seconds * sum(lengths) / max(1, sum(map(len, decoded)))
 
 
 def bound_step(sampler: Any, rows: list[Row], untrained: Sequence[Completion]) -> Times:
     """The same prompts in one batch for as many tokens, and one pass over the same rows without needless padding."""
-    sampling = decode(sampler, [turn.completion for turn, _ in rows]) + decode(sampler, untrained)
+    trained = [turn.completion for turn, _ in rows]
+    sampling = sum(time_decoding(decode_apart, sampler, one) for one in (trained, untrained))
     parts = in_pieces(sampler, rows, BOUND_PIECES)
     began = time.process_time()
     for piece in by_length(parts):
@@ -187,9 +221,9 @@ def lean_step(
     """The same prompts round by round (`at_once`: in one batch), and one pass over packed rows, factors rounded."""
     parts, model = in_pieces(sampler, rows, pieces), sampler.model
     with rounded(sampler.rounds):
-        sampling = sum(decode(sampler, one) for one in said)
-        at_once = decode(sampler, [turn.completion for turn, _ in rows])
-        at_once += decode(sampler, untrained)
+        sampling = sum(time_decoding(decode_shared, sampler, one) for one in said)
+        trained = [turn.completion for turn, _ in rows]
+        at_once = sum(time_decoding(decode_shared, sampler, one) for one in (trained, untrained))
         began = time.process_time()
         for piece in by_beginning(parts):
             ids = torch.cat([piece["prompt_ids"], piece["completion_ids"]], dim=1)
@@ -251,7 +285,8 @@ def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]
             callbacks=[InTurn()], **config.policy.trainer_options(samplers[0].model),
         )  # fmt: skip
         trainer.begin()
-        gc.freeze()  # as a run does
+        keep_freed_memory()  # as a run does
+        gc.freeze()
         trainer.train()
     return summary(recipe, rounds[1:], counts[1:])
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from functools import cache
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as <malloc.h> of glibc numbers them
 
 
 def computes_bfloat16() -> bool:
@@ -35,3 +38,12 @@ def _most_threads() -> int:
     import torch
 
     return torch.get_num_threads()
+
+
+def keep_freed_memory() -> None:
+    """Lets the process keep up to 2 GiB that it has freed, where its C library can (glibc): a training step frees and
+    takes the same blocks over and over, and taking each anew from the system cost a tenth of its time."""
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if set_option:
+        set_option(_MMAP_THRESHOLD, 32 * 2**20)  # the most that it takes
+        set_option(_TRIM_THRESHOLD, 2**31 - 1)

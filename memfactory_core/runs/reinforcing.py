@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memfactory_core.policies.language_model import LanguageModelSampler
+from memfactory_core.policies.processor import keep_freed_memory
 from memfactory_core.policies.roles import RoleSampler
 from memfactory_core.runs import database, measuring, recording
 from memfactory_core.runs.company import company
@@ -44,6 +45,7 @@ def reinforce(
             on_episodes=work.keep_training_episodes, callbacks=[report_progress(work, sections)],
         )  # fmt: skip
         seed(trainer, sampler, work.config.seed, resumed)
+        keep_freed_memory()
         gc.freeze()  # what is there stays: to look through it now and then took a tenth of a step
         try:
             trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)

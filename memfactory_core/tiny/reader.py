@@ -12,9 +12,7 @@ from torch import Tensor
 from transformers import Lfm2ForCausalLM
 
 from memfactory_core.tiny.rounding import product
-
-ROOM = 16
-"""For so many tokens there is room at first, and each time that it is full."""
+from memfactory_core.tiny.states import States
 
 
 class Tree:
@@ -46,7 +44,7 @@ class Tree:
 
 
 class Reader:
-    """The model's states over a batch of rows that share one clock: prompts end at the same column."""
+    """The model over a batch of prompts and what is said after them."""
 
     def __init__(
         self, model: Lfm2ForCausalLM, prompts: list[tuple[int, ...]], new: int, most: int
@@ -60,73 +58,24 @@ class Reader:
         self.layers = list(body.layers)
         self.fused = [_fuse(layer) for layer in self.layers]
 
-        device = self.embed.device
-        self.now = max(map(len, prompts))
-        self.room = self.now + min(new, ROOM)
-        self.tree = Tree(prompts, self.now, device)
-        self.pads = torch.tensor([self.now - len(prompt) for prompt in prompts], device=device)
-        self.seen = torch.arange(self.room, device=device) >= self.pads[:, None]
+        device, lengths = self.embed.device, [len(prompt) for prompt in prompts]
+        self.width = max(lengths)
+        self.tree = Tree(prompts, self.width, device)
+        self.states = States(lengths, most, device)
         angles = torch.outer(
-            torch.arange(self.now + new).float().to(device), body.rotary_emb.inv_freq
+            torch.arange(self.width + new).float().to(device), body.rotary_emb.inv_freq
         )
         scale = body.rotary_emb.attention_scaling
         self.cos = torch.cat([angles, angles], -1).cos() * scale
         self.sin = torch.cat([angles, angles], -1).sin() * scale
-        self.most, self.count = most, len(prompts)
-        self.past: list[tuple[Tensor, ...]] = []
-
-    def branch(self, parents: list[int]) -> list[int]:
-        """Goes on from these states alone, from one as often as it is named; where each of them stands now. Keys and
-        values of a state are copied only where another takes its place, or a second one goes on from it."""
-        free = set(range(len(parents)))
-        stays = [p for p in dict.fromkeys(parents) if p in free]
-        free.difference_update(stays)
-        left, others = set(stays), iter(sorted(free))
-        moved = []
-        for parent in parents:
-            moved.append(parent if parent in left else next(others))
-            left.discard(parent)
-        origins = dict(zip(moved, parents, strict=True))
-        order = torch.tensor(
-            [origins[place] for place in range(len(parents))], device=self.pads.device
-        )
-        copied = [place for place, parent in origins.items() if place != parent]
-        sources = [origins[place] for place in copied]
-        for place, parts in enumerate(self.past):
-            if len(parts) == 1:
-                self.past[place] = (parts[0][order],)
-            elif copied:
-                for part in parts:
-                    part[copied] = part[sources]
-        self.seen, self.pads, self.count = self.seen[order], self.pads[order], len(parents)
-        return moved
-
-    def _grow(self) -> None:
-        """Room for some more tokens: all of it at once would be copied whenever a state moves."""
-        more = min(ROOM, len(self.cos) - self.room)
-        for place, parts in enumerate(self.past):
-            if len(parts) == 2:
-                self.past[place] = tuple(self._hold(part[: self.count], more) for part in parts)
-        self.seen = F.pad(self.seen, (0, more), value=True)
-        self.room += more
-
-    def _hold(self, part: Tensor, more: int) -> Tensor:
-        """A copy (most states, heads, room + more, size) of keys or values (states, heads, tokens, size)."""
-        states, heads, tokens, size = part.shape
-        held = part.new_empty(self.most, heads, self.room + more, size)
-        held[:states, :, :tokens] = part
-        return held
 
     def read_prompts(self) -> Tensor:
         """Reads all prompts; the logits of what comes next, (rows, vocabulary)."""
-        tree, count = self.tree, self.now
-        seen_RLT = (
-            self.seen[:, None, :count]
-            & torch.ones(count, count, device=self.seen.device).tril().bool()
-        )
-        seen_RLT |= torch.eye(
-            count, device=self.seen.device
-        ).bool()  # a pad sees itself: no row of attention is empty
+        tree, states, ends = self.tree, self.states, self.tree.paths[:, -1]
+        earlier_TT = torch.ones(self.width, self.width, device=ends.device).tril().bool()
+        seen_UTT = states.seen_UT[:, None] & earlier_TT
+        # a pad sees itself: no row of attention is empty
+        seen_UTT |= torch.eye(self.width, device=ends.device).bool()
         cos, sin = self.cos[tree.positions][:, None], self.sin[tree.positions][:, None]
         x = self.embed[tree.ids]
         for place, (layer, fused) in enumerate(zip(self.layers, self.fused, strict=True)):
@@ -135,54 +84,47 @@ class Reader:
             if layer.is_attention_layer:
                 query, key, value = self._project(h, fused, cos, sin)
                 keys, values = (part[tree.paths].transpose(1, 2) for part in (key, value))
-                self.past.append((self._hold(keys, 0), self._hold(values, 0)))
-                asking = tree.paths[:, -1:] if last else tree.paths
-                mixed = self._attend(
-                    query[asking].transpose(1, 2), keys, values, seen_RLT[:, None, -1:] if last else seen_RLT[:, None],
-                )  # fmt: skip
+                states.keep(place, keys, values)
+                if last:
+                    asking, seen, x = query[ends, None], seen_UTT[:, -1:], x[ends]
+                else:
+                    asking, seen = query[tree.paths], seen_UTT
+                mixed = F.scaled_dot_product_attention(
+                    asking.transpose(1, 2), keys, values, attn_mask=seen[:, None]
+                ).transpose(1, 2)
                 mixed = mixed[:, 0] if last else mixed[tree.rows, tree.columns]
-                x = x[tree.paths[:, -1]] if last else x
-                x = x + product(mixed, layer.self_attn.out_proj.weight)
+                x = x + product(mixed.flatten(1), layer.self_attn.out_proj.weight)
             else:
                 conv = layer.conv
                 gate, out, part = product(h, *fused[:2]).chunk(3, -1)
-                signal = F.pad(
-                    gate * part, (0, 0, 0, 1)
-                )  # before a row's first token there is nothing
+                # before a row's first token there is nothing
+                signal = F.pad(gate * part, (0, 0, 0, 1))
                 windows = tree.windows(conv.conv_kernel_size)
-                self.past.append((signal[windows[tree.paths[:, -1], 1:]],))
+                states.signals[place] = signal[windows[ends, 1:]]
                 x = x + self._mix(signal[windows], out, conv)
             x = x + self._feed(x, layer, fused)
         if not self.layers[-1].is_attention_layer:
-            x = x[tree.paths[:, -1]]
+            x = x[ends]
         return product(self._rms(x, self.norm), self.head)
 
     def read_token(self, ids: list[int]) -> Tensor:
         """Reads one token more in each state; the logits of what comes next, (states, vocabulary)."""
-        now = self.now
-        if now == self.room:
-            self._grow()
-        places = now - self.pads
+        states = self.states
+        places = states.positions_S
         cos, sin = self.cos[places][:, None], self.sin[places][:, None]
-        x, count = self.embed[torch.tensor(ids, device=self.embed.device)], self.count
+        x = self.embed[torch.tensor(ids, device=self.embed.device)]
         for place, (layer, fused) in enumerate(zip(self.layers, self.fused, strict=True)):
             h = self._rms(x, layer.operator_norm.weight)
             if layer.is_attention_layer:
-                query, key, value = self._project(h, fused, cos, sin)
-                keys, values = (part[:count] for part in self.past[place])
-                keys[:, :, now], values[:, :, now] = key, value
-                seen = self.seen[:, None, None, : now + 1]
-                mixed = self._attend(
-                    query[:, :, None], keys[:, :, : now + 1], values[:, :, : now + 1], seen
-                )
-                x = x + product(mixed[:, 0], layer.self_attn.out_proj.weight)
+                mixed = states.attend(place, *self._project(h, fused, cos, sin))
+                x = x + product(mixed, layer.self_attn.out_proj.weight)
             else:
                 gate, out, part = product(h, *fused[:2]).chunk(3, -1)
-                window = torch.cat([self.past[place][0], (gate * part)[:, None]], 1)
-                self.past[place] = (window[:, 1:],)
+                window = torch.cat([states.signals[place], (gate * part)[:, None]], 1)
+                states.signals[place] = window[:, 1:]
                 x = x + self._mix(window, out, layer.conv)
             x = x + self._feed(x, layer, fused)
-        self.now += 1
+        states.said += 1
         return product(self._rms(x, self.norm), self.head)
 
     def _rms(self, x: Tensor, weight: Tensor) -> Tensor:
@@ -195,7 +137,10 @@ class Reader:
         parts = product(h, fused[0]).unflatten(-1, (-1, self.head_dim))
         query, key, value = parts.split([self.heads, self.groups, self.groups], 1)
         query, key = self._rms(query, fused[3]), self._rms(key, fused[4])
-        return _turn(query, cos, sin), _turn(key, cos, sin), value
+        query, key = _turn(query, cos, sin), _turn(key, cos, sin)
+        if (each := self.heads // self.groups) > 1:  # queries that share a key head
+            key, value = key.repeat_interleave(each, 1), value.repeat_interleave(each, 1)
+        return query, key, value
 
     def _mix(self, window: Tensor, out: Tensor, conv: Any) -> Tensor:
         """What the short convolution makes of the signals of each token and those before it, (tokens, width, size)."""
@@ -203,16 +148,6 @@ class Reader:
         if conv.conv.bias is not None:
             mixed = mixed + conv.conv.bias
         return product(out * mixed, conv.out_proj.weight, conv.out_proj.bias)
-
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, seen: Tensor) -> Tensor:
-        if (each := self.heads // self.groups) > 1:  # queries that share a key head
-            key, value = key.repeat_interleave(each, 1), value.repeat_interleave(each, 1)
-        if query.size(2) > 1:
-            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
-        else:  # the fused kernel is slower for single queries
-            scores = (query * self.head_dim**-0.5) @ key.transpose(-1, -2)
-            mixed = scores.masked_fill(~seen, -torch.inf).softmax(-1) @ value
-        return mixed.transpose(1, 2).flatten(2)
 
     def _feed(self, x: Tensor, layer: Any, fused: tuple[Any, ...]) -> Tensor:
         gate, part = product(self._rms(x, layer.ffn_norm.weight), fused[2]).chunk(2, -1)

@@ -120,7 +120,7 @@ def generate(
         stopped = go_on is not None and not go_on(ids[0])
         if stopped or not going or step + 1 == max_new_tokens:
             break
-        moved = reader.branch([state for state, _ in branches])
+        moved = reader.states.branch([state for state, _ in branches])
         alive, states = going, [moved[branch] for branch in following]
         said = {moved[branch]: token for (_, token), branch in branches.items()}
         with rounded(False):  # for a token of each row the rounding costs what it saves

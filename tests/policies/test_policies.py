@@ -1,5 +1,9 @@
 """Policies: any transformers model whole or with LoRA, an OpenAI-compatible endpoint, the trained weights."""
 
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 from transformers import (
@@ -292,3 +296,30 @@ def test_threads_grow_again_when_cores_become_free(monkeypatch):
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
+
+
+FAULTS = """
+import ctypes, resource
+from memfactory_core.policies.processor import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        blocks = [ctypes.create_string_buffer(20 * 2**20) for _ in range(10)]  # written to as it is made
+        del blocks
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+first = faults()
+keep_freed_memory()
+faults()
+print(first, faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="not the C library that it is for")
+def test_freed_memory_is_kept():
+    said = subprocess.run(
+        [sys.executable, "-c", FAULTS], check=True, capture_output=True, text=True
+    )
+    before, after = map(int, said.stdout.split())
+    assert after < before / 10
