@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-LEAST_SHARED = 8
+LEAST_SHARED = 4
 """Tokens that rows must have in common for a segment of their own."""
 WASTE = 1.5
 """Segments share a block of attention as long as padding makes none of them more than this much longer."""
