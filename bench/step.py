@@ -3,7 +3,7 @@ ours: the trainer of a run, all groups in lockstep. reference: the schedule of t
 parts, a group at a time, `model.generate`, log-probabilities once before the loss and once in it. bound: the prompts of
 the trained turns decoded in one batch for as many tokens, each attempt by itself, and so those of the others (the
 reward hangs on answers of a frozen role), and one forward and backward pass over the same rows, each read whole and
-multiplied whole, in pieces by length. lean: the same work with what rows have in common computed once and factors
+multiplied whole, in pieces by length. lean: the same work with what rows have in common computed once and gradients
 rounded as in a run; its prompts are decoded round by round, since a turn's prompt holds what the turn before it wrote,
 or (`at_once`) in one batch all the same. All ways start each round from the policy as it stands. Processor seconds of
 one thread; nothing is cut from the sampling (min_p = 0), attempts earn 0 and 1 in turn, so that the ways do the same.
@@ -41,7 +41,6 @@ from memfactory_core.policies.language_model import (  # noqa: E402
 from memfactory_core.policies.processor import keep_freed_memory  # noqa: E402
 from memfactory_core.rewards import score_all  # noqa: E402
 from memfactory_core.tiny.reader import Reader  # noqa: E402
-from memfactory_core.tiny.rounding import rounded  # noqa: E402
 from memfactory_core.trace import Episode  # noqa: E402
 from memfactory_core.training.advantages import Row, to_rows, with_advantages  # noqa: E402
 from memfactory_core.training.arguments import grpo_config  # noqa: E402
@@ -220,18 +219,17 @@ def lean_step(
 ) -> Times:  # fmt: skip
     """The same prompts round by round (`at_once`: in one batch), and one pass over packed rows, factors rounded."""
     parts, model = in_pieces(sampler, rows, pieces), sampler.model
-    with rounded(sampler.rounds):
-        sampling = sum(time_decoding(decode_shared, sampler, one) for one in said)
-        trained = [turn.completion for turn, _ in rows]
-        at_once = sum(time_decoding(decode_shared, sampler, one) for one in (trained, untrained))
-        began = time.process_time()
-        for piece in by_beginning(parts):
-            ids = torch.cat([piece["prompt_ids"], piece["completion_ids"]], dim=1)
-            mask = torch.cat([piece["prompt_mask"], piece["completion_mask"]], dim=1)
-            width = piece["completion_ids"].size(1)
-            score_packed(model, model, ids, mask, width, len(ids))[0].sum().backward()
-        model.zero_grad()
-        learning = time.process_time() - began
+    sampling = sum(time_decoding(decode_shared, sampler, one) for one in said)
+    trained = [turn.completion for turn, _ in rows]
+    at_once = sum(time_decoding(decode_shared, sampler, one) for one in (trained, untrained))
+    began = time.process_time()
+    for piece in by_beginning(parts):
+        ids = torch.cat([piece["prompt_ids"], piece["completion_ids"]], dim=1)
+        mask = torch.cat([piece["prompt_mask"], piece["completion_mask"]], dim=1)
+        width = piece["completion_ids"].size(1)
+        score_packed(model, model, ids, mask, width, len(ids))[0].sum().backward()
+    model.zero_grad()
+    learning = time.process_time() - began
     everything = {"sampling": sampling, "learning": learning, "all": sampling + learning}
     return everything | {"at_once": at_once + learning}
 
@@ -241,7 +239,8 @@ def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]
     whole = ["training.stages=[]", f"training.steps={steps + 1}"]  # steps of the task as it stands
     config = load(recipe, [*whole, "policy.min_p=0", *more])
     settings = config.training
-    samplers: list[Any] = [config.policy.load() for _ in range(4)]
+    plain = load(recipe, [*whole, "policy.min_p=0", *more, "policy.matmul=float32"])
+    samplers: list[Any] = [one.policy.load() for one in (config, plain, plain, config)]
     for sampler in samplers:
         sampler.seed(0)
     add_fused_lm_head(samplers[3].model, outputs=("log_probs", "entropy"))

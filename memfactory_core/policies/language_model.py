@@ -59,8 +59,6 @@ class LanguageModelSampler(Sampler):
         self.share_prompts = True
         self.half = False
         """Whether what it computes is in bfloat16 though weights are in float32."""
-        self.rounds = False
-        """Whether training multiplies factors rounded to bfloat16 (tiny/rounding.py)."""
         self.template = ChatTemplate(tokenizer)
         self.dialect: Dialect = Quoted()
         self.lock = threading.RLock()

@@ -101,8 +101,8 @@ class Tiny(Policy, kind="tiny"):
     """Tokens less likely than this share of the likeliest one are never sampled: a model this small blends the
     names that it chooses among, and slips of that kind drown what reinforcement learning has to hear."""
     matmul: Literal["auto", "float32"] = "float32"
-    """How matrices are multiplied while it is trained: auto rounds the factors to bfloat16 where the processor
-    multiplies these by itself (AVX512-BF16, AMX), float32 never does. Evaluations and chats never do."""
+    """How gradients are multiplied: auto rounds the factors to bfloat16 where the processor multiplies these by itself
+    (AVX512-BF16, AMX), float32 never does. What the policy says and how likely it was is always computed whole."""
     batch_size: int = Field(256, ge=1, le=4096)
     """How many prompts are sampled together."""
 
@@ -115,7 +115,7 @@ class Tiny(Policy, kind="tiny"):
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         from memfactory_core.policies.processor import computes_bfloat16
-        from memfactory_core.tiny.rounding import let_round
+        from memfactory_core.tiny.rounding import round_gradients
 
         folder = weights or WEIGHTS
         if not (folder / "model.safetensors").is_file():
@@ -129,7 +129,6 @@ class Tiny(Policy, kind="tiny"):
             model, tokenizer, seed=self.seed, batch_size=self.batch_size, min_p=self.min_p
         )
         sampler.dialect = self.dialect
-        sampler.rounds = self.matmul == "auto" and computes_bfloat16()
-        if sampler.rounds:
-            let_round(model)
+        if self.matmul == "auto" and computes_bfloat16():
+            round_gradients(model)
         return sampler

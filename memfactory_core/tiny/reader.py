@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import Lfm2ForCausalLM
 
-from memfactory_core.tiny.rounding import product
 from memfactory_core.tiny.states import States
 
 
@@ -93,10 +92,10 @@ class Reader:
                     asking.transpose(1, 2), keys, values, attn_mask=seen[:, None]
                 ).transpose(1, 2)
                 mixed = mixed[:, 0] if last else mixed[tree.rows, tree.columns]
-                x = x + product(mixed.flatten(1), layer.self_attn.out_proj.weight)
+                x = x + F.linear(mixed.flatten(1), layer.self_attn.out_proj.weight)
             else:
                 conv = layer.conv
-                gate, out, part = product(h, *fused[:2]).chunk(3, -1)
+                gate, out, part = F.linear(h, *fused[:2]).chunk(3, -1)
                 # before a row's first token there is nothing
                 signal = F.pad(gate * part, (0, 0, 0, 1))
                 windows = tree.windows(conv.conv_kernel_size)
@@ -105,7 +104,7 @@ class Reader:
             x = x + self._feed(x, layer, fused)
         if not self.layers[-1].is_attention_layer:
             x = x[ends]
-        return product(self._rms(x, self.norm), self.head)
+        return F.linear(self._rms(x, self.norm), self.head)
 
     def read_token(self, ids: list[int]) -> Tensor:
         """Reads one token more in each state; the logits of what comes next, (states, vocabulary)."""
@@ -117,15 +116,15 @@ class Reader:
             h = self._rms(x, layer.operator_norm.weight)
             if layer.is_attention_layer:
                 mixed = states.attend(place, *self._project(h, fused, cos, sin))
-                x = x + product(mixed, layer.self_attn.out_proj.weight)
+                x = x + F.linear(mixed, layer.self_attn.out_proj.weight)
             else:
-                gate, out, part = product(h, *fused[:2]).chunk(3, -1)
+                gate, out, part = F.linear(h, *fused[:2]).chunk(3, -1)
                 window = torch.cat([states.signals[place], (gate * part)[:, None]], 1)
                 states.signals[place] = window[:, 1:]
                 x = x + self._mix(window, out, layer.conv)
             x = x + self._feed(x, layer, fused)
         states.said += 1
-        return product(self._rms(x, self.norm), self.head)
+        return F.linear(self._rms(x, self.norm), self.head)
 
     def _rms(self, x: Tensor, weight: Tensor) -> Tensor:
         return F.rms_norm(x, weight.shape, weight, self.eps)
@@ -134,7 +133,7 @@ class Reader:
         self, h: Tensor, fused: tuple[Any, ...], cos: Tensor, sin: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, (tokens, heads, head), turned to their positions."""
-        parts = product(h, fused[0]).unflatten(-1, (-1, self.head_dim))
+        parts = F.linear(h, fused[0]).unflatten(-1, (-1, self.head_dim))
         query, key, value = parts.split([self.heads, self.groups, self.groups], 1)
         query, key = self._rms(query, fused[3]), self._rms(key, fused[4])
         query, key = _turn(query, cos, sin), _turn(key, cos, sin)
@@ -147,11 +146,11 @@ class Reader:
         mixed = (window * conv.conv.weight[:, 0].T).sum(1)
         if conv.conv.bias is not None:
             mixed = mixed + conv.conv.bias
-        return product(out * mixed, conv.out_proj.weight, conv.out_proj.bias)
+        return F.linear(out * mixed, conv.out_proj.weight, conv.out_proj.bias)
 
     def _feed(self, x: Tensor, layer: Any, fused: tuple[Any, ...]) -> Tensor:
-        gate, part = product(self._rms(x, layer.ffn_norm.weight), fused[2]).chunk(2, -1)
-        return product(F.silu(gate) * part, layer.feed_forward.w2.weight)
+        gate, part = F.linear(self._rms(x, layer.ffn_norm.weight), fused[2]).chunk(2, -1)
+        return F.linear(F.silu(gate) * part, layer.feed_forward.w2.weight)
 
 
 def _fuse(layer: Any) -> tuple[Any, ...]:

@@ -15,7 +15,6 @@ from torch import Tensor
 from transformers import Lfm2ForCausalLM
 
 from memfactory_core.tiny.reader import Reader
-from memfactory_core.tiny.rounding import rounded
 
 
 @dataclass(frozen=True)
@@ -123,8 +122,7 @@ def generate(
         moved = reader.states.branch([state for state, _ in branches])
         alive, states = going, [moved[branch] for branch in following]
         said = {moved[branch]: token for (_, token), branch in branches.items()}
-        with rounded(False):  # for a token of each row the rounding costs what it saves
-            logits = reader.read_token([said[state] for state in range(len(said))])
+        logits = reader.read_token([said[state] for state in range(len(said))])
     held = [guide.kept(row) if guide else None for row in range(len(keys))]
     return [
         Sampled(ids=drawn, logprobs=scored, finished=ended, kept=sets)

@@ -40,7 +40,6 @@ from memfactory_core.policies.reinforcement import Training
 from memfactory_core.policies.roles import Complete, RoleSampler
 from memfactory_core.policies.sharing import shared_attention as attention
 from memfactory_core.rewards import Weights, score_all
-from memfactory_core.tiny.rounding import rounded
 from memfactory_core.trace import Episode
 from memfactory_core.training import generators
 from memfactory_core.training.advantages import Row, advantages_of_step, equal_groups, to_rows
@@ -108,7 +107,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
     def training_step(self, *inputs: Any) -> torch.Tensor:
         """TRL's; checkpointed activations are computed again in the backward pass, with the attention of the first."""
         shared = attention.shared_attention(self.sampler.model) if self.shares else nullcontext()
-        with rounded(self.sampler.rounds), shared:
+        with shared:
             return super().training_step(*inputs)
 
     def keep_checkpoint(self) -> None:

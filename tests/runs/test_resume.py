@@ -266,7 +266,7 @@ def test_a_run_may_start_from_the_weights_of_another_and_stays_near_them(lab, mo
     beta = [
         "training.beta=0.01",
         "training.steps=2",
-        "training.learning_rate=0.01",
+        "training.learning_rate=0.003",  # with more of it all outputs can become alike in two steps
         "training.stages=[]",
     ]
     # long enough that the lengths of an untrained model's outputs differ in the first step too
