@@ -1,13 +1,13 @@
 """One training step of the tiny policy, four ways in turn: `python -m bench.step memagent-tiny [--steps 3]`.
 ours: the trainer of a run, all groups in lockstep. reference: the schedule of the framework of arXiv 2603.29493 on our
 parts, a group at a time, `model.generate`, log-probabilities once before the loss and once in it. bound: the prompts of
-the trained turns decoded in one batch for as many tokens, each attempt by itself, and so those of the others (the
-reward hangs on answers of a frozen role), and one forward and backward pass over the same rows, each read whole and
-multiplied whole, in pieces by length. lean: the same work with what rows have in common computed once and gradients
-rounded as in a run; its prompts are decoded round by round, since a turn's prompt holds what the turn before it wrote,
-or (`at_once`) in one batch all the same. All ways start each round from the policy as it stands. Processor seconds of
-one thread; nothing is cut from the sampling (min_p = 0), attempts earn 0 and 1 in turn, so that the ways do the same.
-Ratios are of one round; their spread is over the rounds.
+the trained turns decoded in one batch for as many tokens, those that an attempt says by itself, and so those of the
+others (the reward hangs on answers of a frozen role), and one forward and backward pass over the same rows, each read
+whole and multiplied whole, in pieces by length. lean: the same work with what rows have in common computed once and
+gradients rounded as in a run; its prompts are decoded round by round, since a turn's prompt holds what the turn before
+it wrote, or (`at_once`) in one batch all the same. All ways start each round from the policy as it stands. Processor
+seconds of one thread; nothing is cut from the sampling (min_p = 0), attempts earn 0 and 1 in turn, so that the ways do
+the same. Ratios are of one round; their spread is over the rounds.
 """
 
 from __future__ import annotations
@@ -37,10 +37,12 @@ from memfactory_core.policies.copying import Guide  # noqa: E402
 from memfactory_core.policies.language_model import (  # noqa: E402
     Generated,
     LanguageModelSampler,
+    Limits,
 )
 from memfactory_core.policies.processor import keep_freed_memory  # noqa: E402
 from memfactory_core.rewards import score_all  # noqa: E402
 from memfactory_core.tiny.reader import Reader  # noqa: E402
+from memfactory_core.tiny.sampler import draw  # noqa: E402
 from memfactory_core.trace import Episode  # noqa: E402
 from memfactory_core.training.advantages import Row, to_rows, with_advantages  # noqa: E402
 from memfactory_core.training.arguments import grpo_config  # noqa: E402
@@ -104,9 +106,9 @@ class Plain:
         return [said[i] for i in range(len(asks))]
 
     def _generate(
-        self, prompts: list[list[int]], limit: int, temperature: float, guide: Guide | None
+        self, prompts: list[list[int]], limits: Limits, temperature: float, guide: Guide | None
     ) -> list[Generated]:
-        return LanguageModelSampler.generate(self.sampler, prompts, limit, temperature, guide)
+        return LanguageModelSampler.generate(self.sampler, prompts, limits, temperature, guide)
 
 
 def log_probs(model: Any, piece: Piece) -> torch.Tensor:
@@ -150,29 +152,35 @@ def reference_step(config: RunConfig, sampler: Any, examples: Sequence[Example])
     return {"sampling": plain.seconds, "learning": learning, "all": whole}
 
 
-Decode = Callable[[Any, list[list[int]], int], Sequence[Sequence[int]]]
-"""Texts (token ids) of at most so many tokens to prompts in one batch."""
+Decode = Callable[[Any, list[list[int]], int, float], Sequence[Sequence[int]]]
+"""Texts (token ids) of at most so many tokens to prompts in one batch, at a temperature."""
 
 
-def decode_shared(sampler: Any, prompts: list[list[int]], limit: int) -> list[list[int]]:
+def decode_shared(
+    sampler: Any, prompts: list[list[int]], limit: int, temperature: float
+) -> list[list[int]]:
     """As a run does."""
-    return [one.ids for one in sampler.generate(prompts, limit, 1.0)]
+    return [one.ids for one in sampler.generate(prompts, limit, temperature)]
 
 
 @torch.inference_mode()
-def decode_apart(sampler: Any, prompts: list[list[int]], limit: int) -> list[list[int]]:
-    """Each row by itself, whatever others say."""
+def decode_apart(
+    sampler: Any, prompts: list[list[int]], limit: int, temperature: float
+) -> list[list[int]]:
+    """What each row says is read by itself, whatever others say; prompts are read as a run does."""
     unique = {key: i for i, key in enumerate(dict.fromkeys(map(tuple, prompts)))}
-    reader = Reader(sampler.model, list(unique), limit, len(prompts))
+    reader = Reader(sampler.model, list(unique), len(prompts))
     logits, alive = reader.read_prompts(), list(range(len(prompts)))
     states = [unique[tuple(prompt)] for prompt in prompts]
     said: list[list[int]] = [[] for _ in prompts]
-    for _ in range(limit):
-        drawn = torch.multinomial(logits[states].softmax(-1), 1)[:, 0].tolist()
+    for step in range(limit):
+        drawn = draw(
+            (logits / temperature).log_softmax(-1), torch.tensor(states), sampler.random
+        ).tolist()
         for row, token in zip(alive, drawn, strict=True):
             said[row].append(token)
         left = [i for i, token in enumerate(drawn) if token not in sampler.end_ids]
-        if not left:
+        if not left or step + 1 == limit:
             break
         moved = reader.states.branch([states[i] for i in left])
         tokens = dict(zip(moved, (drawn[i] for i in left), strict=True))
@@ -181,22 +189,30 @@ def decode_apart(sampler: Any, prompts: list[list[int]], limit: int) -> list[lis
     return said
 
 
-def time_decoding(decode: Decode, sampler: Any, said: Sequence[Completion]) -> float:
+def time_decoding(
+    decode: Decode, sampler: Any, said: Sequence[Completion], temperature: float
+) -> float:
     """Seconds of decoding these prompts in one batch for as many tokens."""
     if not said:
         return 0.0
     lengths = [len(one.completion_ids or ()) for one in said]
     began = time.process_time()
-    decoded = decode(sampler, [list(one.prompt_ids or ()) for one in said], max(lengths))
+    decoded = decode(
+        sampler, [list(one.prompt_ids or ()) for one in said], max(lengths), temperature
+    )
     # it draws texts of its own: their tokens cost what the others' do
     seconds = time.process_time() - began
     return seconds * sum(lengths) / max(1, sum(map(len, decoded)))
 
 
-def bound_step(sampler: Any, rows: list[Row], untrained: Sequence[Completion]) -> Times:
+def bound_step(
+    sampler: Any, rows: list[Row], untrained: Sequence[Completion], temperature: float
+) -> Times:
     """The same prompts in one batch for as many tokens, and one pass over the same rows without needless padding."""
     trained = [turn.completion for turn, _ in rows]
-    sampling = sum(time_decoding(decode_apart, sampler, one) for one in (trained, untrained))
+    sampling = sum(
+        time_decoding(decode_apart, sampler, one, temperature) for one in (trained, untrained)
+    )
     parts = in_pieces(sampler, rows, BOUND_PIECES)
     began = time.process_time()
     for piece in by_length(parts):
@@ -215,13 +231,15 @@ def in_pieces(sampler: Any, rows: list[Row], pieces: int) -> list[Piece]:
 
 def lean_step(
     sampler: Any, rows: list[Row], untrained: Sequence[Completion],
-    said: Sequence[Sequence[Completion]], pieces: int,
+    said: Sequence[Sequence[Completion]], pieces: int, temperature: float,
 ) -> Times:  # fmt: skip
     """The same prompts round by round (`at_once`: in one batch), and one pass over packed rows, factors rounded."""
     parts, model = in_pieces(sampler, rows, pieces), sampler.model
-    sampling = sum(time_decoding(decode_shared, sampler, one) for one in said)
+    sampling = sum(time_decoding(decode_shared, sampler, one, temperature) for one in said)
     trained = [turn.completion for turn, _ in rows]
-    at_once = sum(time_decoding(decode_shared, sampler, one) for one in (trained, untrained))
+    at_once = sum(
+        time_decoding(decode_shared, sampler, one, temperature) for one in (trained, untrained)
+    )
     began = time.process_time()
     for piece in by_beginning(parts):
         ids = torch.cat([piece["prompt_ids"], piece["completion_ids"]], dim=1)
@@ -268,9 +286,16 @@ def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]
                 {
                     "ours": ours | {"all": whole},
                     "reference": reference_step(config, samplers[1], some),
-                    "bound": bound_step(samplers[2], trainer.rows, trainer.untrained),
+                    "bound": bound_step(
+                        samplers[2], trainer.rows, trainer.untrained, settings.temperature
+                    ),
                     "lean": lean_step(
-                        samplers[3], trainer.rows, trainer.untrained, said, settings.micro_batches
+                        samplers[3],
+                        trainer.rows,
+                        trainer.untrained,
+                        said,
+                        settings.micro_batches,
+                        settings.temperature,
                     ),
                 }
             )

@@ -19,7 +19,7 @@ from memfactory_core.rewards import score_all
 from memfactory_core.trace import Episode
 from memfactory_core.types import Completion, Example
 
-RECIPE = config.load("memagent-tiny")
+RECIPE = config.load("memagent-tiny", ["policy.matmul=float32"])
 TEXTS, ATTEMPTS, CLIP, RATE = 12, 8, 0.2, 5e-4
 NEGATIVE = RECIPE.training.negative
 AT_ONCE = 128

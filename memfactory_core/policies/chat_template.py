@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from memfactory_core.dialects.thinking import OPENED
 from memfactory_core.errors import PolicyError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-PROBE = "Xq7system"
+PROBE = "Xq7probe"
 """What a chat template is tried with."""
 Messages = Sequence[dict[str, str]]
 """Role and content of each."""
@@ -21,11 +20,10 @@ Messages = Sequence[dict[str, str]]
 class ChatTemplate:
     """The chat template of a tokenizer with the options it is given."""
 
-    def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, options: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
-        self.options = options or {}
+        self.options: dict[str, Any] = {}
+        """To be set before anything is asked of it."""
 
     def encode_each(self, many: Sequence[Messages]) -> list[list[int]]:
         """The ids of each prompt; what is asked several times is encoded once. Where the template knows no system
@@ -46,14 +44,6 @@ class ChatTemplate:
         except PolicyError:
             return True
         return PROBE not in shown
-
-    @cached_property
-    def opened(self) -> str:
-        """What the template opens the thinking with at the end of a prompt; nothing where it leaves that to the
-        model."""
-        shown = self._apply([[{"role": "user", "content": PROBE}]], tokenize=False)[0]
-        found = OPENED.search(shown.rpartition(PROBE)[2])
-        return found[0].strip() if found else ""
 
     @cached_property
     def closing(self) -> list[int]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from memfactory_core.dialects import Dialect
 from memfactory_core.dialects.quoted import Quoted
-from memfactory_core.dialects.thinking import set_apart
+from memfactory_core.dialects.thinking import OPENED, set_apart
 from memfactory_core.episode import Ask, Heard, Sampler
 from memfactory_core.policies.chat_template import ChatTemplate
 from memfactory_core.policies.copying import Copier, Guide
@@ -41,7 +41,9 @@ class Generated(NamedTuple):
 
 GoOn = Callable[[list[int]], bool]
 """Is told the ids of a sequence so far; False where it shall end."""
-Generate = Callable[[list[list[int]], int, float, Guide | None], list[Generated]]
+Limits = int | list[int]
+"""The most new tokens, for all prompts or for each; several only where the sampler `mixes_limits`."""
+Generate = Callable[[list[list[int]], Limits, float, Guide | None], list[Generated]]
 """One sequence for each prompt (token ids), of at most so many new tokens, at a temperature, held to what the guide
 allows."""
 
@@ -68,7 +70,7 @@ class LanguageModelSampler(Sampler):
         self.end_ids = {end for end in [*ends, tokenizer.eos_token_id] if end is not None}
 
     mixes_limits: ClassVar[bool] = False
-    """Whether asks with several length limits share a batch: what is said beyond an ask's own is cut off."""
+    """Whether asks with several length limits share a batch."""
 
     def encode(self, messages: Sequence[dict[str, str]]) -> list[int]:
         """The prompt's ids through the chat template. PolicyError where the template refuses the messages."""
@@ -112,9 +114,9 @@ class LanguageModelSampler(Sampler):
             return heard(self._decode_said(shown).strip())
 
         def generate(
-            prompts: list[list[int]], limit: int, temperature: float, guide: Guide | None
+            prompts: list[list[int]], limits: Limits, temperature: float, guide: Guide | None
         ) -> list[Generated]:
-            return self.generate(prompts, limit, temperature, guide, go_on)
+            return self.generate(prompts, limits, temperature, guide, go_on)
 
         return self.complete_by(generate, [ask], temperature)[0]
 
@@ -131,11 +133,10 @@ class LanguageModelSampler(Sampler):
             prompts = self.template.encode_each([asks[i].messages for i in chosen])
             for batch in self._batches(prompts, limit):
                 guide = self._guide([asks[chosen[j]] for j in batch])
-                sampled = generate([prompts[j] for j in batch], limit, temperature, guide)
+                limits = [asks[chosen[j]].max_tokens for j in batch]
+                sampled = generate([prompts[j] for j in batch], limits, temperature, guide)
                 for j, sequence in zip(batch, sampled, strict=True):
-                    ask = asks[chosen[j]]
-                    said = sequence.first(ask.max_tokens)
-                    results[chosen[j]] = self._completion(prompts[j], said, ask)
+                    results[chosen[j]] = self._completion(prompts[j], sequence, asks[chosen[j]])
         return [result for result in results if result is not None]
 
     def _guide(self, asks: Sequence[Ask]) -> Guide | None:
@@ -204,9 +205,9 @@ class LanguageModelSampler(Sampler):
         text = self._decode_said(shown).strip()
         # a template may open the thinking; cut off before its end, the output would not tell. What is copied is said
         # without any
-        opened = "" if copied else self.template.opened
+        opened = None if copied else OPENED.search(self._decode(prompt[-16:]))
         return Completion(
-            text=f"{opened}{text}",
+            text=f"{opened[0].strip()}{text}" if opened else text,
             prompt_ids=tuple(prompt),
             completion_ids=tuple(sequence.ids),
             logprobs=None if sequence.logprobs is None else tuple(sequence.logprobs),
@@ -236,14 +237,14 @@ class LanguageModelSampler(Sampler):
     def generate(
         self,
         prompts: list[list[int]],
-        max_tokens: int,
+        max_tokens: Limits,
         temperature: float,
         guide: Guide | None = None,
         go_on: GoOn | None = None,
     ) -> list[Generated]:
-        """One sequence for each prompt (token ids), of at most `max_tokens` new tokens, on the model's own device:
-        by `decoding.py` where that is exact, else by `model.generate`, held to what `guide` allows. `go_on` is asked
-        after each token of the first sequence and ends all where it says no."""
+        """One sequence for each prompt (token ids), of at most `max_tokens` new tokens, on the model's own device: by
+        `decoding.py` where that is exact, else by `model.generate`, held to what `guide` allows. `go_on` is asked after
+        each token of the first sequence and ends all where it says no."""
         import torch
 
         with (
@@ -251,7 +252,8 @@ class LanguageModelSampler(Sampler):
             torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.half),
         ):
             by = self._generate_shared if self.shares else self._generate_padded
-            return by(prompts, max_tokens, temperature, guide, go_on)
+            most = max_tokens if isinstance(max_tokens, int) else max(max_tokens)
+            return by(prompts, most, temperature, guide, go_on)
 
     @contextmanager
     def speaking(self) -> Iterator[None]:

@@ -12,7 +12,12 @@ from pydantic import Field
 from memfactory_core.errors import PolicyError
 from memfactory_core.policies import Policy
 from memfactory_core.policies.copying import Guide
-from memfactory_core.policies.language_model import Generated, GoOn, LanguageModelSampler
+from memfactory_core.policies.language_model import (
+    Generated,
+    GoOn,
+    LanguageModelSampler,
+    Limits,
+)
 from memfactory_core.tiny import WEIGHTS
 from memfactory_core.types import Seed
 
@@ -62,7 +67,7 @@ class TinySampler(LanguageModelSampler):
     def generate(
         self,
         prompts: list[list[int]],
-        max_tokens: int,
+        max_tokens: Limits,
         temperature: float,
         guide: Guide | None = None,
         go_on: GoOn | None = None,

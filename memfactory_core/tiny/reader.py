@@ -45,12 +45,10 @@ class Tree:
 class Reader:
     """The model over a batch of prompts and what is said after them."""
 
-    def __init__(
-        self, model: Lfm2ForCausalLM, prompts: list[tuple[int, ...]], new: int, most: int
-    ) -> None:
-        """`new`: how many tokens may follow; `most`: how many states there may be, at least one of each prompt."""
+    def __init__(self, model: Lfm2ForCausalLM, prompts: list[tuple[int, ...]], most: int) -> None:
+        """`most`: how many states there may be, at least one of each prompt."""
         config, body = model.config, model.model
-        self.config, self.embed, self.head = config, body.embed_tokens.weight, model.lm_head.weight
+        self.embed, self.head = body.embed_tokens.weight, model.lm_head.weight
         self.norm, self.eps = body.embedding_norm.weight, config.norm_eps
         self.heads, self.groups = config.num_attention_heads, config.num_key_value_heads
         self.head_dim = getattr(config, "head_dim", None) or config.hidden_size // self.heads
@@ -62,7 +60,8 @@ class Reader:
         self.tree = Tree(prompts, self.width, device)
         self.states = States(lengths, most, device)
         angles = torch.outer(
-            torch.arange(self.width + new).float().to(device), body.rotary_emb.inv_freq
+            torch.arange(config.max_position_embeddings).float().to(device),
+            body.rotary_emb.inv_freq,
         )
         scale = body.rotary_emb.attention_scaling
         self.cos = torch.cat([angles, angles], -1).cos() * scale
@@ -100,7 +99,10 @@ class Reader:
                 signal = F.pad(gate * part, (0, 0, 0, 1))
                 windows = tree.windows(conv.conv_kernel_size)
                 states.signals[place] = signal[windows[ends, 1:]]
-                x = x + self._mix(signal[windows], out, conv)
+                # a tap at a time: all windows at once would be eight times the signal
+                taps = zip(windows.T, conv.conv.weight[:, 0].T, strict=True)
+                mixed = sum(signal[before] * weight for before, weight in taps)
+                x = x + self._mix(mixed, out, conv)
             x = x + self._feed(x, layer, fused)
         if not self.layers[-1].is_attention_layer:
             x = x[ends]
@@ -121,7 +123,8 @@ class Reader:
                 gate, out, part = F.linear(h, *fused[:2]).chunk(3, -1)
                 window = torch.cat([states.signals[place], (gate * part)[:, None]], 1)
                 states.signals[place] = window[:, 1:]
-                x = x + self._mix(window, out, layer.conv)
+                mixed = (window * layer.conv.conv.weight[:, 0].T).sum(1)
+                x = x + self._mix(mixed, out, layer.conv)
             x = x + self._feed(x, layer, fused)
         states.said += 1
         return F.linear(self._rms(x, self.norm), self.head)
@@ -141,9 +144,8 @@ class Reader:
             key, value = key.repeat_interleave(each, 1), value.repeat_interleave(each, 1)
         return query, key, value
 
-    def _mix(self, window: Tensor, out: Tensor, conv: Any) -> Tensor:
-        """What the short convolution makes of the signals of each token and those before it, (tokens, width, size)."""
-        mixed = (window * conv.conv.weight[:, 0].T).sum(1)
+    def _mix(self, mixed: Tensor, out: Tensor, conv: Any) -> Tensor:
+        """What a short convolution adds to each token, from its weighted signal and those before it."""
         if conv.conv.bias is not None:
             mixed = mixed + conv.conv.bias
         return F.linear(out * mixed, conv.out_proj.weight, conv.out_proj.bias)

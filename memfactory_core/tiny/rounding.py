@@ -18,12 +18,15 @@ class RoundedLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., out), whole."""
+        if x.device.type != "cpu" or not torch.is_grad_enabled():
+            return super().forward(x)
         made: Tensor = _Rounded.apply(x, self.weight)
         return made if self.bias is None else made + self.bias
 
 
 def round_gradients(model: nn.Module) -> None:
-    """Lets the linear layers of a model round on the way back; what they compute stays as it is."""
+    """Lets the linear layers of a model round on the way back; what they compute stays as it is. A head that is read
+    by its weights alone, as TRL's fused one is, rounds nothing."""
     for module in model.modules():
         if type(module) is nn.Linear:
             module.__class__ = RoundedLinear
@@ -41,5 +44,5 @@ class _Rounded(torch.autograd.Function):
         """By the rounded factors and gradient."""
         x, weight = ctx.saved_tensors
         near = gradient.bfloat16()
-        of_weight = near.flatten(0, -2).T @ x.flatten(0, -2)
+        of_weight = near.reshape(-1, near.size(-1)).T @ x.reshape(-1, x.size(-1))
         return (near @ weight).float(), of_weight.float()

@@ -47,7 +47,7 @@ def generate(
     model: Lfm2ForCausalLM,
     prompts: Sequence[Sequence[int]],
     *,
-    max_new_tokens: int,
+    max_new_tokens: int | Sequence[int],
     temperature: float = 1.0,
     min_p: float = 0.0,
     eos_id: int,
@@ -55,25 +55,26 @@ def generate(
     guide: Guide | None = None,
     go_on: Callable[[list[int]], bool] | None = None,
 ) -> list[Sampled]:
-    """One completion per prompt, in order. `temperature` 0 is greedy; otherwise the logits are divided by it,
-    tokens less likely than `min_p` times the likeliest are cut off and the rest is drawn from as a
-    distribution of its own; what `guide` does not allow is cut off first. `go_on` is told the first completion's
-    ids after each token and ends all where it says False. A completion ends where the model's positions end.
-    ValueError for an empty prompt or for one that leaves no position."""
+    """One completion per prompt, in order, of at most `max_new_tokens` (for all, or one for each) and as far as the
+    model's positions go. `temperature` 0 is greedy; otherwise the logits are divided by it, tokens less likely than
+    `min_p` times the likeliest are cut off and the rest is drawn from as a distribution of its own; what `guide` does
+    not allow is cut off first. `go_on` is told the first completion's ids after each token and ends all where it says
+    False. ValueError for an empty prompt or for one that leaves no position."""
     if not prompts:
         return []
     keys = [tuple(prompt) for prompt in prompts]
     unique = {key: i for i, key in enumerate(dict.fromkeys(keys))}
     if min(map(len, unique)) == 0:
         raise ValueError("generate: a prompt is empty; start it with the <bos> token")
-    longest, limit = max(map(len, unique)), model.config.max_position_embeddings
-    if longest >= limit:
+    longest, positions = max(map(len, unique)), model.config.max_position_embeddings
+    if longest >= positions:
         raise ValueError(
-            f"generate: a prompt of {longest} tokens leaves no room in the {limit} positions of this model; shorten "
-            "the memory or the text"
+            f"generate: a prompt of {longest} tokens leaves no room in the {positions} positions of this model; "
+            "shorten the memory or the text"
         )
-    max_new_tokens = min(max_new_tokens, limit - longest)
-    reader = Reader(model, list(unique), max_new_tokens, len(keys))
+    most = [max_new_tokens] * len(keys) if isinstance(max_new_tokens, int) else max_new_tokens
+    limits = [min(one, positions - len(key)) for one, key in zip(most, keys, strict=True)]
+    reader = Reader(model, list(unique), len(keys))
     logits = reader.read_prompts()
 
     ids: list[list[int]] = [[] for _ in keys]
@@ -83,7 +84,7 @@ def generate(
     finished = [False] * len(keys)
     # completions that are not yet finished, and of each the state that it has with all that have said the same so far
     alive, states = list(range(len(keys))), [unique[key] for key in keys]
-    for step in range(max_new_tokens):
+    while True:
         own = states
         if guide is not None:
             own = list(range(len(alive)))
@@ -99,7 +100,7 @@ def generate(
         if temperature == 0:
             chosen = scores.argmax(-1)[places]
         else:
-            chosen = _draw(scores, places, generator)
+            chosen = draw(scores, places, generator)
         picked = scores[places, chosen].tolist()
         branches: dict[tuple[int, int], int] = {}
         going, following = [], []
@@ -113,11 +114,11 @@ def generate(
             if guide is not None:
                 guide.take(row, token)
             finished[row] = token == eos_id
-            if not finished[row]:
+            if not finished[row] and len(ids[row]) < limits[row]:
                 going.append(row)
                 following.append(branches.setdefault((state, token), len(branches)))
         stopped = go_on is not None and not go_on(ids[0])
-        if stopped or not going or step + 1 == max_new_tokens:
+        if stopped or not going:
             break
         moved = reader.states.branch([state for state, _ in branches])
         alive, states = going, [moved[branch] for branch in following]
@@ -132,7 +133,7 @@ def generate(
     ]
 
 
-def _draw(scores: Tensor, places: Tensor, generator: torch.Generator | None) -> Tensor:
+def draw(scores: Tensor, places: Tensor, generator: torch.Generator | None) -> Tensor:
     """A token for each place among rows of log-probabilities: the first up to which the chances add up to more than
     an evenly drawn number, so that one of chance 0 is never drawn. `torch.multinomial` draws one for every token."""
     sums = scores.exp().cumsum(-1)

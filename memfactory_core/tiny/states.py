@@ -1,7 +1,8 @@
 """What the tiny policy's forward pass keeps while completions are said: of each prompt once, and of each state what was
 said since. A state is what all completions of a prompt share that have said the same so far.
 
-Shapes: U prompts, S states, H heads, T tokens of a prompt, N of what was said, D the size of a head.
+Shapes: U prompts, S states in R rows of one prompt each, H heads, T tokens of a prompt, N of what was said, D the size
+of a head.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class States:
         self.since: dict[int, list[Tensor]] = {}
         self.signals: dict[int, Tensor] = {}
         """By layer: (U, H, T, D) and (most, H, room, D), keys and values; (S, width - 1, size)."""
+        self.of_rows: list[int] = []
+        self.spread: dict[int, list[Tensor]] = {}
         self._group()
 
     @property
@@ -78,20 +81,37 @@ class States:
                 layer: [part[alive] for part in parts] for layer, parts in self.of_prompts.items()
             }
             self.lengths_U, self.seen_UT = self.lengths_U[alive], self.seen_UT[alive]
+            self.of_rows = []
             again = {prompt: place for place, prompt in enumerate(alive)}
             self.prompts = [again[prompt] for prompt in self.prompts]
             groups = {again[prompt]: states for prompt, states in groups.items()}
-        widest = max(map(len, groups.values()))
-        rows = [groups.get(prompt, []) for prompt in range(len(self.lengths_U))]
-        places = {
-            state: prompt * widest + place
-            for prompt, states in groups.items()
-            for place, state in enumerate(states)
-        }
+        # a prompt with many more states than the others has several rows: padding stays below what is computed
+        widest = min(max(map(len, groups.values())), -(-2 * len(self.prompts) // len(self.seen_UT)))
+        rows: list[list[int]] = []
+        of_rows: list[int] = []
+        for prompt in range(len(self.seen_UT)):
+            states = groups.get(prompt, [])
+            rows += [states[i : i + widest] for i in range(0, max(1, len(states)), widest)]
+            of_rows += [prompt] * (len(rows) - len(of_rows))
+        if of_rows != self.of_rows:
+            self.of_rows, self.spread = of_rows, {}
+        places = [0] * len(self.prompts)
+        for row, states in enumerate(rows):
+            for column, state in enumerate(states):
+                places[state] = row * widest + column
         device = self.lengths_U.device
         filled = [states + [0] * (widest - len(states)) for states in rows]
-        self.groups_UM = torch.tensor(filled, device=device)
-        self.places_S = torch.tensor([places[s] for s in range(len(self.prompts))], device=device)
+        self.groups_RM = torch.tensor(filled, device=device)
+        self.places_S = torch.tensor(places, device=device)
+
+    def _read(self, layer: int) -> list[Tensor]:
+        """The keys and values of each row's prompt, and which of its columns hold a token."""
+        parts = [*self.of_prompts[layer], self.seen_UT]
+        if len(self.of_rows) == len(self.seen_UT):
+            return parts
+        if layer not in self.spread:
+            self.spread[layer] = [part[self.of_rows] for part in parts]
+        return self.spread[layer]
 
     def attend(self, layer: int, query_SHD: Tensor, key_SHD: Tensor, value_SHD: Tensor) -> Tensor:
         """Keeps one token more of each state; what its query reads, (S, H * D)."""
@@ -100,16 +120,16 @@ class States:
         count, until = len(query_SHD), self.said + 1
         keys, values = self.since[layer]
         keys[:count, :, self.said], values[:count, :, self.said] = key_SHD, value_SHD
-        of_keys, of_values = self.of_prompts[layer]
+        of_keys, of_values, seen_RT = self._read(layer)
         query_SHD = query_SHD * query_SHD.size(-1) ** -0.5
-        scores_UHMT = query_SHD[self.groups_UM].transpose(1, 2) @ of_keys.transpose(-1, -2)
-        scores_UHMT.masked_fill_(~self.seen_UT[:, None, None], -torch.inf)
-        scores_SHT = scores_UHMT.transpose(1, 2).flatten(0, 1)[self.places_S]
+        scores_RHMT = query_SHD[self.groups_RM].transpose(1, 2) @ of_keys.transpose(-1, -2)
+        scores_RHMT.masked_fill_(~seen_RT[:, None, None], -torch.inf)
+        scores_SHT = scores_RHMT.transpose(1, 2).flatten(0, 1)[self.places_S]
         scores_SHN = (keys[:count, :, :until] @ query_SHD[..., None])[..., 0]
         shares = torch.cat([scores_SHT, scores_SHN], -1).softmax(-1)
         shares_SHT, shares_SHN = shares.split([scores_SHT.size(-1), until], -1)
-        read_UHMD = shares_SHT[self.groups_UM].transpose(1, 2) @ of_values
-        read_SHD = read_UHMD.transpose(1, 2).flatten(0, 1)[self.places_S]
+        read_RHMD = shares_SHT[self.groups_RM].transpose(1, 2) @ of_values
+        read_SHD = read_RHMD.transpose(1, 2).flatten(0, 1)[self.places_S]
         read_SHD = read_SHD + (shares_SHN[..., None, :] @ values[:count, :, :until])[..., 0, :]
         return read_SHD.flatten(1)
 

@@ -28,8 +28,8 @@ def to_tensors(rows: Sequence[Row], count: int, pad_id: int) -> Piece:
     are fewer, ALL where they were drawn from all."""
     blank = count - len(rows)
     said = [turn.completion for turn, _ in rows]
-    prompts = [one.prompt_ids or () for one in said] + [(pad_id,)] * blank
-    completions = [one.completion_ids or () for one in said] + [()] * blank
+    prompts = [_known(one.prompt_ids) for one in said] + [(pad_id,)] * blank
+    completions = [_known(one.completion_ids) for one in said] + [()] * blank
     completions_BC = _pad(completions, pad_id)
     prompts_BP = _pad(prompts, pad_id, left=True)
     widths, lengths = torch.tensor([*map(len, prompts)]), torch.tensor([*map(len, completions)])
@@ -46,6 +46,12 @@ def to_tensors(rows: Sequence[Row], count: int, pad_id: int) -> Piece:
     if any(turn.completion.kept for turn, _ in rows):
         tensors["kept_ids"] = _kept_ids(rows, completions_BC, pad_id)
     return tensors
+
+
+def _known(ids: Sequence[int] | None) -> Sequence[int]:
+    if ids is None:
+        raise ValueError("a turn without the ids of its tokens cannot be trained on")
+    return ids
 
 
 def _pad(rows: Sequence[Sequence[float]], value: float, left: bool = False) -> torch.Tensor:

@@ -148,15 +148,16 @@ class MemoryGRPOTrainer(GRPOTrainer):
         return True
 
     def _generate_by_trl(
-        self, prompts: list[list[int]], max_tokens: int, temperature: float, guide: Guide | None
-    ) -> list[Generated]:
+        self, prompts: list[list[int]], limits: int | list[int], temperature: float, guide: Guide | None
+    ) -> list[Generated]:  # fmt: skip
         """TRL's own generation (transformers or vLLM), which cannot be guided. Its last argument is 1: the prompts of
         a group differ after the first turn, and vLLM's server mode would otherwise take one for all."""
+        if guide and self._splits():
+            raise RunError("updater.writes = 'copied' needs a whole model: set it to 'free'")
         if guide:
-            if self._splits():
-                raise RunError("updater.writes = 'copied' needs a whole model: set it to 'free'")
-            return self.sampler.generate(prompts, max_tokens, temperature, guide)
-        self.generation_config.max_new_tokens = max_tokens
+            return self.sampler.generate(prompts, limits, temperature, guide)
+        most = [limits] if isinstance(limits, int) else limits
+        self.generation_config.max_new_tokens = max(most)
         self.generation_config.temperature = temperature
         with attention.own_attention(self.sampler.model):
             ids, logps = self._generate_single_turn(prompts, None, {}, 1)

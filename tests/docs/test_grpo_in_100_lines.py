@@ -26,8 +26,8 @@ def loop():
 
 @pytest.fixture(scope="module")
 def played(loop):
-    """A sampler that rounds nothing and a few groups that it played, some of which teach."""
-    sampler = loop.RECIPE.policy.model_copy(update={"matmul": "float32"}).load()
+    """A sampler and a few groups that it played, some of which teach."""
+    sampler = loop.RECIPE.policy.load()
     sampler.seed(3)
     episodes = loop.play(sampler, loop.RECIPE.task.examples(6, 5))
     return sampler, episodes

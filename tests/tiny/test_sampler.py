@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("transformers")
+transformers = pytest.importorskip("transformers")
 
-from memfactory_core.tiny.model import make_model  # noqa: E402
+from memfactory_core.episode import Ask  # noqa: E402
+from memfactory_core.policies.tiny import Tiny  # noqa: E402
+from memfactory_core.tiny.model import make_config, make_model  # noqa: E402
 from memfactory_core.tiny.reader import Reader  # noqa: E402
-from memfactory_core.tiny.sampler import _draw, generate  # noqa: E402
+from memfactory_core.tiny.sampler import draw, generate  # noqa: E402
 from memfactory_core.tiny.tokenizer import make_tokenizer  # noqa: E402
+from memfactory_core.types import Example  # noqa: E402
+
+EXAMPLE = Example(id="e", observations=("o",), question="q", answers=("a",))
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +115,65 @@ def test_attempts_share_what_they_say_alike_and_part_where_they_differ(
         torch.testing.assert_close(torch.tensor(one.logprobs), expected, atol=1e-3, rtol=0)
 
 
+LAYERS = [["conv", "full_attention"], ["full_attention", "conv"], ["conv", "full_attention"] * 2]
+
+
+@pytest.mark.parametrize("layers", LAYERS, ids=len)
+@pytest.mark.parametrize("key_heads", [1, 2])
+def test_other_shapes_of_the_model_say_the_same_as_transformers(
+    tokenizer, mixed, layers, key_heads
+):
+    config = make_config(tokenizer)
+    config.update(
+        {
+            "layer_types": layers,
+            "num_hidden_layers": len(layers),
+            "num_key_value_heads": key_heads,
+            "conv_bias": True,
+        }
+    )
+    torch.manual_seed(5)
+    model = transformers.Lfm2ForCausalLM(config).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(2.0 if weight.ndim > 1 else 1.0)
+    draw = torch.Generator().manual_seed(1)
+    attempts = [*mixed * 3, *mixed[2:3] * 9]  # one prompt has many more than the others
+    sampled = generate(
+        model, attempts, max_new_tokens=20, temperature=0.2, min_p=0.0, eos_id=-1, generator=draw
+    )
+    for prompt, one in zip(attempts, sampled, strict=True):
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([prompt + one.ids])).logits[0]
+        scores = (logits / 0.2).log_softmax(-1)[len(prompt) - 1 : -1]
+        expected = scores.gather(1, torch.tensor(one.ids)[:, None])[:, 0]
+        torch.testing.assert_close(torch.tensor(one.logprobs), expected, atol=1e-3, rtol=0)
+
+
+def test_asks_of_all_limits_share_a_batch_and_each_has_its_own(monkeypatch):
+    sampler = Tiny(seed=0).load()
+    sampler.tokenizer.eos_token_id = sampler.tokenizer.pad_token_id  # nothing is said to the end
+    read: list[int] = []
+    token = Reader.read_token
+
+    def counted(self, ids):
+        read.append(len(ids))
+        return token(self, ids)
+
+    monkeypatch.setattr(Reader, "read_token", counted)
+    words = "The pet of Bako is Zimo. "
+    asks = [
+        Ask("answer", ({"role": "user", "content": text},), limit, True, {}, EXAMPLE)
+        for text, limit in ((words, 200), (words * 110, 8), (words, 3))
+    ]
+    long, short, brief = sampler.complete(asks, 1.0)
+    assert len(short.prompt_ids) > 900
+    assert [len(one.completion_ids) for one in (long, short, brief)] == [200, 8, 3]
+    for one in (long, short, brief):
+        assert len(one.logprobs) == len(one.kept) == len(one.completion_ids)
+    assert sum(read) == 199 + 7 + 2, "nothing is read for who has said enough"
+
+
 def test_sampling_repeats_under_a_seed_and_refuses_what_does_not_fit(rough, mixed):
     runs = [
         generate(
@@ -124,27 +188,27 @@ def test_sampling_repeats_under_a_seed_and_refuses_what_does_not_fit(rough, mixe
     with pytest.raises(ValueError, match="positions"):
         generate(rough, [[5] * 1024], max_new_tokens=5, eos_id=3)
     cut = generate(rough, [[5] * 1020, [5]], max_new_tokens=1024, eos_id=-1)
-    assert [len(one.ids) for one in cut] == [4, 4]  # it ends where the positions end
+    assert [len(one.ids) for one in cut] == [4, 1023]  # each ends where the positions end
 
 
-def test_tokens_are_drawn_by_their_chances_and_never_one_that_was_cut_off():
+def test_tokens_aredrawn_by_their_chances_and_never_one_that_was_cut_off():
     chances = torch.tensor([0.0, 0.5, 0.0, 0.2, 0.3, 0.0])
     scores = chances.log().expand(40_000, -1)
-    drawn = _draw(scores, torch.arange(40_000), torch.Generator().manual_seed(0))
+    drawn = draw(scores, torch.arange(40_000), torch.Generator().manual_seed(0))
     shares = drawn.bincount(minlength=6) / len(drawn)
     torch.testing.assert_close(shares, chances, atol=0.01, rtol=0)
     assert shares[[0, 2, 5]].eq(0).all()
-    assert drawn.equal(_draw(scores, torch.arange(40_000), torch.Generator().manual_seed(0)))
-    one = _draw(
+    assert drawn.equal(draw(scores, torch.arange(40_000), torch.Generator().manual_seed(0)))
+    one = draw(
         chances.log()[None], torch.zeros(40_000, dtype=torch.long), torch.Generator().manual_seed(0)
     )
     assert drawn.equal(one), "many may draw from one row"
     # a sum that is rounded up leaves nobody out of its row
     certain = torch.full((5000, 3), -torch.inf).index_fill(1, torch.tensor([1]), 1e-7)
-    assert _draw(certain, torch.arange(5000), None).eq(1).all()
+    assert draw(certain, torch.arange(5000), None).eq(1).all()
 
 
 def test_logits_that_are_no_numbers_are_named():
     for scores in (torch.full((2, 5), -torch.inf), torch.full((2, 5), torch.nan)):
         with pytest.raises(ValueError, match="nothing is left to draw"):
-            _draw(scores, torch.arange(2), None)
+            draw(scores, torch.arange(2), None)
