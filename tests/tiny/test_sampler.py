@@ -42,6 +42,34 @@ def mixed(tokenizer):
     return [*lists, lists[2]]
 
 
+@pytest.fixture
+def read(monkeypatch):
+    """How many states are read at each step from here on."""
+    counts: list[int] = []
+    token = Reader.read_token
+
+    def counted(self, ids):
+        counts.append(len(ids))
+        return token(self, ids)
+
+    monkeypatch.setattr(Reader, "read_token", counted)
+    return counts
+
+
+def log_probs_alone(model, prompt, said, temperature):
+    """The log-probabilities of what was said by a pass of transformers over this row alone, among the kept ids where
+    there are any."""
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([prompt + said.ids])).logits[0]
+    scores = (logits / (temperature or 1)).log_softmax(-1)[len(prompt) - 1 : -1]
+    if said.kept is not None:
+        stays = torch.zeros_like(scores, dtype=torch.bool)
+        for place, ids in enumerate(said.kept):
+            stays[place, ids] = True
+        scores = scores.masked_fill(~stays, -torch.inf).log_softmax(-1)
+    return scores.gather(1, torch.tensor(said.ids)[:, None])[:, 0]
+
+
 def test_greedy_sampling_equals_transformers(rough, tokenizer, mixed):
     width = max(map(len, mixed))
     ids = torch.tensor([[0] * (width - len(p)) + p for p in mixed])
@@ -66,28 +94,15 @@ def test_logprobs_equal_a_forward_pass(rough, mixed, temperature):
     )
     assert sampled[2].ids != sampled[-1].ids or temperature == 0
     for prompt, one in zip(mixed, sampled, strict=True):
-        with torch.no_grad():
-            logits = rough(input_ids=torch.tensor([prompt + one.ids])).logits[0]
-        scores = (logits / (temperature or 1)).log_softmax(-1)[len(prompt) - 1 : -1]
-        expected = scores.gather(1, torch.tensor(one.ids)[:, None])[:, 0]
+        expected = log_probs_alone(rough, prompt, one, temperature)
         assert torch.allclose(expected, torch.tensor(one.logprobs), atol=1e-4)
 
 
 @pytest.mark.parametrize("min_p", [0.0, 0.3])
-def test_attempts_share_what_they_say_alike_and_part_where_they_differ(
-    rough, mixed, monkeypatch, min_p
-):
+def test_attempts_share_what_they_say_alike_and_part_where_they_differ(rough, mixed, read, min_p):
     long = mixed[4]
     prompts = [long, long[:40], [*long[:40], 7, 8], [9], *mixed[:2]]
     attempts = [prompt for prompt in prompts for _ in range(12)]
-    read: list[int] = []
-    token = Reader.read_token
-
-    def counted(self, ids):
-        read.append(len(ids))
-        return token(self, ids)
-
-    monkeypatch.setattr(Reader, "read_token", counted)
     draw = torch.Generator().manual_seed(3)
     sampled = generate(
         rough, attempts, max_new_tokens=40, temperature=0.1, min_p=min_p, eos_id=5, generator=draw
@@ -102,16 +117,7 @@ def test_attempts_share_what_they_say_alike_and_part_where_they_differ(
     }
     assert sum(read) <= len(said) < 0.8 * sum(len(one.ids) for one in sampled)
     for prompt, one in zip(attempts, sampled, strict=True):
-        with torch.no_grad():
-            logits = rough(input_ids=torch.tensor([prompt + one.ids])).logits[0]
-        scores = (logits / 0.1).log_softmax(-1)[len(prompt) - 1 : -1]
-        if min_p:
-            sets = [
-                torch.zeros(scores.size(1)).bool().index_fill(0, torch.tensor(ids), True)
-                for ids in one.kept
-            ]
-            scores = scores.masked_fill(~torch.stack(sets), -torch.inf).log_softmax(-1)
-        expected = scores.gather(1, torch.tensor(one.ids)[:, None])[:, 0]
+        expected = log_probs_alone(rough, prompt, one, 0.1)
         torch.testing.assert_close(torch.tensor(one.logprobs), expected, atol=1e-3, rtol=0)
 
 
@@ -143,24 +149,13 @@ def test_other_shapes_of_the_model_say_the_same_as_transformers(
         model, attempts, max_new_tokens=20, temperature=0.2, min_p=0.0, eos_id=-1, generator=draw
     )
     for prompt, one in zip(attempts, sampled, strict=True):
-        with torch.no_grad():
-            logits = model(input_ids=torch.tensor([prompt + one.ids])).logits[0]
-        scores = (logits / 0.2).log_softmax(-1)[len(prompt) - 1 : -1]
-        expected = scores.gather(1, torch.tensor(one.ids)[:, None])[:, 0]
+        expected = log_probs_alone(model, prompt, one, 0.2)
         torch.testing.assert_close(torch.tensor(one.logprobs), expected, atol=1e-3, rtol=0)
 
 
-def test_asks_of_all_limits_share_a_batch_and_each_has_its_own(monkeypatch):
+def test_asks_of_all_limits_share_a_batch_and_each_has_its_own(read):
     sampler = Tiny(seed=0).load()
     sampler.tokenizer.eos_token_id = sampler.tokenizer.pad_token_id  # nothing is said to the end
-    read: list[int] = []
-    token = Reader.read_token
-
-    def counted(self, ids):
-        read.append(len(ids))
-        return token(self, ids)
-
-    monkeypatch.setattr(Reader, "read_token", counted)
     words = "The pet of Bako is Zimo. "
     asks = [
         Ask("answer", ({"role": "user", "content": text},), limit, True, {}, EXAMPLE)
