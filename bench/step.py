@@ -28,7 +28,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch  # noqa: E402
 from transformers import TrainerCallback  # noqa: E402
-from trl.trainer.utils import add_fused_lm_head  # noqa: E402
 
 from bench.chat_step import Timed  # noqa: E402
 from memfactory_core.config import RunConfig, load  # noqa: E402
@@ -182,7 +181,7 @@ def decode_apart(
         left = [i for i, token in enumerate(drawn) if token not in sampler.end_ids]
         if not left or step + 1 == limit:
             break
-        moved = reader.states.branch([states[i] for i in left])
+        moved = reader.branch([states[i] for i in left])
         tokens = dict(zip(moved, (drawn[i] for i in left), strict=True))
         alive, states = [alive[i] for i in left], moved
         logits = reader.read_token([tokens[state] for state in range(len(moved))])
@@ -245,7 +244,7 @@ def lean_step(
         ids = torch.cat([piece["prompt_ids"], piece["completion_ids"]], dim=1)
         mask = torch.cat([piece["prompt_mask"], piece["completion_mask"]], dim=1)
         width = piece["completion_ids"].size(1)
-        score_packed(model, model, ids, mask, width, len(ids))[0].sum().backward()
+        score_packed(model, model, ids, mask, width, len(ids), temperature)[0].sum().backward()
     model.zero_grad()
     learning = time.process_time() - began
     everything = {"sampling": sampling, "learning": learning, "all": sampling + learning}
@@ -261,7 +260,6 @@ def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]
     samplers: list[Any] = [one.policy.load() for one in (config, plain, plain, config)]
     for sampler in samplers:
         sampler.seed(0)
-    add_fused_lm_head(samplers[3].model, outputs=("log_probs", "entropy"))
     examples = config.task.examples(settings.groups * (steps + 1), 0)
     rounds: list[dict[str, Times]] = []
     counts: list[Times] = []

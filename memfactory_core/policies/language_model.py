@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
@@ -23,6 +23,8 @@ from memfactory_core.types import Completion
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from memfactory_core.policies.sharing.packing import Packed
 
 
 class Generated(NamedTuple):
@@ -254,6 +256,14 @@ class LanguageModelSampler(Sampler):
             by = self._generate_shared if self.shares else self._generate_padded
             most = max_tokens if isinstance(max_tokens, int) else max(max_tokens)
             return by(prompts, most, temperature, guide, go_on)
+
+    def remembering(self) -> AbstractContextManager[None]:
+        """While this lasts, a sampler may keep what it computes for what is learned from it."""
+        return nullcontext()
+
+    def recall(self, packed: Packed) -> AbstractContextManager[None]:
+        """While this lasts, the model may take from there what it would compute of a packed sequence."""
+        return nullcontext()
 
     @contextmanager
     def speaking(self) -> Iterator[None]:

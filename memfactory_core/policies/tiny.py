@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -23,6 +24,9 @@ from memfactory_core.types import Seed
 
 if TYPE_CHECKING:
     from transformers import Lfm2ForCausalLM, PreTrainedTokenizerBase
+
+    from memfactory_core.policies.sharing.packing import Packed
+    from memfactory_core.tiny.products import Products
 
 
 class TinySampler(LanguageModelSampler):
@@ -46,6 +50,8 @@ class TinySampler(LanguageModelSampler):
         self.min_p = min_p
         super().__init__(model, tokenizer, batch_size=batch_size)
         self.template.folds_system = False  # it leaves system messages out on purpose
+        self.products: Products | None = None
+        self._keeping = False
         self.random = torch.Generator()
         if seed is None:
             self.random.seed()
@@ -63,6 +69,23 @@ class TinySampler(LanguageModelSampler):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Sets the generator to a state that `state` returned."""
         self.random.set_state(state["random"])
+
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Products of the model's linear layers are kept, for the pass that learns from what is said meanwhile."""
+        from memfactory_core.tiny.products import Products
+
+        self.products = self.products or Products(self.model)
+        self.products.renew()
+        self._keeping = True
+        try:
+            yield
+        finally:
+            self._keeping = False
+
+    def recall(self, packed: Packed) -> AbstractContextManager[None]:
+        """The model takes from there the products of this packed sequence, if they are known."""
+        return self.products.recall(packed) if self.products else nullcontext()
 
     def generate(
         self,
@@ -85,6 +108,7 @@ class TinySampler(LanguageModelSampler):
             generator=self.random,
             guide=guide,
             go_on=go_on,
+            products=self.products if self._keeping else None,
         )
         return [Generated(one.ids, one.logprobs, one.kept) for one in sampled]
 
@@ -120,7 +144,7 @@ class Tiny(Policy, kind="tiny"):
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         from memfactory_core.policies.processor import computes_bfloat16
-        from memfactory_core.tiny.rounding import round_gradients
+        from memfactory_core.tiny.linear import take_products
 
         folder = weights or WEIGHTS
         if not (folder / "model.safetensors").is_file():
@@ -134,6 +158,5 @@ class Tiny(Policy, kind="tiny"):
             model, tokenizer, seed=self.seed, batch_size=self.batch_size, min_p=self.min_p
         )
         sampler.dialect = self.dialect
-        if self.matmul == "auto" and computes_bfloat16():
-            round_gradients(model)
+        take_products(model, rounds=self.matmul == "auto" and computes_bfloat16())
         return sampler

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import Lfm2ForCausalLM
 
+from memfactory_core.tiny.products import Products
 from memfactory_core.tiny.reader import Reader
 
 
@@ -54,12 +55,14 @@ def generate(
     generator: torch.Generator | None = None,
     guide: Guide | None = None,
     go_on: Callable[[list[int]], bool] | None = None,
+    products: Products | None = None,
 ) -> list[Sampled]:
     """One completion per prompt, in order, of at most `max_new_tokens` (for all, or one for each) and as far as the
     model's positions go. `temperature` 0 is greedy; otherwise the logits are divided by it, tokens less likely than
     `min_p` times the likeliest are cut off and the rest is drawn from as a distribution of its own; what `guide` does
     not allow is cut off first. `go_on` is told the first completion's ids after each token and ends all where it says
-    False. ValueError for an empty prompt or for one that leaves no position."""
+    False. What the linear layers give is kept in `products`, if there are any, which must be of the weights as they are.
+    ValueError for an empty prompt or for one that leaves no position."""
     if not prompts:
         return []
     keys = [tuple(prompt) for prompt in prompts]
@@ -74,7 +77,7 @@ def generate(
         )
     most = [max_new_tokens] * len(keys) if isinstance(max_new_tokens, int) else max_new_tokens
     limits = [min(one, positions - len(key)) for one, key in zip(most, keys, strict=True)]
-    reader = Reader(model, list(unique), len(keys))
+    reader = Reader(model, list(unique), len(keys), products)
     logits = reader.read_prompts()
 
     ids: list[list[int]] = [[] for _ in keys]
@@ -120,7 +123,7 @@ def generate(
         stopped = go_on is not None and not go_on(ids[0])
         if stopped or not going:
             break
-        moved = reader.states.branch([state for state, _ in branches])
+        moved = reader.branch([state for state, _ in branches])
         alive, states = going, [moved[branch] for branch in following]
         said = {moved[branch]: token for (_, token), branch in branches.items()}
         logits = reader.read_token([said[state] for state in range(len(said))])

@@ -9,16 +9,28 @@ it does not move with the policy.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from memfactory_core.policies.sharing.packing import pack
+from memfactory_core.policies.sharing.packing import Packed, pack
 from memfactory_core.policies.sharing.shared_attention import shared_attention
 
 ALL = -2
 """Stands among the kept ids of a token that was drawn from all."""
+SMALL_VOCABULARY = 4096
+"""Up to so many ids, all logits of the scored places are taken at once. TRL's fused head keeps them small, but makes
+those of a place anew for each id that is asked of it and, without a GPU, passes over them some fifteen times."""
+
+Recall = Callable[[Packed], AbstractContextManager[None]]
+"""While it lasts, a model need not compute of a packed sequence what is known."""
+
+
+def _recall_nothing(_: Packed) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 def kept_log_probs(
@@ -77,17 +89,18 @@ def score_kept(
 
 
 def score_packed(
-    model: Any, inner: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, width: int, size: int,
-    kept_BCK: torch.Tensor | None = None,
+    model: Any, inner: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, width: int, size: int, temperature: float,
+    kept_BCK: torch.Tensor | None = None, recall: Recall = _recall_nothing,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:  # fmt: skip
     """Log-probabilities of the completions in the last `width` columns (B, width), 0 where they are padding, with
     what rows have in common computed once, of `size` rows at once; and their entropies where the model's head gives
-    them; both over the kept ids where there are any. `model` carries TRL's fused head, `inner` is the transformers
-    model in it."""
+    them; both over the kept ids where there are any. `inner` is the transformers model in `model`, which carries TRL's
+    fused head, made for this temperature, unless its vocabulary is small. `recall` tells the model what it has
+    computed of packed rows before."""
     parts = [
         _score_part(
-            model, inner, ids_BT[i : i + size], mask_BT[i : i + size], width,
-            None if kept_BCK is None else kept_BCK[i : i + size].tolist(),
+            model, inner, ids_BT[i : i + size], mask_BT[i : i + size], width, temperature,
+            None if kept_BCK is None else kept_BCK[i : i + size].tolist(), recall,
         )
         for i in range(0, len(ids_BT), size)
     ]  # fmt: skip
@@ -96,8 +109,8 @@ def score_packed(
 
 
 def _score_part(
-    model: Any, inner: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, width: int,
-    kept: list[list[list[int]]] | None,
+    model: Any, inner: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, width: int, temperature: float,
+    kept: list[list[list[int]]] | None, recall: Recall,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:  # fmt: skip
     rows = [ids[mask].tolist() for ids, mask in zip(ids_BT, mask_BT.bool(), strict=True)]
     starts = mask_BT[:, :-width].sum(1).tolist()
@@ -119,19 +132,19 @@ def _score_part(
             cells.append((index, column))
     some = bool(cells)
     # rows of padding alone still pass through the model: every process makes the same calls
-    scored, labels = zip(*asked, strict=True) if some else ((0,), (0,))
-    packed.scored = torch.tensor(scored, device=ids_BT.device)
+    pairs = list(asked) or [(0, 0)]
+    entropies_S: torch.Tensor | None
     with shared_attention(inner):
-        output = model(
-            input_ids=packed.ids_1N, position_ids=packed.positions_1N, packed=packed, fused_lm_head=True,
-            shift_labels=torch.tensor([labels], device=ids_BT.device),
-        )  # fmt: skip
+        if inner.config.get_text_config().vocab_size <= SMALL_VOCABULARY:
+            scored_S, entropies_S = _ask_whole(model, packed, pairs, temperature, recall)
+        else:
+            scored_S, entropies_S = _ask_fused(model, packed, pairs)
     places = tuple(torch.tensor(cells or [(0, 0)], device=ids_BT.device).T)
-    blank_BC = output.log_probs.new_zeros(len(rows), width)
+    blank_BC = scored_S.new_zeros(len(rows), width)
     own_X = torch.tensor([one[0] for one in slots] or [0], device=ids_BT.device)
-    asked_S, entropies_S = output.log_probs[0] * some, output.entropy
+    asked_S = scored_S * some
     logps_X = asked_S[own_X]
-    entropies_X = None if entropies_S is None else entropies_S[0, own_X] * some
+    entropies_X = None if entropies_S is None else entropies_S[own_X] * some
     if kept and some:
         # over the kept ids alone: what the whole softmax divides by cancels out
         slots_XK = pad_sequence(
@@ -146,6 +159,40 @@ def _score_part(
             entropies_X = torch.where(free_X, entropies_X, among_X)
     logps_BC = blank_BC.index_put(places, logps_X)
     return logps_BC, None if entropies_X is None else blank_BC.index_put(places, entropies_X)
+
+
+def _ask_fused(
+    model: Any, packed: Packed, pairs: list[tuple[int, int]]
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Log-probabilities of ids at places and the entropies there, by TRL's head."""
+    scored, labels = zip(*pairs, strict=True)
+    packed.scored = torch.tensor(scored, device=packed.ids_1N.device)
+    output = model(
+        input_ids=packed.ids_1N, position_ids=packed.positions_1N, packed=packed, fused_lm_head=True,
+        shift_labels=torch.tensor([labels], device=packed.ids_1N.device),
+    )  # fmt: skip
+    return output.log_probs[0], None if output.entropy is None else output.entropy[0]
+
+
+def _ask_whole(
+    model: Any, packed: Packed, pairs: list[tuple[int, int]], temperature: float, recall: Recall
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same by all logits of the places."""
+    rows = {place: row for row, place in enumerate(dict.fromkeys(place for place, _ in pairs))}
+    packed.scored = torch.tensor([*rows], device=packed.ids_1N.device)
+    with recall(packed):
+        logits_PV = model(
+            input_ids=packed.ids_1N,
+            position_ids=packed.positions_1N,
+            packed=packed,
+            use_cache=False,
+        ).logits[0]
+    logps_PV = (logits_PV.float() / temperature).log_softmax(-1)
+    entropies_P = -(logps_PV.exp() * logps_PV).sum(-1)
+    own_S, labels_S = torch.tensor(
+        [(rows[place], label) for place, label in pairs], device=packed.ids_1N.device
+    ).T
+    return logps_PV[own_S, labels_S], entropies_P[own_S]
 
 
 def _rivals(kept: list[int], token: int) -> list[int] | None:

@@ -10,8 +10,7 @@ TRL keeps the ratio, the clip, KL, PEFT, checkpoints, logging and distribution. 
 3. The ids that were sampled are trained on, under the distribution that they were drawn from (`log_probs.py`);
    the log-probs of the drawing are the denominator of the ratio.
 4. Loss and entropy bonus do not depend on how the rows are cut into pieces.
-
-Before TRL takes them, the pieces of a batch are sorted by length, or by beginning where prompts are shared (`rows.py`).
+5. Pieces of a batch are sorted by length, or by beginning where prompts are shared (`rows.py`), before TRL takes them.
 """
 
 from __future__ import annotations
@@ -179,7 +178,8 @@ class MemoryGRPOTrainer(GRPOTrainer):
         step = self.state.global_step + 1
         self._boundary = step - 1, generators.capture(), self.players.state()
         paradigm = self.paradigm_at(step)
-        played = play_attempts(paradigm, self, examples, self.settings, step, self.args.seed)
+        with self.sampler.remembering():
+            played = play_attempts(paradigm, self, examples, self.settings, step, self.args.seed)
         if not any(turn.trainable for episode in played for turn in episode.turns):
             raise RunError(
                 f"nothing is trained: paradigm.trains is {paradigm.trains!r}, and no turn of these episodes is "
@@ -278,17 +278,17 @@ class MemoryGRPOTrainer(GRPOTrainer):
         self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, logits_to_keep: int,
         batch_size: int | None = None, compute_entropy: bool = False, compute_aux_loss: bool = False, **inputs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:  # fmt: skip
-        """TRL's one place where a model gives log-probs, for the loss, the old policy and the reference alike, for
-        TRL's loss takes no others. The kept ids of the piece at hand decide where the draw was cut; TRL's fused head
-        scores where it can, over packed rows where that is exact."""
+        """TRL's one place where a model gives log-probs, for the loss, the old policy and the reference alike. The
+        kept ids of the piece at hand decide where the draw was cut; rows are packed where that is exact."""
         kept_BCK = self._piece.get("kept_ids")
         aux, size = None, batch_size or len(input_ids)
         if self.shares:
             inner = attention.without_adapters(self.accelerator.unwrap_model(model))
             with self.accelerator.autocast():
                 logps, entropies = score_packed(
-                    model, inner, input_ids, attention_mask, logits_to_keep, size, kept_BCK
-                )
+                    model, inner, input_ids, attention_mask, logits_to_keep, size, self.temperature, kept_BCK,
+                    self.sampler.recall,
+                )  # fmt: skip
         elif kept_BCK is None:
             logps, entropies, aux = super()._get_per_token_logps_and_entropies(
                 model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy,

@@ -84,7 +84,9 @@ def test_packed_rows_have_the_log_probs_and_the_gradient_of_plain_ones(kind, tmp
     for packed in (True, False):
         sampler.model.zero_grad()
         if packed:
-            logps, entropies = score_packed(trainer.model, sampler.model, ids, mask, 8, 3, kept)
+            logps, entropies = score_packed(
+                trainer.model, sampler.model, ids, mask, 8, 3, 1.0, kept
+            )
         else:
             logps, entropies, _ = score_kept(sampler.model, ids, mask, kept, 1.0, 3)
         said = mask[:, -8:]

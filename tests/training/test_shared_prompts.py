@@ -260,7 +260,7 @@ def test_rows_of_padding_alone_have_no_log_probs_and_no_gradient(tmp_path):
     sampler = LanguageModelSampler(make_model("llama"), TOKENIZER)
     trainer, _ = make(sampler, tmp_path)
     ids, mask = torch.tensor([[0, 5], [0, 6]]), torch.tensor([[1, 0], [1, 0]])
-    logps, entropies = score_packed(trainer.model, sampler.model, ids, mask, 1, 2)
+    logps, entropies = score_packed(trainer.model, sampler.model, ids, mask, 1, 2, 1.0)
     assert logps.tolist() == entropies.tolist() == [[0.0], [0.0]]
     logps.sum().backward()
     assert all(value.grad is None or not value.grad.any() for value in sampler.model.parameters())

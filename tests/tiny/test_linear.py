@@ -1,13 +1,12 @@
-"""Gradients of rounded factors, and where they are taken."""
+"""The tiny policy's linear layers: gradients of rounded factors, and where they are taken."""
 
 import pytest
 import torch
 import torch.nn.functional as F
+from memfactory_core.tiny.linear import take_products
 from torch import nn
-from trl.trainer.utils import add_fused_lm_head
 
 from memfactory_core.policies.tiny import Tiny
-from memfactory_core.tiny.rounding import RoundedLinear, round_gradients
 from memfactory_core.training.log_probs import score_packed
 from tests.training.test_trainer import make
 
@@ -19,7 +18,7 @@ def test_a_layer_is_whole_and_its_gradients_are_of_rounded_factors(bias):
     given = (x, *layer.parameters())
     whole = layer(x)
     wanted = torch.autograd.grad(whole.square().sum(), given)
-    round_gradients(layer)
+    take_products(layer, rounds=True)
     again = layer(x)
     torch.testing.assert_close(again, whole, atol=1e-6, rtol=1e-6)
     found = torch.autograd.grad(again.square().sum(), given)
@@ -41,16 +40,15 @@ def score(model):
     ids = torch.randint(20, 200, (6, 40), generator=torch.Generator().manual_seed(0))
     ids[:, :30] = ids[0, :30].clone()
     model.zero_grad()
-    logps = score_packed(model, model, ids, torch.ones_like(ids), 10, 6)[0]
+    logps = score_packed(model, model, ids, torch.ones_like(ids), 10, 6, 1.0)[0]
     logps.sum().backward()
     return logps.detach(), torch.cat([weight.grad.flatten() for weight in model.parameters()])
 
 
 def test_the_gradient_points_where_the_whole_one_does_and_nothing_else_changes():
     model = Tiny(matmul="float32").load().model
-    add_fused_lm_head(model, outputs=("log_probs", "entropy"))
     logps, gradient = score(model)
-    round_gradients(model)
+    take_products(model, rounds=True)
     same, near = score(model)
     torch.testing.assert_close(same, logps, atol=1e-5, rtol=1e-5)
     assert not torch.equal(near, gradient)  # it did round
@@ -63,10 +61,8 @@ def test_training_rounds_where_the_processor_can_and_nothing_forbids_it(
 ):
     monkeypatch.setattr("memfactory_core.policies.processor.computes_bfloat16", lambda: able)
     sampler = Tiny(matmul=matmul).load()
-    kinds = {type(module) for module in sampler.model.modules()}
-    assert (RoundedLinear in kinds, nn.Linear in kinds) == (
-        (True, False) if able and matmul == "auto" else (False, True)
-    )
+    layers = [module for module in sampler.model.modules() if isinstance(module, nn.Linear)]
+    assert {layer.rounds for layer in layers} == {able and matmul == "auto"}
     trainer, _ = make(sampler, tmp_path, steps=1)
     before = sampler.model.model.layers[0].feed_forward.w1.weight.detach().clone()
     trainer.train()

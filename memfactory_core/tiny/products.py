@@ -1,0 +1,168 @@
+"""What the linear layers gave for the tokens that the sampler has read. The pass that learns asks for the same products
+of the same weights: it takes them from here and multiplies on the way back alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import Lfm2ForCausalLM
+
+from memfactory_core.policies.sharing.packing import Packed
+from memfactory_core.tiny.linear import TinyLinear
+
+ROOM = 8192
+"""For so many tokens there is room at first, 21 KiB for each in the shipped shape."""
+MOST = 4 * ROOM
+"""Products of so many tokens are kept; those of further ones are computed again."""
+ROOT = -1
+"""The node before the first token of a row."""
+
+
+class Products:
+    """Products of one state of the weights, which are let go when these change. A token that was read is a node, named
+    by the node of the token before it; its products are a row of each buffer."""
+
+    def __init__(self, model: Lfm2ForCausalLM) -> None:
+        """Of a model whose linear layers are `TinyLinear`."""
+        self.model, self.room = model, ROOM
+        self.weights: list[Tensor] = []
+        self.buffers: dict[tuple[int, str], Tensor] = {}
+        """By layer and part of it: (room, columns). Layers that are multiplied at once stand side by side."""
+        self._forget()
+
+    def _forget(self) -> None:
+        self.nodes: dict[tuple[int, int], int] = {}
+        """By the node before a token and the token."""
+        self.rows: list[int] = []
+        self.whole: set[int] = set()
+        """Nodes that passed through the last layer too: of a prompt its end alone does."""
+        self.first = self.count = 0
+
+    def renew(self) -> None:
+        """Forgets everything unless the weights are those that it is known of."""
+        now = [weight.detach() for weight in self.model.parameters()]
+        # number by number: an optimizer may write to them without their version's knowing
+        if not self.weights or not all(map(torch.equal, now, self.weights)):
+            self._forget()
+            self.weights = [weight.clone() for weight in now]
+
+    def enter_prompts(
+        self, parents: Sequence[int], tokens: Sequence[int], ends: Sequence[int]
+    ) -> list[int]:
+        """The nodes of the `ends` of tokens that are about to be read at once. `parents` and `ends` are places among
+        these (-1: no token is before it); only the ends pass through the last layer."""
+        nodes: list[int] = []
+        for row, (parent, token) in enumerate(zip(parents, tokens, strict=True), self.count):
+            nodes.append(self._enter(nodes[parent] if parent >= 0 else ROOT, token, row))
+        found = [nodes[end] for end in ends]
+        self._complete(found, [self.count + end for end in ends])
+        self.ends = torch.tensor(ends) + self.count
+        self._take_room(len(tokens))
+        return found
+
+    def enter_tokens(self, before: Sequence[int], tokens: Sequence[int]) -> list[int]:
+        """The nodes of tokens that are about to be read after these nodes."""
+        rows = range(self.count, self.count + len(tokens))
+        keys = zip(before, tokens, rows, strict=True)
+        found = [self._enter(*key) for key in keys]
+        self._complete(found, rows)
+        self._take_room(len(tokens))
+        return found
+
+    def has_room(self, count: int) -> bool:
+        """Whether so many tokens more are kept."""
+        return self.count + count <= MOST
+
+    def _enter(self, before: int, token: int, row: int) -> int:
+        node = self.nodes.setdefault((before, token), len(self.rows))
+        if node == len(self.rows):
+            self.rows.append(row)
+        return node
+
+    def _complete(self, nodes: Sequence[int], rows: Sequence[int]) -> None:
+        self.whole.update(nodes)
+        for node, row in zip(nodes, rows, strict=True):
+            self.rows[node] = row
+
+    def _take_room(self, count: int) -> None:
+        self.first, self.count = self.count, self.count + count
+        while self.room < self.count:
+            self.room *= 2
+
+    def multiply(self, layer: int, part: str, x: Tensor, weight: Tensor, ends: bool) -> Tensor:
+        """x (N, in) of the tokens last entered, or of their ends alone, by a weight (out, in); kept."""
+        buffer = self.buffers.get((layer, part))
+        if buffer is None or len(buffer) < self.room:
+            # rows that nobody writes are multiplied by gradients of zero: they must be numbers
+            grown = torch.zeros(self.room, len(weight), device=x.device)
+            if buffer is not None:
+                grown[: len(buffer)] = buffer
+            buffer = self.buffers[layer, part] = grown
+        if not ends:
+            return torch.mm(x, weight.T, out=buffer[self.first : self.count])
+        made = F.linear(x, weight)
+        buffer[self.ends] = made
+        return made
+
+    @contextmanager
+    def recall(self, packed: Packed) -> Iterator[None]:
+        """While this lasts, the model takes the products of a packed sequence from here, if all of them are known for
+        the weights as they are now."""
+        self.renew()
+        rows = self._find(packed)
+        if rows is None:
+            yield
+            return
+        layers = self._layers()
+        for key, modules in layers:
+            widths = [module.out_features for module in modules]
+            for module, part in zip(modules, self.buffers[key].split(widths, 1), strict=True):
+                module.recalled = part, rows
+        try:
+            yield
+        finally:
+            for _, modules in layers:
+                for module in modules:
+                    module.recalled = None
+
+    def _find(self, packed: Packed) -> Tensor | None:
+        """The rows of a packed sequence's tokens (N,); None where one is not known."""
+        tokens, nodes = packed.ids_1N[0].tolist(), [ROOT] * packed.ids_1N.size(1)
+        for path in packed.places:
+            node = ROOT
+            for place in path:
+                if nodes[place] == ROOT:
+                    nodes[place] = self.nodes.get((node, tokens[place]), ROOT)
+                node = nodes[place]
+                if node == ROOT:
+                    return None
+        scored = range(len(nodes)) if packed.scored is None else packed.scored.tolist()
+        if not self.whole.issuperset(nodes[place] for place in scored):
+            return None
+        return torch.tensor([self.rows[node] for node in nodes], device=packed.ids_1N.device)
+
+    def _layers(self) -> list[tuple[tuple[int, str], list[TinyLinear]]]:
+        """By layer and part the layers whose products stand there side by side."""
+        found: list[tuple[tuple[int, str], list[Any]]] = []
+        for number, layer in enumerate(self.model.model.layers):
+            feed = layer.feed_forward
+            if layer.is_attention_layer:
+                mixer = layer.self_attn
+                first = [mixer.q_proj, mixer.k_proj, mixer.v_proj]
+            else:
+                mixer = layer.conv
+                first = [mixer.in_proj]
+            parts = {
+                "in": first,
+                "out": [mixer.out_proj],
+                "wide": [feed.w1, feed.w3],
+                "narrow": [feed.w2],
+            }
+            found += [((number, part), modules) for part, modules in parts.items()]
+        return found
