@@ -1,13 +1,14 @@
 """One training step of the tiny policy, four ways in turn: `python -m bench.step memagent-tiny [--steps 3]`.
 ours: the trainer of a run, all groups in lockstep. reference: the schedule of the framework of arXiv 2603.29493 on our
 parts, a group at a time, `model.generate`, log-probabilities once before the loss and once in it. bound: the prompts of
-the trained turns decoded in one batch for as many tokens, those that an attempt says by itself, and so those of the
+the trained turns decoded in one batch to the same texts, those that an attempt says by itself, and so those of the
 others (the reward hangs on answers of a frozen role), and one forward and backward pass over the same rows, each read
-whole and multiplied whole, in pieces by length. lean: the same work with what rows have in common computed once and
-gradients rounded as in a run; its prompts are decoded round by round, since a turn's prompt holds what the turn before
-it wrote, or (`at_once`) in one batch all the same. All ways start each round from the policy as it stands. Processor
-seconds of one thread; nothing is cut from the sampling (min_p = 0), attempts earn 0 and 1 in turn, so that the ways do
-the same. Ratios are of one round; their spread is over the rounds.
+whole and multiplied whole, in pieces by length. lean: the same work with what rows have in common computed once,
+gradients rounded and the products of the decoding taken for the pass, as in a run; its prompts are decoded round by
+round, since a turn's prompt holds what the turn before it wrote, or (`at_once`) in one batch all the same. All ways
+start each round from the policy as it stands. Processor seconds of one thread; nothing is cut from the sampling
+(min_p = 0), attempts earn 0 and 1 in turn, so that the ways do the same. Ratios are of one round; their spread is over
+the rounds.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -30,6 +31,7 @@ import torch  # noqa: E402
 from transformers import TrainerCallback  # noqa: E402
 
 from bench.chat_step import Timed  # noqa: E402
+from bench.decoding import say_again  # noqa: E402
 from memfactory_core.config import RunConfig, load  # noqa: E402
 from memfactory_core.episode import Ask, run_episodes  # noqa: E402
 from memfactory_core.policies.copying import Guide  # noqa: E402
@@ -40,8 +42,6 @@ from memfactory_core.policies.language_model import (  # noqa: E402
 )
 from memfactory_core.policies.processor import keep_freed_memory  # noqa: E402
 from memfactory_core.rewards import score_all  # noqa: E402
-from memfactory_core.tiny.reader import Reader  # noqa: E402
-from memfactory_core.tiny.sampler import draw  # noqa: E402
 from memfactory_core.trace import Episode  # noqa: E402
 from memfactory_core.training.advantages import Row, to_rows, with_advantages  # noqa: E402
 from memfactory_core.training.arguments import grpo_config  # noqa: E402
@@ -151,67 +151,15 @@ def reference_step(config: RunConfig, sampler: Any, examples: Sequence[Example])
     return {"sampling": plain.seconds, "learning": learning, "all": whole}
 
 
-Decode = Callable[[Any, list[list[int]], int, float], Sequence[Sequence[int]]]
-"""Texts (token ids) of at most so many tokens to prompts in one batch, at a temperature."""
-
-
-def decode_shared(
-    sampler: Any, prompts: list[list[int]], limit: int, temperature: float
-) -> list[list[int]]:
-    """As a run does."""
-    return [one.ids for one in sampler.generate(prompts, limit, temperature)]
-
-
-@torch.inference_mode()
-def decode_apart(
-    sampler: Any, prompts: list[list[int]], limit: int, temperature: float
-) -> list[list[int]]:
-    """What each row says is read by itself, whatever others say; prompts are read as a run does."""
-    unique = {key: i for i, key in enumerate(dict.fromkeys(map(tuple, prompts)))}
-    reader = Reader(sampler.model, list(unique), len(prompts))
-    logits, alive = reader.read_prompts(), list(range(len(prompts)))
-    states = [unique[tuple(prompt)] for prompt in prompts]
-    said: list[list[int]] = [[] for _ in prompts]
-    for step in range(limit):
-        drawn = draw(
-            (logits / temperature).log_softmax(-1), torch.tensor(states), sampler.random
-        ).tolist()
-        for row, token in zip(alive, drawn, strict=True):
-            said[row].append(token)
-        left = [i for i, token in enumerate(drawn) if token not in sampler.end_ids]
-        if not left or step + 1 == limit:
-            break
-        moved = reader.branch([states[i] for i in left])
-        tokens = dict(zip(moved, (drawn[i] for i in left), strict=True))
-        alive, states = [alive[i] for i in left], moved
-        logits = reader.read_token([tokens[state] for state in range(len(moved))])
-    return said
-
-
-def time_decoding(
-    decode: Decode, sampler: Any, said: Sequence[Completion], temperature: float
-) -> float:
-    """Seconds of decoding these prompts in one batch for as many tokens."""
-    if not said:
-        return 0.0
-    lengths = [len(one.completion_ids or ()) for one in said]
-    began = time.process_time()
-    decoded = decode(
-        sampler, [list(one.prompt_ids or ()) for one in said], max(lengths), temperature
-    )
-    # it draws texts of its own: their tokens cost what the others' do
-    seconds = time.process_time() - began
-    return seconds * sum(lengths) / max(1, sum(map(len, decoded)))
-
-
 def bound_step(
     sampler: Any, rows: list[Row], untrained: Sequence[Completion], temperature: float
 ) -> Times:
-    """The same prompts in one batch for as many tokens, and one pass over the same rows without needless padding."""
+    """The same prompts to the same texts in one batch, and one pass over the same rows without needless padding."""
     trained = [turn.completion for turn, _ in rows]
-    sampling = sum(
-        time_decoding(decode_apart, sampler, one, temperature) for one in (trained, untrained)
-    )
+    began = time.process_time()
+    for one in (trained, untrained):
+        say_again(sampler, one, temperature, apart=True)
+    sampling = time.process_time() - began
     parts = in_pieces(sampler, rows, BOUND_PIECES)
     began = time.process_time()
     for piece in by_length(parts):
@@ -232,19 +180,31 @@ def lean_step(
     sampler: Any, rows: list[Row], untrained: Sequence[Completion],
     said: Sequence[Sequence[Completion]], pieces: int, temperature: float,
 ) -> Times:  # fmt: skip
-    """The same prompts round by round (`at_once`: in one batch), and one pass over packed rows, factors rounded."""
+    """The same prompts round by round (`at_once`: in one batch), and one pass over packed rows, factors rounded, that
+    takes the products of the decoding."""
     parts, model = in_pieces(sampler, rows, pieces), sampler.model
-    sampling = sum(time_decoding(decode_shared, sampler, one, temperature) for one in said)
     trained = [turn.completion for turn, _ in rows]
-    at_once = sum(
-        time_decoding(decode_shared, sampler, one, temperature) for one in (trained, untrained)
-    )
+    began = time.process_time()
+    for one in (trained, untrained):
+        say_again(sampler, one, temperature)
+    at_once = time.process_time() - began
+    others = {id(one) for one in untrained}
+    began = time.process_time()
+    for turn in said:
+        with sampler.remembering():
+            own = [one for one in turn if id(one) not in others]
+            say_again(sampler, own, temperature, products=sampler.products)
+        say_again(sampler, [one for one in turn if id(one) in others], temperature)
+    sampling = time.process_time() - began
     began = time.process_time()
     for piece in by_beginning(parts):
         ids = torch.cat([piece["prompt_ids"], piece["completion_ids"]], dim=1)
         mask = torch.cat([piece["prompt_mask"], piece["completion_mask"]], dim=1)
         width = piece["completion_ids"].size(1)
-        score_packed(model, model, ids, mask, width, len(ids), temperature)[0].sum().backward()
+        logps, _ = score_packed(
+            model, model, ids, mask, width, len(ids), temperature, recall=sampler.recall
+        )
+        logps.sum().backward()
     model.zero_grad()
     learning = time.process_time() - began
     everything = {"sampling": sampling, "learning": learning, "all": sampling + learning}

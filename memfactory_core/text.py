@@ -73,6 +73,7 @@ def fold(text: str) -> str:
     return " ".join(plain.lower().split())
 
 
+@lru_cache(maxsize=1024)  # several measures look at one answer, and all attempts at one gold
 def normalize_answer(text: str) -> str:
     """SQuAD's normalisation: lower case, no punctuation, no articles, single spaces. Punctuation and symbols are
     those of every language, compatible characters are equal (NFKC). A text of nothing else, an emoji or an
@@ -82,9 +83,10 @@ def normalize_answer(text: str) -> str:
     return " ".join(plain.split()) or folded or " ".join(text.split())
 
 
-def answer_tokens(text: str) -> list[str]:
+@lru_cache(maxsize=1024)
+def answer_tokens(text: str) -> tuple[str, ...]:
     """The normalised words of an answer; in scripts without spaces every character is one."""
-    return _UNSPACED.sub(r" \g<0> ", normalize_answer(text)).split()
+    return tuple(_UNSPACED.sub(r" \g<0> ", normalize_answer(text)).split())
 
 
 def words(text: str) -> list[str]:

@@ -107,7 +107,7 @@ def f1(answer: str, golds: Sequence[str]) -> float:
     return max((_f1(given, answer_tokens(gold)) for gold in golds), default=0.0)
 
 
-def _f1(given: list[str], wanted: list[str]) -> float:
+def _f1(given: Sequence[str], wanted: Sequence[str]) -> float:
     common = sum((Counter(given) & Counter(wanted)).values())
     if not common:
         return float(given == wanted)
@@ -120,7 +120,7 @@ def bleu1(answer: str, golds: Sequence[str]) -> float:
     return max((_bleu1(given, answer_tokens(gold)) for gold in golds), default=0.0)
 
 
-def _bleu1(given: list[str], wanted: list[str]) -> float:
+def _bleu1(given: Sequence[str], wanted: Sequence[str]) -> float:
     if not given:
         return float(not wanted)
     precision = sum((Counter(given) & Counter(wanted)).values()) / len(given)
@@ -130,4 +130,4 @@ def _bleu1(given: list[str], wanted: list[str]) -> float:
 def contained(answer: str, golds: Sequence[str]) -> float:
     """The share of gold strings that stand in the answer, case, spacing and width aside (RULER's recipe)."""
     text = fold(answer)
-    return fmean(fold(gold) in text for gold in golds)
+    return fmean([fold(gold) in text for gold in golds])

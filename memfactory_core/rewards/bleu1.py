@@ -20,5 +20,5 @@ class Bleu1(Reward, kind="bleu1"):
     def measure(self, episode: Episode) -> float:
         """The best over the gold answers, mean over the questions."""
         return fmean(
-            answers.bleu1(answer, question.answers) for answer, question in answered(episode)
+            [answers.bleu1(answer, question.answers) for answer, question in answered(episode)]
         )

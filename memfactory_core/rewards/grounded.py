@@ -36,12 +36,15 @@ class Grounded(Reward, kind="grounded"):
 
 def _stated_share(text: str, sources: Sequence[str], asked: frozenset[str]) -> float | None:
     """The share of a text's sentences that the sources state; None of a text without words."""
-    written = [_needed(sentence, asked) for sentence in split_sentences(text) if telling(sentence)]
+    written = _needed(text, asked)
     if not written:
         return None
     # what was read comes first and mostly states it: the bank is then not looked through
     return fmean(
-        any(needed <= known for source in sources for known in _told(source)) for needed in written
+        [
+            any(needed <= known for source in sources for known in _told(source))
+            for needed in written
+        ]
     )
 
 
@@ -51,7 +54,13 @@ def _told(source: str) -> tuple[frozenset[str], ...]:
     return tuple(telling(sentence) for sentence in split_sentences(source))
 
 
-def _needed(sentence: str, asked: frozenset[str]) -> frozenset[str]:
-    """The telling words of a sentence that its source must have."""
-    firm = [word for word in sentence.split() if word[:1].isupper() or any(map(str.isdigit, word))]
-    return (telling(sentence) - asked) | telling(" ".join(firm))
+@lru_cache(maxsize=8192)
+def _needed(text: str, asked: frozenset[str]) -> tuple[frozenset[str], ...]:
+    """Of each sentence that tells something the telling words that its source must have; attempts write the same."""
+    found = []
+    for sentence in split_sentences(text):
+        if told := telling(sentence):
+            words = sentence.split()
+            firm = [word for word in words if word[:1].isupper() or any(map(str.isdigit, word))]
+            found.append((told - asked) | telling(" ".join(firm)))
+    return tuple(found)

@@ -22,4 +22,4 @@ class Kept(Reward, kind="kept"):
     def measure(self, episode: Episode) -> float | None:
         """The memory is that after the last write."""
         held = holdings_of(episode).values()
-        return fmean(holding.kept for holding in held) if held else None
+        return fmean([holding.kept for holding in held]) if held else None

@@ -22,4 +22,4 @@ class MissedLook(Reward, kind="missed_look"):
     def measure(self, episode: Episode) -> float | None:
         """Mean over the questions for which it could decide."""
         looks = decided_looks(episode)
-        return fmean(held and not looked for looked, held in looks) if looks else None
+        return fmean([held and not looked for looked, held in looks]) if looks else None

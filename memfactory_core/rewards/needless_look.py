@@ -22,4 +22,4 @@ class NeedlessLook(Reward, kind="needless_look"):
     def measure(self, episode: Episode) -> float | None:
         """Mean over the questions for which it could decide."""
         looks = decided_looks(episode)
-        return fmean(looked and not held for looked, held in looks) if looks else None
+        return fmean([looked and not held for looked, held in looks]) if looks else None

@@ -13,8 +13,20 @@ from memfactory_core.types import Action
 NEEDS = "the task knows the right operation for each message"
 
 
+_last: tuple[Episode, list[tuple[str, str]]] | None = None
+
+
 def pairs_of(episode: Episode) -> list[tuple[str, str]]:
-    """What was right and what was done, for each write; [] where the task does not know."""
+    """What was right and what was done, for each write; [] where the task does not know. All parts of this file ask
+    it of one episode before the next one comes, so the last result is kept; episodes are frozen."""
+    global _last
+    kept = _last
+    if kept is None or kept[0] is not episode:
+        _last = kept = (episode, _find_pairs(episode))
+    return kept[1]
+
+
+def _find_pairs(episode: Episode) -> list[tuple[str, str]]:
     right = episode.example.meta.get("actions")
     done = [event.action for event in episode.events if isinstance(event, Wrote)]
     if not right or len(right) != len(done):
@@ -35,7 +47,7 @@ class Operations(Reward, kind="operations"):
     def measure(self, episode: Episode) -> float | None:
         """Every write counts once."""
         pairs = pairs_of(episode)
-        return fmean(wanted == did for wanted, did in pairs) if pairs else None
+        return fmean([wanted == did for wanted, did in pairs]) if pairs else None
 
 
 class RightOperation(Reward, ABC):

@@ -22,4 +22,4 @@ class Stored(Reward, kind="stored"):
     def measure(self, episode: Episode) -> float | None:
         """The memory is looked at after each write."""
         held = holdings_of(episode).values()
-        return fmean(holding.stored for holding in held) if held else None
+        return fmean([holding.stored for holding in held]) if held else None

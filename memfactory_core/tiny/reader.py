@@ -46,6 +46,55 @@ class Tree:
         return before.masked_fill(self.positions[:, None] + steps < 0, len(self.ids))
 
 
+class Norm:
+    """A norm by the root mean square, in fewer operations than `F.rms_norm` takes on a processor."""
+
+    def __init__(self, weight: Tensor, eps: float) -> None:
+        """`weight` (..., size)."""
+        self.scale = weight * weight.size(-1) ** 0.5
+        self.floor = weight.new_tensor((weight.size(-1) * eps) ** 0.5)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(..., size), of x likewise."""
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        return x / torch.hypot(length, self.floor) * self.scale
+
+
+class Layer:
+    """A layer's norms, and its weights joined where they are asked at once."""
+
+    def __init__(self, number: int, module: Any, eps: float) -> None:
+        self.number, self.module, self.attends = number, module, module.is_attention_layer
+        feed = module.feed_forward
+        self.wide, self.narrow = torch.cat([feed.w1.weight, feed.w3.weight]), feed.w2.weight
+        self.before, self.between = (
+            Norm(norm.weight, eps) for norm in (module.operator_norm, module.ffn_norm)
+        )
+        if self.attends:
+            mixer = module.self_attn
+            self.into = torch.cat(
+                [one.weight for one in (mixer.q_proj, mixer.k_proj, mixer.v_proj)]
+            )
+            self.into_bias, self.out, self.out_bias = None, mixer.out_proj.weight, None
+            self.heads, self.groups = (
+                len(one.weight) // mixer.head_dim for one in (mixer.q_proj, mixer.k_proj)
+            )
+            self.turned = Norm(
+                torch.cat(
+                    [
+                        mixer.q_layernorm.weight.expand(self.heads, -1),
+                        mixer.k_layernorm.weight.expand(self.groups, -1),
+                    ]
+                ),
+                eps,
+            )
+        else:
+            mixer = module.conv
+            self.into, self.into_bias = mixer.in_proj.weight, mixer.in_proj.bias
+            self.out, self.out_bias = mixer.out_proj.weight, mixer.out_proj.bias
+            self.taps, self.bias = mixer.conv.weight[:, 0].T, mixer.conv.bias
+
+
 class Reader:
     """The model over a batch of prompts and what is said after them."""
 
@@ -60,11 +109,11 @@ class Reader:
         linear layers give is kept there."""
         config, body = model.config, model.model
         self.embed, self.head = body.embed_tokens.weight, model.lm_head.weight
-        self.norm, self.eps = body.embedding_norm.weight, config.norm_eps
-        self.heads, self.groups = config.num_attention_heads, config.num_key_value_heads
-        self.head_dim = getattr(config, "head_dim", None) or config.hidden_size // self.heads
-        self.layers = list(body.layers)
-        self.fused = [_fuse(layer) for layer in self.layers]
+        self.norm = Norm(body.embedding_norm.weight, config.norm_eps)
+        self.head_dim = getattr(config, "head_dim", None) or (
+            config.hidden_size // config.num_attention_heads
+        )
+        self.layers = [Layer(i, layer, config.norm_eps) for i, layer in enumerate(body.layers)]
 
         device, lengths = self.embed.device, [len(prompt) for prompt in prompts]
         self.width = max(lengths)
@@ -76,8 +125,9 @@ class Reader:
             body.rotary_emb.inv_freq,
         )
         scale = body.rotary_emb.attention_scaling
-        self.cos = torch.cat([angles, angles], -1).cos() * scale
-        self.sin = torch.cat([angles, angles], -1).sin() * scale
+        cos, sin = angles.cos() * scale, angles.sin() * scale
+        self.turns = torch.cat([cos, cos, -sin, sin], -1)
+        """By position: the factors of a head's numbers, and of those half a head away."""
 
     def read_prompts(self) -> Tensor:
         """Reads all prompts; the logits of what comes next, (rows, vocabulary)."""
@@ -88,15 +138,15 @@ class Reader:
         seen_UTT = states.seen_UT[:, None] & earlier_TT
         # a pad sees itself: no row of attention is empty
         seen_UTT |= torch.eye(self.width, device=ends.device).bool()
-        cos, sin = self.cos[tree.positions][:, None], self.sin[tree.positions][:, None]
+        turns = self.turns[tree.positions][:, None]
         x = self.embed[tree.ids]
-        for place, (layer, fused) in enumerate(zip(self.layers, self.fused, strict=True)):
-            h = self._rms(x, layer.operator_norm.weight)
-            last = place + 1 == len(self.layers)
-            if layer.is_attention_layer:
-                query, key, value = self._project(place, h, fused, cos, sin)
+        for layer in self.layers:
+            h, last = layer.before(x), False
+            if layer.attends:
+                last = layer is self.layers[-1]
+                query, key, value = self._project(layer, h, turns)
                 keys, values = (part[tree.paths].transpose(1, 2) for part in (key, value))
-                states.keep(place, keys, values)
+                states.keep(layer.number, keys, values)
                 if last:
                     asking, seen, x = query[ends, None], seen_UTT[:, -1:], x[ends]
                 else:
@@ -104,24 +154,21 @@ class Reader:
                 mixed = F.scaled_dot_product_attention(
                     asking.transpose(1, 2), keys, values, attn_mask=seen[:, None]
                 ).transpose(1, 2)
-                mixed = mixed[:, 0] if last else mixed[tree.rows, tree.columns]
-                out_weight = layer.self_attn.out_proj.weight
-                x = x + self._multiply(place, "out", mixed.flatten(1), out_weight, ends=last)
+                mixed = (mixed[:, 0] if last else mixed[tree.rows, tree.columns]).flatten(1)
             else:
-                conv, last = layer.conv, False
-                gate, out, part = self._multiply(place, "in", h, *fused[:2]).chunk(3, -1)
+                gate, out, part = self._enter(layer, h).chunk(3, -1)
                 # before a row's first token there is nothing
                 signal = F.pad(gate * part, (0, 0, 0, 1))
-                windows = tree.windows(conv.conv_kernel_size)
-                states.signals[place] = signal[windows[ends, 1:]]
+                windows = tree.windows(len(layer.taps))
+                states.signals[layer.number] = signal[windows[ends, 1:]]
                 # a tap at a time: all windows at once would be eight times the signal
-                taps = zip(windows.T, conv.conv.weight[:, 0].T, strict=True)
+                taps = zip(windows.T, layer.taps, strict=True)
                 mixed = sum(signal[before] * weight for before, weight in taps)
-                x = x + self._mix(place, mixed, out, conv)
-            x = x + self._feed(place, x, layer, fused, ends=last)
-        if not self.layers[-1].is_attention_layer:
+                mixed = self._gate(layer, mixed, out)
+            x = self._leave(layer, x, mixed, last)
+        if not self.layers[-1].attends:
             x = x[ends]
-        return F.linear(self._rms(x, self.norm), self.head)
+        return F.linear(self.norm(x), self.head)
 
     def read_token(self, ids: list[int]) -> Tensor:
         """Reads one token more in each state; the logits of what comes next, (states, vocabulary)."""
@@ -129,22 +176,20 @@ class Reader:
         if products := self._with_room(len(ids)):
             self.nodes = products.enter_tokens(self.nodes, ids)
         places = states.positions_S
-        cos, sin = self.cos[places][:, None], self.sin[places][:, None]
+        turns = self.turns[places][:, None]
         x = self.embed[torch.tensor(ids, device=self.embed.device)]
-        for place, (layer, fused) in enumerate(zip(self.layers, self.fused, strict=True)):
-            h = self._rms(x, layer.operator_norm.weight)
-            if layer.is_attention_layer:
-                mixed = states.attend(place, *self._project(place, h, fused, cos, sin))
-                x = x + self._multiply(place, "out", mixed, layer.self_attn.out_proj.weight)
+        for layer in self.layers:
+            h = layer.before(x)
+            if layer.attends:
+                mixed = states.attend(layer.number, *self._project(layer, h, turns))
             else:
-                gate, out, part = self._multiply(place, "in", h, *fused[:2]).chunk(3, -1)
-                window = torch.cat([states.signals[place], (gate * part)[:, None]], 1)
-                states.signals[place] = window[:, 1:]
-                mixed = (window * layer.conv.conv.weight[:, 0].T).sum(1)
-                x = x + self._mix(place, mixed, out, layer.conv)
-            x = x + self._feed(place, x, layer, fused)
+                gate, out, part = self._enter(layer, h).chunk(3, -1)
+                window = torch.cat([states.signals[layer.number], (gate * part)[:, None]], 1)
+                states.signals[layer.number] = window[:, 1:]
+                mixed = self._gate(layer, (window * layer.taps).sum(1), out)
+            x = self._leave(layer, x, mixed)
         states.said += 1
-        return F.linear(self._rms(x, self.norm), self.head)
+        return F.linear(self.norm(x), self.head)
 
     def branch(self, parents: list[int]) -> list[int]:
         """Goes on from these states alone (`States.branch`); where each of them stands now."""
@@ -160,56 +205,35 @@ class Reader:
             self.products = None
         return self.products
 
-    def _multiply(
-        self, place: int, part: str, x: Tensor, weight: Tensor, bias: Tensor | None = None, ends: bool = False
-    ) -> Tensor:  # fmt: skip
-        """What a part of the layer of this place gives for the tokens at hand, or for the ends of prompts."""
+    def _multiply(self, layer: Layer, part: str, x: Tensor, weight: Tensor, ends: bool) -> Tensor:
+        """What a part of a layer gives for the tokens at hand, or for the ends of prompts alone."""
         if self.products is None:
-            return F.linear(x, weight, bias)
-        made = self.products.multiply(place, part, x, weight, ends)
-        return made if bias is None else made + bias
+            return F.linear(x, weight)
+        return self.products.multiply(layer.number, part, x, weight, ends)
 
-    def _rms(self, x: Tensor, weight: Tensor) -> Tensor:
-        return F.rms_norm(x, weight.shape, weight, self.eps)
+    def _enter(self, layer: Layer, h: Tensor) -> Tensor:
+        made = self._multiply(layer, "in", h, layer.into, ends=False)
+        return made if layer.into_bias is None else made + layer.into_bias
 
-    def _project(
-        self, place: int, h: Tensor, fused: tuple[Any, ...], cos: Tensor, sin: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _project(self, layer: Layer, h: Tensor, turns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, (tokens, heads, head), turned to their positions."""
-        parts = self._multiply(place, "in", h, fused[0]).unflatten(-1, (-1, self.head_dim))
-        query, key, value = parts.split([self.heads, self.groups, self.groups], 1)
-        query, key = self._rms(query, fused[3]), self._rms(key, fused[4])
-        query, key = _turn(query, cos, sin), _turn(key, cos, sin)
-        if (each := self.heads // self.groups) > 1:  # queries that share a key head
+        parts = self._enter(layer, h).unflatten(-1, (-1, self.head_dim))
+        both, value = parts.split([layer.heads + layer.groups, layer.groups], 1)
+        both, (factors, across) = layer.turned(both), turns.chunk(2, -1)
+        both = torch.addcmul(both * factors, both.roll(self.head_dim // 2, -1), across)
+        query, key = both.split([layer.heads, layer.groups], 1)
+        if (each := layer.heads // layer.groups) > 1:  # queries that share a key head
             key, value = key.repeat_interleave(each, 1), value.repeat_interleave(each, 1)
         return query, key, value
 
-    def _mix(self, place: int, mixed: Tensor, out: Tensor, conv: Any) -> Tensor:
-        """What a short convolution adds to each token, from its weighted signal and those before it."""
-        if conv.conv.bias is not None:
-            mixed = mixed + conv.conv.bias
-        return self._multiply(place, "out", out * mixed, conv.out_proj.weight, conv.out_proj.bias)
+    def _gate(self, layer: Layer, mixed: Tensor, out: Tensor) -> Tensor:
+        """Of each token's weighted signal and those before it, what the short convolution lets through."""
+        return out * (mixed if layer.bias is None else mixed + layer.bias)
 
-    def _feed(
-        self, place: int, x: Tensor, layer: Any, fused: tuple[Any, ...], ends: bool = False
-    ) -> Tensor:
-        h = self._rms(x, layer.ffn_norm.weight)
-        gate, part = self._multiply(place, "wide", h, fused[2], ends=ends).chunk(2, -1)
-        weight = layer.feed_forward.w2.weight
-        return self._multiply(place, "narrow", F.silu(gate) * part, weight, ends=ends)
-
-
-def _fuse(layer: Any) -> tuple[Any, ...]:
-    """The input weight and bias of a layer's mixer, the joined weight of its feed-forward part and,
-    of attention, the norms of queries and keys."""
-    feed = torch.cat([layer.feed_forward.w1.weight, layer.feed_forward.w3.weight])
-    if not layer.is_attention_layer:
-        return layer.conv.in_proj.weight, layer.conv.in_proj.bias, feed
-    attention = layer.self_attn
-    joined = torch.cat([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight])
-    return joined, None, feed, attention.q_layernorm.weight, attention.k_layernorm.weight
-
-
-def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    low, high = x.chunk(2, -1)
-    return x * cos + torch.cat([-high, low], -1) * sin
+    def _leave(self, layer: Layer, x: Tensor, mixed: Tensor, ends: bool = False) -> Tensor:
+        """What goes on to the next layer."""
+        made = self._multiply(layer, "out", mixed, layer.out, ends)
+        x = x + (made if layer.out_bias is None else made + layer.out_bias)
+        wide = self._multiply(layer, "wide", layer.between(x), layer.wide, ends)
+        gate, part = wide.chunk(2, -1)
+        return x + self._multiply(layer, "narrow", F.silu(gate) * part, layer.narrow, ends)

@@ -61,7 +61,7 @@ def generate(
     model's positions go. `temperature` 0 is greedy; otherwise the logits are divided by it, tokens less likely than
     `min_p` times the likeliest are cut off and the rest is drawn from as a distribution of its own; what `guide` does
     not allow is cut off first. `go_on` is told the first completion's ids after each token and ends all where it says
-    False. What the linear layers give is kept in `products`, if there are any, which must be of the weights as they are.
+    False. What the linear layers give is kept in `products`, if there are any: of the weights as they are.
     ValueError for an empty prompt or for one that leaves no position."""
     if not prompts:
         return []

@@ -50,6 +50,8 @@ class States:
     def branch(self, parents: list[int]) -> list[int]:
         """Goes on from these states alone, from one as often as it is named; where each of them stands now. What a
         state has said is copied only where another takes its place, or a second one goes on from it."""
+        if parents == list(range(len(self.prompts))):
+            return parents
         free = set(range(len(parents)))
         stays = [parent for parent in dict.fromkeys(parents) if parent in free]
         free.difference_update(stays)
@@ -65,7 +67,10 @@ class States:
             sources = [order[place] for place in copied]
             for part in [part for parts in self.since.values() for part in parts]:
                 part[copied] = part[sources]
-        self.signals = {layer: part[order] for layer, part in self.signals.items()}
+        order_S = torch.tensor(order, device=self.lengths_U.device)
+        self.signals = {
+            layer: part.index_select(0, order_S) for layer, part in self.signals.items()
+        }
         self.prompts = [self.prompts[parent] for parent in order]
         self._group()
         return moved
@@ -95,14 +100,14 @@ class States:
             of_rows += [prompt] * (len(rows) - len(of_rows))
         if of_rows != self.of_rows:
             self.of_rows, self.spread = of_rows, {}
-        places = [0] * len(self.prompts)
+        places = [(0, 0)] * len(self.prompts)
         for row, states in enumerate(rows):
             for column, state in enumerate(states):
-                places[state] = row * widest + column
+                places[state] = row, column
         device = self.lengths_U.device
         filled = [states + [0] * (widest - len(states)) for states in rows]
         self.groups_RM = torch.tensor(filled, device=device)
-        self.places_S = torch.tensor(places, device=device)
+        self.rows_S, self.columns_S = torch.tensor(places, device=device).T
 
     def _read(self, layer: int) -> list[Tensor]:
         """The keys and values of each row's prompt, and which of its columns hold a token."""
@@ -124,12 +129,12 @@ class States:
         query_SHD = query_SHD * query_SHD.size(-1) ** -0.5
         scores_RHMT = query_SHD[self.groups_RM].transpose(1, 2) @ of_keys.transpose(-1, -2)
         scores_RHMT.masked_fill_(~seen_RT[:, None, None], -torch.inf)
-        scores_SHT = scores_RHMT.transpose(1, 2).flatten(0, 1)[self.places_S]
+        scores_SHT = scores_RHMT[self.rows_S, :, self.columns_S]
         scores_SHN = (keys[:count, :, :until] @ query_SHD[..., None])[..., 0]
         shares = torch.cat([scores_SHT, scores_SHN], -1).softmax(-1)
         shares_SHT, shares_SHN = shares.split([scores_SHT.size(-1), until], -1)
         read_RHMD = shares_SHT[self.groups_RM].transpose(1, 2) @ of_values
-        read_SHD = read_RHMD.transpose(1, 2).flatten(0, 1)[self.places_S]
+        read_SHD = read_RHMD[self.rows_S, :, self.columns_S]
         read_SHD = read_SHD + (shares_SHN[..., None, :] @ values[:count, :, :until])[..., 0, :]
         return read_SHD.flatten(1)
 

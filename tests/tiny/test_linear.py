@@ -3,10 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from memfactory_core.tiny.linear import take_products
 from torch import nn
 
 from memfactory_core.policies.tiny import Tiny
+from memfactory_core.tiny.linear import take_products
 from memfactory_core.training.log_probs import score_packed
 from tests.training.test_trainer import make
 
