@@ -10,8 +10,8 @@ import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, cast
 
 from memfactory_core.dialects import Dialect
 from memfactory_core.dialects.quoted import Quoted
@@ -153,7 +153,7 @@ class LanguageModelSampler(Sampler):
         return Copier(self._encode_said, self._decode_said, self.end_ids)
 
     def _decode_said(self, ids: list[int]) -> str:
-        return self._decode(ids, clean_up_tokenization_spaces=False)
+        return self._decode(tuple(ids), False)
 
     def _encode_said(self, texts: list[str]) -> list[list[int]]:
         ids: list[list[int]] = self.tokenizer(
@@ -207,7 +207,7 @@ class LanguageModelSampler(Sampler):
         text = self._decode_said(shown).strip()
         # a template may open the thinking; cut off before its end, the output would not tell. What is copied is said
         # without any
-        opened = None if copied else OPENED.search(self._decode(prompt[-16:]))
+        opened = None if copied else OPENED.search(self._decode(tuple(prompt[-16:]), None))
         return Completion(
             text=f"{opened[0].strip()}{text}" if opened else text,
             prompt_ids=tuple(prompt),
@@ -217,9 +217,15 @@ class LanguageModelSampler(Sampler):
             finish_reason="stop" if ended else "length",
         )
 
-    def _decode(self, ids: list[int], **options: Any) -> str:
-        # of a batch it would be a list of texts
-        return cast(str, self.tokenizer.decode(ids, **options))
+    @cached_property
+    def _decode(self) -> Callable[[tuple[int, ...], bool | None], str]:
+        """The text of ids, cleaned up (None: as the tokenizer does). Attempts end and say much the same."""
+
+        def decode(ids: tuple[int, ...], cleans: bool | None) -> str:
+            # of a batch it would be a list of texts
+            return cast(str, self.tokenizer.decode([*ids], clean_up_tokenization_spaces=cleans))
+
+        return lru_cache(maxsize=1024)(decode)
 
     @cached_property
     def shares(self) -> bool:

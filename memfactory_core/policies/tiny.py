@@ -145,6 +145,7 @@ class Tiny(Policy, kind="tiny"):
 
         from memfactory_core.policies.processor import computes_bfloat16
         from memfactory_core.tiny.linear import take_products
+        from memfactory_core.tiny.norm import take_norms
 
         folder = weights or WEIGHTS
         if not (folder / "model.safetensors").is_file():
@@ -158,5 +159,6 @@ class Tiny(Policy, kind="tiny"):
             model, tokenizer, seed=self.seed, batch_size=self.batch_size, min_p=self.min_p
         )
         sampler.dialect = self.dialect
+        take_norms(model)
         take_products(model, rounds=self.matmul == "auto" and computes_bfloat16())
         return sampler

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import Lfm2ForCausalLM
 
+from memfactory_core.tiny.norm import Norm
 from memfactory_core.tiny.products import Products
 from memfactory_core.tiny.states import States
 
@@ -44,20 +45,6 @@ class Tree:
         columns = self.columns[:, None] + steps
         before = self.paths[self.rows[:, None], columns.clamp(min=0)]
         return before.masked_fill(self.positions[:, None] + steps < 0, len(self.ids))
-
-
-class Norm:
-    """A norm by the root mean square, in fewer operations than `F.rms_norm` takes on a processor."""
-
-    def __init__(self, weight: Tensor, eps: float) -> None:
-        """`weight` (..., size)."""
-        self.scale = weight * weight.size(-1) ** 0.5
-        self.floor = weight.new_tensor((weight.size(-1) * eps) ** 0.5)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """(..., size), of x likewise."""
-        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        return x / torch.hypot(length, self.floor) * self.scale
 
 
 class Layer:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -30,7 +31,7 @@ class Segment:
     tokens: Sequence[int]
     before: tuple[Segment, ...]
 
-    @property
+    @cached_property
     def start(self) -> int:
         """The position of the first token."""
         return sum(len(segment.tokens) for segment in self.before)
@@ -189,11 +190,10 @@ def _make_block(
 ) -> Block:
     keys = [_find_places(segment, first) for segment in segments]
     longest, most = max(len(s.tokens) for s in segments), max(map(len, keys))
-    queries_SL = torch.zeros(len(segments), longest, dtype=torch.long)
-    keys_ST = torch.zeros(len(segments), most, dtype=torch.long)
-    for row, (segment, path) in enumerate(zip(segments, keys, strict=True)):
-        queries_SL[row, : len(segment.tokens)] = torch.tensor(path[segment.start :])
-        keys_ST[row, : len(path)] = torch.tensor(path)
+    # one tensor of padded lists: one for each segment would take longer than all else here
+    queries = [path[segment.start :] for segment, path in zip(segments, keys, strict=True)]
+    queries_SL = torch.tensor([path + [0] * (longest - len(path)) for path in queries])
+    keys_ST = torch.tensor([path + [0] * (most - len(path)) for path in keys])
     lengths_S = torch.tensor([len(segment.tokens) for segment in segments])
     starts_S = torch.tensor([segment.start for segment in segments])
     return Block(
