@@ -37,13 +37,10 @@ def say_again(
         going = [row for row in states if step + 1 < len(texts[row])]
         if not going:
             return
-        branches: dict[tuple[int, int], int] = {}
-        for row in going:
-            branches.setdefault((states[row], row if apart else texts[row][step]), row)
-        moved = reader.branch([state for state, _ in branches])
-        after = dict(zip(branches, moved, strict=True))
-        tokens = {after[key]: texts[row][step] for key, row in branches.items()}
         keys = {row: (states[row], row if apart else texts[row][step]) for row in going}
-        states = {row: after[key] for row, key in keys.items()}
-        logits = reader.read_token([tokens[state] for state in range(len(tokens))])
+        tokens = {key: texts[row][step] for row, key in keys.items()}
+        moved = dict(zip(tokens, reader.branch([state for state, _ in tokens]), strict=True))
+        states = {row: moved[key] for row, key in keys.items()}
+        said_by = {moved[key]: token for key, token in tokens.items()}
+        logits = reader.read_token([said_by[state] for state in range(len(said_by))])
         step += 1

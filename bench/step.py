@@ -29,6 +29,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch  # noqa: E402
 from transformers import TrainerCallback  # noqa: E402
+from transformers.models.lfm2.modeling_lfm2 import Lfm2RMSNorm  # noqa: E402
 
 from bench.chat_step import Timed  # noqa: E402
 from bench.decoding import say_again  # noqa: E402
@@ -42,6 +43,7 @@ from memfactory_core.policies.language_model import (  # noqa: E402
 )
 from memfactory_core.policies.processor import keep_freed_memory  # noqa: E402
 from memfactory_core.rewards import score_all  # noqa: E402
+from memfactory_core.tiny.norm import TinyNorm  # noqa: E402
 from memfactory_core.trace import Episode  # noqa: E402
 from memfactory_core.training.advantages import Row, to_rows, with_advantages  # noqa: E402
 from memfactory_core.training.arguments import grpo_config  # noqa: E402
@@ -220,6 +222,9 @@ def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]
     samplers: list[Any] = [one.policy.load() for one in (config, plain, plain, config)]
     for sampler in samplers:
         sampler.seed(0)
+    for module in [one for sampler in samplers[1:3] for one in sampler.model.modules()]:
+        if isinstance(module, TinyNorm):  # reference and bound pass through transformers' layers
+            module.__class__ = Lfm2RMSNorm
     examples = config.task.examples(settings.groups * (steps + 1), 0)
     rounds: list[dict[str, Times]] = []
     counts: list[Times] = []

@@ -144,6 +144,7 @@ class Tiny(Policy, kind="tiny"):
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         from memfactory_core.policies.processor import computes_bfloat16
+        from memfactory_core.tiny.attention import take_attention
         from memfactory_core.tiny.linear import take_products
         from memfactory_core.tiny.norm import take_norms
 
@@ -159,6 +160,7 @@ class Tiny(Policy, kind="tiny"):
             model, tokenizer, seed=self.seed, batch_size=self.batch_size, min_p=self.min_p
         )
         sampler.dialect = self.dialect
+        take_attention(model)
         take_norms(model)
         take_products(model, rounds=self.matmul == "auto" and computes_bfloat16())
         return sampler

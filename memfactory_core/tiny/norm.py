@@ -1,6 +1,4 @@
-"""Norms by the root mean square in fewer passes than transformers and `F.rms_norm` take on a processor: there they are a
-fifth of what the tiny policy learns with, products of known factors aside.
-"""
+"""Norms by the root mean square in fewer passes than transformers and `F.rms_norm` take on a processor."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Stream:
         self.lengths_R = self.lengths_R + 1
 
 
-def _attend(
+def attend(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None,
     scaling: float | None = None, dropout: float = 0.0, packed: Packed | None = None,
     stream: Stream | None = None, **_: Any,
@@ -159,7 +159,7 @@ def _attend_stream(
     return read.reshape(rows, 1, -1, size)
 
 
-ALL_ATTENTION_FUNCTIONS.register(NAME, _attend)
+ALL_ATTENTION_FUNCTIONS.register(NAME, attend)
 
 
 @contextmanager

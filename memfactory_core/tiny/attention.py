@@ -1,0 +1,66 @@
+"""The tiny policy's attention over packed rows: queries and keys are turned to their positions in fewer passes than
+transformers takes for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.models.lfm2.modeling_lfm2 import Lfm2Attention
+
+from memfactory_core.policies.sharing.shared_attention import attend
+
+
+class TinyAttention(Lfm2Attention):
+    """Transformers' attention, the same but for how its result and gradients come about where rows are packed."""
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        position_embeddings: tuple[Tensor, Tensor],
+        attention_mask: Tensor | None,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor | None]:
+        """(1, N, size) of a packed sequence; everything else goes transformers' way."""
+        if kwargs.get("packed") is None:
+            whole: tuple[Tensor, Tensor | None] = super().forward(
+                hidden_states, position_embeddings, attention_mask, **kwargs
+            )
+            return whole
+        cos, sin = (part.unsqueeze(2) for part in position_embeddings)
+        low, high = sin.chunk(2, -1)
+        across = torch.cat([-low, high], -1)
+        query, key, value = (
+            layer(hidden_states).unflatten(-1, (-1, self.head_dim))
+            for layer in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        query, key = (
+            _Turned.apply(norm(part), cos, across)
+            for norm, part in ((self.q_layernorm, query), (self.k_layernorm, key))
+        )
+        parts = (part.transpose(1, 2) for part in (query, key, value))
+        read, _ = attend(self, *parts, None, scaling=self.scaling, packed=kwargs["packed"])
+        return self.out_proj(read.flatten(2)), None
+
+
+def take_attention(model: nn.Module) -> None:
+    """Exchanges the attention of a model; what it computes stays as it is."""
+    for module in model.modules():
+        if type(module) is Lfm2Attention:
+            module.__class__ = TinyAttention
+
+
+class _Turned(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cos: Tensor, across: Tensor) -> Tensor:
+        """(1, N, heads, size): each number by its factor, and the one half a head away by its own."""
+        ctx.save_for_backward(cos, across)
+        return torch.addcmul(x * cos, x.roll(x.size(-1) // 2, -1), across)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """Turned back."""
+        cos, across = ctx.saved_tensors
+        half = gradient.size(-1) // 2
+        return torch.addcmul((gradient * across).roll(half, -1), gradient, cos), None, None
