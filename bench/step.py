@@ -222,9 +222,10 @@ def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]
     samplers: list[Any] = [one.policy.load() for one in (config, plain, plain, config)]
     for sampler in samplers:
         sampler.seed(0)
-    for module in [one for sampler in samplers[1:3] for one in sampler.model.modules()]:
-        if isinstance(module, TinyNorm):  # reference and bound pass through transformers' layers
-            module.__class__ = Lfm2RMSNorm
+    modules = [module for sampler in samplers[1:3] for module in sampler.model.modules()]
+    norms: list[Any] = [module for module in modules if isinstance(module, TinyNorm)]
+    for norm in norms:  # reference and bound pass through transformers' layers
+        norm.__class__ = Lfm2RMSNorm
     examples = config.task.examples(settings.groups * (steps + 1), 0)
     rounds: list[dict[str, Times]] = []
     counts: list[Times] = []

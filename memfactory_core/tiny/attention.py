@@ -15,20 +15,13 @@ from memfactory_core.policies.sharing.shared_attention import attend
 class TinyAttention(Lfm2Attention):
     """Transformers' attention, the same but for how its result and gradients come about where rows are packed."""
 
-    def forward(
-        self,
-        hidden_states: Tensor,
-        position_embeddings: tuple[Tensor, Tensor],
-        attention_mask: Tensor | None,
-        **kwargs: Any,
-    ) -> tuple[Tensor, Tensor | None]:
+    def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
         """(1, N, size) of a packed sequence; everything else goes transformers' way."""
-        if kwargs.get("packed") is None:
-            whole: tuple[Tensor, Tensor | None] = super().forward(
-                hidden_states, position_embeddings, attention_mask, **kwargs
-            )
+        packed = kwargs.get("packed")
+        if packed is None:
+            whole: tuple[Tensor, Any] = super().forward(hidden_states, *args, **kwargs)
             return whole
-        cos, sin = (part.unsqueeze(2) for part in position_embeddings)
+        cos, sin = (part.unsqueeze(2) for part in kwargs["position_embeddings"])
         low, high = sin.chunk(2, -1)
         across = torch.cat([-low, high], -1)
         query, key, value = (
@@ -39,8 +32,8 @@ class TinyAttention(Lfm2Attention):
             _Turned.apply(norm(part), cos, across)
             for norm, part in ((self.q_layernorm, query), (self.k_layernorm, key))
         )
-        parts = (part.transpose(1, 2) for part in (query, key, value))
-        read, _ = attend(self, *parts, None, scaling=self.scaling, packed=kwargs["packed"])
+        query, key, value = (part.transpose(1, 2) for part in (query, key, value))
+        read, _ = attend(self, query, key, value, None, self.scaling, packed=packed)
         return self.out_proj(read.flatten(2)), None
 
 

@@ -81,6 +81,8 @@ def attend(
     scaling: float | None = None, dropout: float = 0.0, packed: Packed | None = None,
     stream: Stream | None = None, **_: Any,
 ) -> tuple[Tensor, None]:  # fmt: skip
+    """Attention as transformers exchanges it: over a packed sequence (1, heads, N, size), or one token more of each row
+    of a stream (rows, heads, 1, size)."""
     if stream is not None:
         return _attend_stream(module.layer_idx, query, key, value, scaling, stream), None
     assert packed is not None
