@@ -60,8 +60,12 @@ def test_tokens_drawn_from_all_are_scored_beside_tokens_drawn_from_some():
     torch.testing.assert_close(entropies, expected)
 
 
+@pytest.mark.parametrize("most", [0, 4096], ids=["fused", "whole"])
 @pytest.mark.parametrize("kind", ["llama", "qwen3"])
-def test_packed_rows_have_the_log_probs_and_the_gradient_of_plain_ones(kind, tmp_path):
+def test_packed_rows_have_the_log_probs_and_the_gradient_of_plain_ones(
+    kind, most, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("memfactory_core.training.log_probs.SMALL_VOCABULARY", most)
     sampler = LanguageModelSampler(make_model(kind), TOKENIZER)
     trainer, _ = make(sampler, tmp_path, entropy=0.1)
     torch.manual_seed(0)

@@ -184,9 +184,11 @@ def with_adapters(model):
 
 
 @pytest.mark.parametrize("kind", PACKED)
-@pytest.mark.parametrize("way", ["plain", "checkpointing", "adapters"])
-def test_a_step_has_the_gradient_of_the_plain_way(kind, way, tmp_path):
+@pytest.mark.parametrize("way", ["plain", "checkpointing", "adapters", "fused"])
+def test_a_step_has_the_gradient_of_the_plain_way(kind, way, tmp_path, monkeypatch):
     """Both make the rows of the same seed; what differs is how they pass through the model."""
+    if way == "fused":
+        monkeypatch.setattr("memfactory_core.training.log_probs.SMALL_VOCABULARY", 0)
     ways = []
     for shared in (True, False):
         model = make_model(kind)

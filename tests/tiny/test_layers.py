@@ -1,0 +1,68 @@
+"""The tiny policy's norms and attention beside transformers': the same results and gradients."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from transformers.models.lfm2.modeling_lfm2 import Lfm2RMSNorm
+
+from memfactory_core.policies.sharing.packing import pack
+from memfactory_core.policies.sharing.shared_attention import shared_attention
+from memfactory_core.tiny.attention import TinyAttention, take_attention
+from memfactory_core.tiny.model import make_model
+from memfactory_core.tiny.norm import Norm, TinyNorm, take_norms
+from memfactory_core.tiny.tokenizer import make_tokenizer
+
+
+@pytest.mark.parametrize("shape", [(3, 7, 128), (1, 5, 4, 64), (1, 8)])
+def test_a_norm_is_transformers_norm(shape):
+    torch.manual_seed(0)
+    norm, eps = Lfm2RMSNorm(shape[-1], 1e-2), 1e-2  # an epsilon that counts
+    norm.weight.data.uniform_(0.5, 2.0)
+    x = torch.randn(shape, requires_grad=True)
+    x.data[..., 0, :] *= 1e-3
+    gradient = torch.randn(shape)
+    wanted = norm(x)
+    expected = torch.autograd.grad(wanted, (x, norm.weight), gradient)
+    own = copy.deepcopy(norm)
+    take_norms(own)
+    assert type(own) is TinyNorm
+    found = own(x)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+    gradients = torch.autograd.grad(found, (x, own.weight), gradient)
+    for one, other in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(Norm(norm.weight, eps)(x), wanted, atol=1e-5, rtol=1e-5)
+    # no number is lost where there is nothing, and other precisions go transformers' way
+    assert torch.equal(own(torch.zeros(shape)), torch.zeros(shape))
+    assert own(x.bfloat16()).dtype == norm(x.bfloat16()).dtype
+
+
+def test_packed_rows_pass_through_own_layers_as_through_transformers():
+    torch.manual_seed(0)
+    theirs = make_model(make_tokenizer()).eval()
+    own = copy.deepcopy(theirs)
+    take_norms(own)
+    take_attention(own)
+    kinds = {type(module) for module in own.modules()}
+    assert {TinyNorm, TinyAttention} <= kinds and Lfm2RMSNorm not in kinds
+    rows = [[0, 5, 6, 7, 8, 9], [0, 5, 6, 7, 8, 10, 11, 12], [0, 20], [0, 5, 6, 7, 8, 9, 3, 3]]
+    results = []
+    for model in (theirs, own):
+        packed = pack(rows)
+        with shared_attention(model):
+            logits = model(
+                input_ids=packed.ids_1N, position_ids=packed.positions_1N, packed=packed, use_cache=False
+            ).logits[0]  # fmt: skip
+        logits.log_softmax(-1)[:, 7].sum().backward()
+        gradients = {name: weight.grad for name, weight in model.named_parameters()}
+        # what is not packed goes transformers' way
+        plain = model(torch.tensor([rows[1]]), use_cache=False).logits[0]
+        torch.testing.assert_close(logits[packed.places[1]], plain, atol=1e-4, rtol=1e-4)
+        results.append((logits.detach(), gradients))
+    (wanted, expected), (found, gradients) = results
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+    for name, gradient in expected.items():
+        torch.testing.assert_close(gradients[name], gradient, atol=1e-4, rtol=1e-4)
