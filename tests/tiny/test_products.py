@@ -1,5 +1,4 @@
-"""Products that the sampler has computed, taken by the pass that learns: the same scores and gradients, of these weights
-alone."""
+"""Products that the sampler has computed, taken by the pass that learns: the same scores and gradients."""
 
 from __future__ import annotations
 
@@ -163,7 +162,7 @@ def test_a_training_takes_them_in_each_step_and_learns_the_same(tmp_path, recall
         sampler.seed(0)
         trainer, _ = make(sampler, tmp_path / str(forgets), steps=3)
         if forgets:
-            trainer.sampler.recall = lambda packed: Products(sampler.model).recall(packed)
+            trainer.sampler.recall = Products(sampler.model).recall
         before = torch.cat([w.detach().flatten() for w in sampler.model.parameters()])
         assert trainer.shares  # asked once, by trying the model
         recalled.clear()
