@@ -85,7 +85,11 @@ class TinySampler(LanguageModelSampler):
 
     def recall(self, packed: Packed) -> AbstractContextManager[None]:
         """The model takes from there the products of this packed sequence, if they are known."""
-        return self.products.recall(packed) if self.products else nullcontext()
+        if not self.products:
+            return nullcontext()
+        tokens = packed.ids_1N[0].tolist()
+        ends = range(len(tokens)) if packed.scored is None else packed.scored.tolist()
+        return self.products.recall(tokens, packed.places, ends)
 
     def generate(
         self,
@@ -144,7 +148,6 @@ class Tiny(Policy, kind="tiny"):
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         from memfactory_core.policies.processor import computes_bfloat16
-        from memfactory_core.tiny.attention import take_attention
         from memfactory_core.tiny.linear import take_products
         from memfactory_core.tiny.norm import take_norms
 
@@ -160,7 +163,6 @@ class Tiny(Policy, kind="tiny"):
             model, tokenizer, seed=self.seed, batch_size=self.batch_size, min_p=self.min_p
         )
         sampler.dialect = self.dialect
-        take_attention(model)
         take_norms(model)
         take_products(model, rounds=self.matmul == "auto" and computes_bfloat16())
         return sampler

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import Lfm2ForCausalLM
 
-from memfactory_core.policies.sharing.packing import Packed
 from memfactory_core.tiny.linear import TinyLinear
 
 ROOM = 8192
@@ -111,14 +110,18 @@ class Products:
         return made
 
     @contextmanager
-    def recall(self, packed: Packed) -> Iterator[None]:
-        """While this lasts, the model takes the products of a packed sequence from here, if all of them are known for
-        the weights as they are now."""
+    def recall(
+        self, tokens: Sequence[int], paths: Sequence[Sequence[int]], ends: Sequence[int]
+    ) -> Iterator[None]:
+        """While this lasts, the model takes the products of these tokens from here, if all of them are known for the
+        weights as they are now. `paths` are the places of each row's tokens among them, `ends` those that must have
+        passed through the last layer."""
         self.renew()
-        rows = self._find(packed)
-        if rows is None:
+        found = self._find(tokens, paths, ends)
+        if found is None:
             yield
             return
+        rows = torch.tensor(found, device=self.weights[0].device)
         layers = self._layers()
         for key, modules in layers:
             widths = [module.out_features for module in modules]
@@ -131,10 +134,12 @@ class Products:
                 for module in modules:
                     module.recalled = None
 
-    def _find(self, packed: Packed) -> Tensor | None:
-        """The rows of a packed sequence's tokens (N,); None where one is not known."""
-        tokens, nodes = packed.ids_1N[0].tolist(), [ROOT] * packed.ids_1N.size(1)
-        for path in packed.places:
+    def _find(
+        self, tokens: Sequence[int], paths: Sequence[Sequence[int]], ends: Sequence[int]
+    ) -> list[int] | None:
+        """The row of each token; None where one is not known."""
+        nodes = [ROOT] * len(tokens)
+        for path in paths:
             node = ROOT
             for place in path:
                 if nodes[place] == ROOT:
@@ -142,10 +147,9 @@ class Products:
                 node = nodes[place]
                 if node == ROOT:
                     return None
-        scored = range(len(nodes)) if packed.scored is None else packed.scored.tolist()
-        if not self.whole.issuperset(nodes[place] for place in scored):
+        if not self.whole.issuperset(nodes[place] for place in ends):
             return None
-        return torch.tensor([self.rows[node] for node in nodes], device=packed.ids_1N.device)
+        return [self.rows[node] for node in nodes]
 
     def _layers(self) -> list[tuple[tuple[int, str], list[TinyLinear]]]:
         """By layer and part the layers whose products stand there side by side."""

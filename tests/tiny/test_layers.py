@@ -6,11 +6,11 @@ import copy
 
 import pytest
 import torch
-from transformers.models.lfm2.modeling_lfm2 import Lfm2RMSNorm
+from transformers.models.lfm2.modeling_lfm2 import Lfm2Attention, Lfm2RMSNorm
 
+from memfactory_core.policies.sharing.lfm2_attention import PackedAttention
 from memfactory_core.policies.sharing.packing import pack
 from memfactory_core.policies.sharing.shared_attention import shared_attention
-from memfactory_core.tiny.attention import TinyAttention, take_attention
 from memfactory_core.tiny.model import make_model
 from memfactory_core.tiny.norm import Norm, TinyNorm, take_norms
 from memfactory_core.tiny.tokenizer import make_tokenizer
@@ -45,24 +45,28 @@ def test_packed_rows_pass_through_own_layers_as_through_transformers():
     theirs = make_model(make_tokenizer()).eval()
     own = copy.deepcopy(theirs)
     take_norms(own)
-    take_attention(own)
-    kinds = {type(module) for module in own.modules()}
-    assert {TinyNorm, TinyAttention} <= kinds and Lfm2RMSNorm not in kinds
     rows = [[0, 5, 6, 7, 8, 9], [0, 5, 6, 7, 8, 10, 11, 12], [0, 20], [0, 5, 6, 7, 8, 9, 3, 3]]
-    results = []
-    for model in (theirs, own):
-        packed = pack(rows)
-        with shared_attention(model):
-            logits = model(
-                input_ids=packed.ids_1N, position_ids=packed.positions_1N, packed=packed, use_cache=False
-            ).logits[0]  # fmt: skip
+    packed = pack(rows)
+    with shared_attention(own):
+        found = own(
+            input_ids=packed.ids_1N, position_ids=packed.positions_1N, packed=packed, use_cache=False
+        ).logits[0]  # fmt: skip
+    kinds = {type(module) for module in own.modules()}
+    assert {TinyNorm, PackedAttention} <= kinds
+    assert not {Lfm2RMSNorm, Lfm2Attention} & kinds
+    assert {Lfm2RMSNorm, Lfm2Attention} <= {type(module) for module in theirs.modules()}
+    plain = {}  # by place in the packed sequence
+    for row, places in zip(rows, packed.places, strict=True):
+        plain |= zip(places, theirs(torch.tensor([row]), use_cache=False).logits[0], strict=True)
+    wanted = torch.stack([plain[place] for place in range(len(found))])
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+    gradients = []
+    for model, logits in ((own, found), (theirs, wanted)):
         logits.log_softmax(-1)[:, 7].sum().backward()
-        gradients = {name: weight.grad for name, weight in model.named_parameters()}
-        # what is not packed goes transformers' way
-        plain = model(torch.tensor([rows[1]]), use_cache=False).logits[0]
-        torch.testing.assert_close(logits[packed.places[1]], plain, atol=1e-4, rtol=1e-4)
-        results.append((logits.detach(), gradients))
-    (wanted, expected), (found, gradients) = results
-    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
-    for name, gradient in expected.items():
-        torch.testing.assert_close(gradients[name], gradient, atol=1e-4, rtol=1e-4)
+        gradients.append({name: weight.grad for name, weight in model.named_parameters()})
+    for name, gradient in gradients[1].items():
+        torch.testing.assert_close(gradients[0][name], gradient, atol=1e-3, rtol=1e-3)
+    # what is not packed goes transformers' way, before and after
+    torch.testing.assert_close(
+        own(torch.tensor([rows[1]]), use_cache=False).logits[0], wanted[packed.places[1]]
+    )

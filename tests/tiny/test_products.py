@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
@@ -36,15 +38,18 @@ def say(model, kept=None, prompts=PROMPTS, limit=9):
     return [one.ids for one in said]
 
 
-def score(sampler, texts, recall=None, width=None):
+def score(sampler, texts, products=None, width=None):
     """The log-probabilities of the last tokens of prompts with texts, and the gradient of their sum by weight."""
     rows = [[*prompt, *text] for prompt, text in zip(PROMPTS, texts, strict=True)]
     most = max(map(len, rows))
     ids = torch.tensor([[0] * (most - len(row)) + row for row in rows])
     mask = torch.tensor([[0] * (most - len(row)) + [1] * len(row) for row in rows])
-    model, more = sampler.model, {} if recall is None else {"recall": recall}
+    model = sampler.model
+    sampler.products = products
     model.zero_grad()
-    logps, _ = score_packed(model, model, ids, mask, width or len(texts[0]), 99, 1.0, **more)
+    logps, _ = score_packed(
+        model, model, ids, mask, width or len(texts[0]), 99, 1.0, recall=sampler.recall
+    )
     logps.sum().backward()
     return logps.detach(), {name: w.grad.clone() for name, w in model.named_parameters()}
 
@@ -71,7 +76,7 @@ def test_what_was_sampled_is_scored_without_multiplying_again(tiny, recalled):
     logps, gradients = score(tiny, texts)
     assert not any(recalled)
     recalled.clear()
-    again, same = score(tiny, texts, kept.recall)
+    again, same = score(tiny, texts, kept)
     # all but the head, which reads the places of what was said alone
     assert recalled == [True] * 24 + [False]
     torch.testing.assert_close(again, logps, atol=1e-4, rtol=1e-4)
@@ -80,7 +85,7 @@ def test_what_was_sampled_is_scored_without_multiplying_again(tiny, recalled):
     # it is the kept number that counts
     with torch.inference_mode():
         kept.buffers[0, "narrow"].zero_()
-    off, _ = score(tiny, texts, kept.recall)
+    off, _ = score(tiny, texts, kept)
     assert (off - logps).abs().max() > 0.1
     assert not any(
         module.recalled for module in tiny.model.modules() if hasattr(module, "recalled")
@@ -96,14 +101,14 @@ def test_weights_that_changed_have_other_products(tiny, fused):
     score(tiny, texts)
     optimizer.step()
     wanted, _ = score(tiny, texts)
-    found, _ = score(tiny, texts, kept.recall)
+    found, _ = score(tiny, texts, kept)
     torch.testing.assert_close(found, wanted)
     assert not kept.nodes, "they are let go"
     # and those of the new weights are kept in the same room
     kept.renew()
     texts = say(tiny.model, kept)
     torch.testing.assert_close(
-        score(tiny, texts, kept.recall)[0], score(tiny, texts)[0], atol=1e-4, rtol=1e-4
+        score(tiny, texts, kept)[0], score(tiny, texts)[0], atol=1e-4, rtol=1e-4
     )
 
 
@@ -112,12 +117,12 @@ def test_what_was_never_read_is_computed(tiny, recalled):
     kept.renew()
     texts = say(tiny.model, kept)
     unread = [[*text[:-2], 99, 98] for text in texts]
-    found, _ = score(tiny, unread, kept.recall)
+    found, _ = score(tiny, unread, kept)
     assert not any(recalled)
     torch.testing.assert_close(found, score(tiny, unread)[0])
     # within a prompt the last layer is not read: what is asked of such a place is computed too
     recalled.clear()
-    found, _ = score(tiny, texts, kept.recall, width=len(texts[0]) + 2)
+    found, _ = score(tiny, texts, kept, width=len(texts[0]) + 2)
     assert not any(recalled)
     torch.testing.assert_close(found, score(tiny, texts, width=len(texts[0]) + 2)[0])
 
@@ -136,7 +141,7 @@ def test_a_prompt_that_another_text_has_said_is_known_whole(tiny, recalled):
         recalled.clear()
         packed = pack([[*short, *said[:4]]])
         packed.scored = torch.tensor(packed.places[0][len(short) - 1 : -1])
-        with kept.recall(packed):
+        with kept.recall(packed.ids_1N[0].tolist(), packed.places, packed.scored.tolist()):
             assert tiny.model.model.layers[3].feed_forward.w2.recalled is not None
 
 
@@ -148,7 +153,7 @@ def test_no_more_is_kept_than_there_is_room_for(tiny, monkeypatch, recalled):
     texts = say(tiny.model, kept)
     assert texts == say(tiny.model) and 8 < kept.count <= 30
     assert {len(buffer) for buffer in kept.buffers.values()} == {kept.room}
-    found, _ = score(tiny, texts, kept.recall)
+    found, _ = score(tiny, texts, kept)
     assert not any(recalled), "a part of a row is no row"
     torch.testing.assert_close(found, score(tiny, texts)[0])
     again = say(tiny.model, kept, [[7]], 3)
@@ -162,7 +167,7 @@ def test_a_training_takes_them_in_each_step_and_learns_the_same(tmp_path, recall
         sampler.seed(0)
         trainer, _ = make(sampler, tmp_path / str(forgets), steps=3)
         if forgets:
-            trainer.sampler.recall = Products(sampler.model).recall
+            trainer.sampler.recall = lambda packed: nullcontext()
         before = torch.cat([w.detach().flatten() for w in sampler.model.parameters()])
         assert trainer.shares  # asked once, by trying the model
         recalled.clear()

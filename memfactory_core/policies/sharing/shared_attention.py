@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from memfactory_core.policies.sharing.lfm2_attention import take_attention
 from memfactory_core.policies.sharing.packing import Packed, pack, take
 from memfactory_core.policies.sharing.short_convolution import take_packed_rows
 
@@ -76,7 +77,7 @@ class Stream:
         self.lengths_R = self.lengths_R + 1
 
 
-def attend(
+def _attend(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None,
     scaling: float | None = None, dropout: float = 0.0, packed: Packed | None = None,
     stream: Stream | None = None, **_: Any,
@@ -161,7 +162,7 @@ def _attend_stream(
     return read.reshape(rows, 1, -1, size)
 
 
-ALL_ATTENTION_FUNCTIONS.register(NAME, attend)
+ALL_ATTENTION_FUNCTIONS.register(NAME, _attend)
 
 
 @contextmanager
@@ -177,6 +178,7 @@ def shared_attention(model: Any) -> Iterator[None]:
     config._attn_implementation, model.own_attention = NAME, before
     if not can_stream(model):
         take_packed_rows(model)
+        take_attention(model)
     hook = model.base_model.register_forward_hook(_keep_scored, with_kwargs=True)
     try:
         yield

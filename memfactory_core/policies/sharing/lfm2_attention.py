@@ -1,4 +1,4 @@
-"""The tiny policy's attention over packed rows: queries and keys are turned to their positions in fewer passes than
+"""The attention of LFM2 over packed rows: queries and keys are turned to their positions in fewer passes than
 transformers takes for it."""
 
 from __future__ import annotations
@@ -7,13 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.models.lfm2.modeling_lfm2 import Lfm2Attention
 
-from memfactory_core.policies.sharing.shared_attention import attend
 
-
-class TinyAttention(Lfm2Attention):
-    """Transformers' attention, the same but for how its result and gradients come about where rows are packed."""
+class PackedAttention(Lfm2Attention):
+    """Transformers' layer, the same but for how its result and gradients come about where rows are packed."""
 
     def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
         """(1, N, size) of a packed sequence; everything else goes transformers' way."""
@@ -33,15 +32,16 @@ class TinyAttention(Lfm2Attention):
             for norm, part in ((self.q_layernorm, query), (self.k_layernorm, key))
         )
         query, key, value = (part.transpose(1, 2) for part in (query, key, value))
-        read, _ = attend(self, query, key, value, None, self.scaling, packed=packed)
+        attend = ALL_ATTENTION_FUNCTIONS[self.config._attn_implementation]
+        read, _ = attend(self, query, key, value, None, scaling=self.scaling, packed=packed)
         return self.out_proj(read.flatten(2)), None
 
 
 def take_attention(model: nn.Module) -> None:
-    """Exchanges the attention of a model; what it computes stays as it is."""
+    """Exchanges the attention of a model; nothing changes for its other calls."""
     for module in model.modules():
         if type(module) is Lfm2Attention:
-            module.__class__ = TinyAttention
+            module.__class__ = PackedAttention
 
 
 class _Turned(torch.autograd.Function):
