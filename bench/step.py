@@ -192,11 +192,11 @@ def lean_step(
     at_once = time.process_time() - began
     others = {id(one) for one in untrained}
     began = time.process_time()
-    for turn in said:
-        with sampler.remembering():
+    with sampler.remembering():
+        for turn in said:
             own = [one for one in turn if id(one) not in others]
             say_again(sampler, own, temperature, products=sampler.products)
-        say_again(sampler, [one for one in turn if id(one) in others], temperature)
+            say_again(sampler, [one for one in turn if id(one) in others], temperature)
     sampling = time.process_time() - began
     began = time.process_time()
     for piece in by_beginning(parts):

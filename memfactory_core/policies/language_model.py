@@ -113,7 +113,8 @@ class LanguageModelSampler(Sampler):
 
         def go_on(ids: list[int]) -> bool:
             shown = [i for i in ids if i not in self.end_ids]
-            return heard(self._decode_said(shown).strip())
+            text = self.tokenizer.decode(shown, clean_up_tokenization_spaces=False)
+            return heard(str(text).strip())
 
         def generate(
             prompts: list[list[int]], limits: Limits, temperature: float, guide: Guide | None
@@ -221,9 +222,11 @@ class LanguageModelSampler(Sampler):
     def _decode(self) -> Callable[[tuple[int, ...], bool | None], str]:
         """The text of ids, cleaned up (None: as the tokenizer does). Attempts end and say much the same."""
 
+        tokenizer = self.tokenizer  # not the sampler: it would hold itself
+
         def decode(ids: tuple[int, ...], cleans: bool | None) -> str:
             # of a batch it would be a list of texts
-            return cast(str, self.tokenizer.decode([*ids], clean_up_tokenization_spaces=cleans))
+            return cast(str, tokenizer.decode([*ids], clean_up_tokenization_spaces=cleans))
 
         return lru_cache(maxsize=1024)(decode)
 
@@ -270,6 +273,9 @@ class LanguageModelSampler(Sampler):
     def recall(self, packed: Packed) -> AbstractContextManager[None]:
         """While this lasts, the model may take from there what it would compute of a packed sequence."""
         return nullcontext()
+
+    def forget(self) -> None:
+        """Lets go what was kept for that."""
 
     @contextmanager
     def speaking(self) -> Iterator[None]:

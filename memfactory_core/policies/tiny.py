@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -44,14 +45,21 @@ class TinySampler(LanguageModelSampler):
         seed: int | None,
         batch_size: int,
         min_p: float = 0.0,
+        rounds: bool = False,
     ) -> None:
+        """`rounds`: whether gradients are of rounded factors."""
         import torch
 
+        from memfactory_core.tiny.linear import take_products
+        from memfactory_core.tiny.norm import take_norms
+
+        take_norms(model)
+        take_products(model, rounds)
         self.min_p = min_p
         super().__init__(model, tokenizer, batch_size=batch_size)
         self.template.folds_system = False  # it leaves system messages out on purpose
         self.products: Products | None = None
-        self._keeping = False
+        self._keeper: int | None = None
         self.random = torch.Generator()
         if seed is None:
             self.random.seed()
@@ -72,24 +80,33 @@ class TinySampler(LanguageModelSampler):
 
     @contextmanager
     def remembering(self) -> Iterator[None]:
-        """Products of the model's linear layers are kept, for the pass that learns from what is said meanwhile."""
+        """Products of the model's linear layers are kept, for the pass that learns from what this thread says
+        meanwhile."""
         from memfactory_core.tiny.products import Products
 
-        self.products = self.products or Products(self.model)
-        self.products.renew()
-        self._keeping = True
+        if self.products is None or self.products.model is not self.model:
+            self.products = Products(self.model)
+        self.products.begin()
+        self._keeper = threading.get_ident()
         try:
             yield
+        except BaseException:
+            self.products.forget()  # what was about to be multiplied was not
+            raise
         finally:
-            self._keeping = False
+            self._keeper = None
+
+    def forget(self) -> None:
+        """Lets go the products, and the room for them."""
+        self.products = None
 
     def recall(self, packed: Packed) -> AbstractContextManager[None]:
         """The model takes from there the products of this packed sequence, if they are known."""
-        if not self.products:
+        if self.products is None or self.products.model is not self.model or packed.scored is None:
             return nullcontext()
-        tokens = packed.ids_1N[0].tolist()
-        ends = range(len(tokens)) if packed.scored is None else packed.scored.tolist()
-        return self.products.recall(tokens, packed.places, ends)
+        return self.products.recall(
+            packed.ids_1N[0].tolist(), packed.places, packed.scored.tolist()
+        )
 
     def generate(
         self,
@@ -112,7 +129,7 @@ class TinySampler(LanguageModelSampler):
             generator=self.random,
             guide=guide,
             go_on=go_on,
-            products=self.products if self._keeping else None,
+            products=self.products if self._keeper == threading.get_ident() else None,
         )
         return [Generated(one.ids, one.logprobs, one.kept) for one in sampled]
 
@@ -148,8 +165,6 @@ class Tiny(Policy, kind="tiny"):
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         from memfactory_core.policies.processor import computes_bfloat16
-        from memfactory_core.tiny.linear import take_products
-        from memfactory_core.tiny.norm import take_norms
 
         folder = weights or WEIGHTS
         if not (folder / "model.safetensors").is_file():
@@ -160,9 +175,12 @@ class Tiny(Policy, kind="tiny"):
         model: Any = AutoModelForCausalLM.from_pretrained(folder)
         tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
         sampler = TinySampler(
-            model, tokenizer, seed=self.seed, batch_size=self.batch_size, min_p=self.min_p
+            model,
+            tokenizer,
+            seed=self.seed,
+            batch_size=self.batch_size,
+            min_p=self.min_p,
+            rounds=self.matmul == "auto" and computes_bfloat16(),
         )
         sampler.dialect = self.dialect
-        take_norms(model)
-        take_products(model, rounds=self.matmul == "auto" and computes_bfloat16())
         return sampler

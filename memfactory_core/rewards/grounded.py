@@ -48,13 +48,13 @@ def _stated_share(text: str, sources: Sequence[str], asked: frozenset[str]) -> f
     )
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def _told(source: str) -> tuple[frozenset[str], ...]:
     """The telling words of each sentence of a source; one bank after the other holds the same memories."""
     return tuple(telling(sentence) for sentence in split_sentences(source))
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def _needed(text: str, asked: frozenset[str]) -> tuple[frozenset[str], ...]:
     """Of each sentence that tells something the telling words that its source must have; attempts write the same."""
     found = []

@@ -13,11 +13,12 @@ from memfactory_core.types import Action
 NEEDS = "the task knows the right operation for each message"
 
 
-_last: tuple[Episode, list[tuple[str, str]]] | None = None
+Pairs = tuple[tuple[str, str], ...]
+_last: tuple[Episode, Pairs] | None = None
 
 
-def pairs_of(episode: Episode) -> list[tuple[str, str]]:
-    """What was right and what was done, for each write; [] where the task does not know. All parts of this file ask
+def pairs_of(episode: Episode) -> Pairs:
+    """What was right and what was done, for each write; () where the task does not know. All parts of this file ask
     it of one episode before the next one comes, so the last result is kept; episodes are frozen."""
     global _last
     kept = _last
@@ -26,12 +27,12 @@ def pairs_of(episode: Episode) -> list[tuple[str, str]]:
     return kept[1]
 
 
-def _find_pairs(episode: Episode) -> list[tuple[str, str]]:
+def _find_pairs(episode: Episode) -> Pairs:
     right = episode.example.meta.get("actions")
     done = [event.action for event in episode.events if isinstance(event, Wrote)]
     if not right or len(right) != len(done):
-        return []
-    return list(zip(right, done, strict=True))
+        return ()
+    return tuple(zip(right, done, strict=True))
 
 
 class Operations(Reward, kind="operations"):

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 Recalled = tuple[Tensor, Tensor]
 """Products (room, out) and which of their rows belong to the tokens at hand (N,)."""
@@ -58,6 +59,7 @@ class _Product(torch.autograd.Function):
         return products.index_select(0, rows).view(*x.shape[:-1], -1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
         """By the factors as they were kept, and the gradient likewise."""
         x, weight = ctx.saved_tensors

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from transformers.models.lfm2.modeling_lfm2 import Lfm2RMSNorm
 
 
@@ -57,6 +58,7 @@ class _Normed(torch.autograd.Function):
         return unit * weight
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         """Of x: what stands across it."""
         unit, mean, weight = ctx.saved_tensors

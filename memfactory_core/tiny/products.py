@@ -15,27 +15,28 @@ from transformers import Lfm2ForCausalLM
 
 from memfactory_core.tiny.linear import TinyLinear
 
-ROOM = 8192
+ROOM = 2048
 """For so many tokens there is room at first, 21 KiB for each in the shipped shape."""
-MOST = 4 * ROOM
-"""Products of so many tokens are kept; those of further ones are computed again."""
+MOST = 32_768
+"""A model that once reads more between two changes of its weights keeps nothing from then on."""
 ROOT = -1
 """The node before the first token of a row."""
 
 
 class Products:
-    """Products of one state of the weights, which are let go when these change. A token that was read is a node, named
-    by the node of the token before it; its products are a row of each buffer."""
+    """Products of one state of the weights. A token that was read is a node, named by the node of the token before it;
+    its products are a row of each buffer. One thread alone may read meanwhile."""
 
     def __init__(self, model: Lfm2ForCausalLM) -> None:
         """Of a model whose linear layers are `TinyLinear`."""
-        self.model, self.room = model, ROOM
-        self.weights: list[Tensor] = []
+        self.model, self.room, self.full = model, ROOM, False
         self.buffers: dict[tuple[int, str], Tensor] = {}
         """By layer and part of it: (room, columns). Layers that are multiplied at once stand side by side."""
-        self._forget()
+        self.forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Knows nothing; there is still room for as much."""
+        self.weights: list[Tensor] = []
         self.nodes: dict[tuple[int, int], int] = {}
         """By the node before a token and the token."""
         self.rows: list[int] = []
@@ -43,19 +44,21 @@ class Products:
         """Nodes that passed through the last layer too: of a prompt its end alone does."""
         self.first = self.count = 0
 
-    def renew(self) -> None:
-        """Forgets everything unless the weights are those that it is known of."""
-        now = [weight.detach() for weight in self.model.parameters()]
-        # number by number: an optimizer may write to them without their version's knowing
-        if not self.weights or not all(map(torch.equal, now, self.weights)):
-            self._forget()
-            self.weights = [weight.clone() for weight in now]
+    def begin(self) -> None:
+        """Forgets all, and takes the weights as they are for those of whatever is read from now on."""
+        self.forget()
+        self.weights = [weight.detach().clone() for weight in self.model.parameters()]
+
+    def _fits(self) -> bool:
+        """Whether it is of the weights as they are: number by number, for an optimizer may write to them without
+        their version's knowing."""
+        return bool(self.weights) and all(map(torch.equal, self.model.parameters(), self.weights))
 
     def enter_prompts(
         self, parents: Sequence[int], tokens: Sequence[int], ends: Sequence[int]
     ) -> list[int]:
         """The nodes of the `ends` of tokens that are about to be read at once. `parents` and `ends` are places among
-        these (-1: no token is before it); only the ends pass through the last layer."""
+        these (-1: no token is before it); only the ends are sure to pass through the last layer."""
         nodes: list[int] = []
         for row, (parent, token) in enumerate(zip(parents, tokens, strict=True), self.count):
             nodes.append(self._enter(nodes[parent] if parent >= 0 else ROOT, token, row))
@@ -75,8 +78,13 @@ class Products:
         return found
 
     def has_room(self, count: int) -> bool:
-        """Whether so many tokens more are kept."""
-        return self.count + count <= MOST
+        """Whether so many tokens more are kept. Without the rest of its row no token is of use: once there is no room,
+        all goes."""
+        if not self.full and self.count + count > MOST:
+            self.full = True
+            self.forget()
+            self.buffers = {}
+        return not self.full
 
     def _enter(self, before: int, token: int, row: int) -> int:
         node = self.nodes.setdefault((before, token), len(self.rows))
@@ -99,7 +107,7 @@ class Products:
         buffer = self.buffers.get((layer, part))
         if buffer is None or len(buffer) < self.room:
             # rows that nobody writes are multiplied by gradients of zero: they must be numbers
-            grown = torch.zeros(self.room, len(weight), device=x.device)
+            grown = torch.zeros(self.room, len(weight), device=x.device, dtype=x.dtype)
             if buffer is not None:
                 grown[: len(buffer)] = buffer
             buffer = self.buffers[layer, part] = grown
@@ -116,8 +124,7 @@ class Products:
         """While this lasts, the model takes the products of these tokens from here, if all of them are known for the
         weights as they are now. `paths` are the places of each row's tokens among them, `ends` those that must have
         passed through the last layer."""
-        self.renew()
-        found = self._find(tokens, paths, ends)
+        found = self._find(tokens, paths, ends) if self._fits() else None
         if found is None:
             yield
             return

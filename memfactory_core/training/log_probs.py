@@ -96,7 +96,7 @@ def score_packed(
     what rows have in common computed once, of `size` rows at once; and their entropies where the model's head gives
     them; both over the kept ids where there are any. `inner` is the transformers model in `model`, which carries TRL's
     fused head, made for this temperature, unless its vocabulary is small. `recall` tells the model what it has
-    computed of packed rows before."""
+    computed of packed rows before, if its vocabulary is small."""
     parts = [
         _score_part(
             model, inner, ids_BT[i : i + size], mask_BT[i : i + size], width, temperature,
@@ -114,8 +114,12 @@ def _score_part(
 ) -> tuple[torch.Tensor, torch.Tensor | None]:  # fmt: skip
     rows = [ids[mask].tolist() for ids, mask in zip(ids_BT, mask_BT.bool(), strict=True)]
     starts = mask_BT[:, :-width].sum(1).tolist()
+    # rows of padding alone do not stand in the way of the others; all of them still pass through the model once, so
+    # that every process makes the same calls
+    real = [i for i, row in enumerate(rows) if len(row) > starts[i]] or [0]
     # what comes after the last token is never asked
-    packed = pack([row[: max(1, len(row) - 1)] for row in rows], ids_BT.device)
+    packed = pack([rows[i][: max(1, len(rows[i]) - 1)] for i in real], ids_BT.device)
+    places_of = dict(zip(real, packed.places, strict=True))
     # what is asked of a place is asked once: attempts that say the same share both
     asked: dict[tuple[int, int], int] = {}
     cells: list[tuple[int, int]] = []
@@ -125,13 +129,12 @@ def _score_part(
             rivals = _rivals(kept[index][column], token) if kept else None
             if rivals == []:
                 continue  # a token without rivals has probability one
-            place = packed.places[index][start + column - 1]
+            place = places_of[index][start + column - 1]
             slots.append(
                 [asked.setdefault((place, one), len(asked)) for one in (token, *(rivals or ()))]
             )
             cells.append((index, column))
     some = bool(cells)
-    # rows of padding alone still pass through the model: every process makes the same calls
     pairs = list(asked) or [(0, 0)]
     entropies_S: torch.Tensor | None
     with shared_attention(inner):

@@ -178,7 +178,7 @@ class MemoryGRPOTrainer(GRPOTrainer):
         step = self.state.global_step + 1
         self._boundary = step - 1, generators.capture(), self.players.state()
         paradigm = self.paradigm_at(step)
-        with self.sampler.remembering():
+        with self.sampler.remembering() if self.shares else nullcontext():
             played = play_attempts(paradigm, self, examples, self.settings, step, self.args.seed)
         if not any(turn.trainable for episode in played for turn in episode.turns):
             raise RunError(

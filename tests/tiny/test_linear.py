@@ -61,6 +61,7 @@ def test_training_rounds_where_the_processor_can_and_nothing_forbids_it(
 ):
     monkeypatch.setattr("memfactory_core.policies.processor.computes_bfloat16", lambda: able)
     sampler = Tiny(matmul=matmul).load()
+    sampler.seed(0)  # attempts that earn differently
     layers = [module for module in sampler.model.modules() if isinstance(module, nn.Linear)]
     assert {layer.rounds for layer in layers} == {able and matmul == "auto"}
     trainer, _ = make(sampler, tmp_path, steps=1)

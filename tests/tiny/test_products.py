@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import nullcontext
 
 import pytest
 import torch
 
-from memfactory_core.policies.sharing.packing import pack
 from memfactory_core.policies.tiny import Tiny
 from memfactory_core.tiny import products
 from memfactory_core.tiny.linear import TinyLinear
@@ -38,9 +38,9 @@ def say(model, kept=None, prompts=PROMPTS, limit=9):
     return [one.ids for one in said]
 
 
-def score(sampler, texts, products=None, width=None):
+def score(sampler, texts, products=None, width=None, prompts=PROMPTS):
     """The log-probabilities of the last tokens of prompts with texts, and the gradient of their sum by weight."""
-    rows = [[*prompt, *text] for prompt, text in zip(PROMPTS, texts, strict=True)]
+    rows = [[*prompt, *text] for prompt, text in zip(prompts, texts, strict=True)]
     most = max(map(len, rows))
     ids = torch.tensor([[0] * (most - len(row)) + row for row in rows])
     mask = torch.tensor([[0] * (most - len(row)) + [1] * len(row) for row in rows])
@@ -70,7 +70,7 @@ def recalled(monkeypatch):
 
 def test_what_was_sampled_is_scored_without_multiplying_again(tiny, recalled):
     kept = Products(tiny.model)
-    kept.renew()
+    kept.begin()
     texts = say(tiny.model, kept)
     assert texts == say(tiny.model)
     logps, gradients = score(tiny, texts)
@@ -95,7 +95,7 @@ def test_what_was_sampled_is_scored_without_multiplying_again(tiny, recalled):
 @pytest.mark.parametrize("fused", [True, False])
 def test_weights_that_changed_have_other_products(tiny, fused):
     kept = Products(tiny.model)
-    kept.renew()
+    kept.begin()
     texts = say(tiny.model, kept)
     optimizer = torch.optim.AdamW(tiny.model.parameters(), 1e-3, fused=fused)
     score(tiny, texts)
@@ -103,9 +103,8 @@ def test_weights_that_changed_have_other_products(tiny, fused):
     wanted, _ = score(tiny, texts)
     found, _ = score(tiny, texts, kept)
     torch.testing.assert_close(found, wanted)
-    assert not kept.nodes, "they are let go"
     # and those of the new weights are kept in the same room
-    kept.renew()
+    kept.begin()
     texts = say(tiny.model, kept)
     torch.testing.assert_close(
         score(tiny, texts, kept)[0], score(tiny, texts)[0], atol=1e-4, rtol=1e-4
@@ -114,7 +113,7 @@ def test_weights_that_changed_have_other_products(tiny, fused):
 
 def test_what_was_never_read_is_computed(tiny, recalled):
     kept = Products(tiny.model)
-    kept.renew()
+    kept.begin()
     texts = say(tiny.model, kept)
     unread = [[*text[:-2], 99, 98] for text in texts]
     found, _ = score(tiny, unread, kept)
@@ -131,33 +130,73 @@ def test_a_prompt_that_another_text_has_said_is_known_whole(tiny, recalled):
     """The inside of the longer prompt is what was said after the shorter one, whichever is read first."""
     kept = Products(tiny.model)
     for first in (True, False):
-        kept._forget()
-        kept.renew()
+        kept.begin()
         short = PROMPTS[1]
         said = say(tiny.model, prompts=[short], limit=5)[0]
         batches = [[short], [[*short, *said[:3]]]]
         for prompts in batches if first else batches[::-1]:
             say(tiny.model, kept, prompts, 5)
         recalled.clear()
-        packed = pack([[*short, *said[:4]]])
-        packed.scored = torch.tensor(packed.places[0][len(short) - 1 : -1])
-        with kept.recall(packed.ids_1N[0].tolist(), packed.places, packed.scored.tolist()):
-            assert tiny.model.model.layers[3].feed_forward.w2.recalled is not None
+        plain, wanted = score(tiny, [said[:4]], prompts=[short])
+        recalled.clear()
+        found, gradients = score(tiny, [said[:4]], kept, prompts=[short])
+        assert recalled == [True] * 24 + [False]
+        torch.testing.assert_close(found, plain, atol=1e-5, rtol=1e-5)
+        for name, gradient in wanted.items():
+            torch.testing.assert_close(gradients[name], gradient, atol=1e-3, rtol=1e-3)
 
 
-def test_no_more_is_kept_than_there_is_room_for(tiny, monkeypatch, recalled):
+def test_once_there_is_no_room_nothing_is_kept(tiny, monkeypatch, recalled):
     monkeypatch.setattr(products, "MOST", 30)
     monkeypatch.setattr(products, "ROOM", 8)
     kept = Products(tiny.model)
-    kept.renew()
+    kept.begin()
+    assert say(tiny.model, kept, [[7]], 3) == say(tiny.model, prompts=[[7]], limit=3)
+    assert kept.count == 3 and {len(buffer) for buffer in kept.buffers.values()} == {8}
     texts = say(tiny.model, kept)
-    assert texts == say(tiny.model) and 8 < kept.count <= 30
-    assert {len(buffer) for buffer in kept.buffers.values()} == {kept.room}
+    assert texts == say(tiny.model) and not kept.buffers and not kept.nodes
     found, _ = score(tiny, texts, kept)
-    assert not any(recalled), "a part of a row is no row"
+    assert not any(recalled)
     torch.testing.assert_close(found, score(tiny, texts)[0])
-    again = say(tiny.model, kept, [[7]], 3)
-    assert again == say(tiny.model, prompts=[[7]], limit=3)
+    kept.begin()
+    say(tiny.model, kept, [[7]], 3)
+    assert not kept.buffers
+
+
+def test_products_are_kept_for_a_while_by_one_thread_and_for_one_model(tiny):
+    ask = [[0, 50, 51]]
+    with tiny.remembering():
+        tiny.generate(ask, 3, 1.0)
+        count = tiny.products.count
+        other = threading.Thread(target=tiny.generate, args=(ask, 3, 1.0))
+        other.start()
+        other.join()
+        assert tiny.products.count == count > 3
+    tiny.generate(ask, 3, 1.0)
+    assert tiny.products.count == count
+    with pytest.raises(KeyboardInterrupt), tiny.remembering():
+        tiny.generate(ask, 3, 1.0)
+        raise KeyboardInterrupt
+    assert not tiny.products.nodes, "what was about to be multiplied may not have been"
+    before = tiny.products
+    tiny.model = Tiny().load().model
+    with tiny.remembering():
+        assert tiny.products is not before and tiny.products.model is tiny.model
+    tiny.forget()
+    assert tiny.products is None
+
+
+def test_a_row_of_padding_does_not_stand_in_the_way(tiny, recalled):
+    kept = Products(tiny.model)
+    kept.begin()
+    tiny.products = kept
+    (said,) = say(tiny.model, kept, [[7]], 5)
+    ids = torch.tensor([[7, *said], [1] * 6])
+    mask = torch.tensor([[1] * 6, [1] + [0] * 5])
+    both, _ = score_packed(tiny.model, tiny.model, ids, mask, 5, 2, 1.0, recall=tiny.recall)
+    assert recalled == [True] * 24 + [False] and not both[1].any()
+    alone, _ = score_packed(tiny.model, tiny.model, ids[:1], mask[:1], 5, 2, 1.0)
+    torch.testing.assert_close(both[:1], alone, atol=1e-5, rtol=1e-5)
 
 
 def test_a_training_takes_them_in_each_step_and_learns_the_same(tmp_path, recalled):

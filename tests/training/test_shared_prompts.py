@@ -145,7 +145,7 @@ def gradient_of_a_step(model, folder, shared, checkpointing=False, half=False, *
     """The loss and the gradients of one step whose episodes are made with sharing either way."""
     sampler = LanguageModelSampler(model, TOKENIZER)
     sampler.half = half
-    more = {"steps": 1, "micro_batches": 2, "drop_silent": False} | settings
+    more = {"steps": 1, "micro_batches": 2, "drop_silent": False, "temperature": 0.7} | settings
     trainer, _ = make(sampler, folder, **more)
     if checkpointing:
         model.gradient_checkpointing_enable()
@@ -200,7 +200,7 @@ def test_a_step_has_the_gradient_of_the_plain_way(kind, way, tmp_path, monkeypat
         )
     (loss, gradients), (plain_loss, plain) = ways
     assert loss == pytest.approx(plain_loss, abs=1e-5)
-    assert_close(gradients, plain, 1e-4)
+    assert_close(gradients, plain, 3e-4)
 
 
 def test_adapters_in_float32_over_bfloat16_weights_have_the_gradient_up_to_its_rounding(tmp_path):

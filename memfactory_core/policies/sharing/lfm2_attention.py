@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.models.lfm2.modeling_lfm2 import Lfm2Attention
 
@@ -52,6 +53,7 @@ class _Turned(torch.autograd.Function):
         return torch.addcmul(x * cos, x.roll(x.size(-1) // 2, -1), across)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         """Turned back."""
         cos, across = ctx.saved_tensors
