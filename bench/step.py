@@ -1,14 +1,14 @@
 """One training step of the tiny policy, four ways in turn: `python -m bench.step memagent-tiny [--steps 3]`.
-ours: the trainer of a run, all groups in lockstep. reference: the schedule of the framework of arXiv 2603.29493 on our
-parts, a group at a time, `model.generate`, log-probabilities once before the loss and once in it. bound: the prompts of
-the trained turns decoded in one batch to the same texts, those that an attempt says by itself, and so those of the
-others (the reward hangs on answers of a frozen role), and one forward and backward pass over the same rows, each read
-whole and multiplied whole, in pieces by length. lean: the same work with what rows have in common computed once,
-gradients rounded and the products of the decoding taken for the pass, as in a run; its prompts are decoded round by
-round, since a turn's prompt holds what the turn before it wrote, or (`at_once`) in one batch all the same. All ways
-start each round from the policy as it stands. Processor seconds of one thread; nothing is cut from the sampling
-(min_p = 0), attempts earn 0 and 1 in turn, so that the ways do the same. Ratios are of one round; their spread is over
-the rounds.
+ours: the trainer of a run, all groups in lockstep. reference: the schedule of the framework of arXiv 2603.29493 on
+our parts, a group at a time, `model.generate`, log-probabilities once before the loss and once in it. bound: the
+prompts of the trained turns decoded in one batch to the same texts, those that an attempt says by itself, and so
+those of the others (the reward hangs on answers of a frozen role), and one forward and backward pass over the same
+rows, each read whole and multiplied whole, in pieces by length; both pass through transformers' own norms. lean: the
+same work with what rows have in common computed once, gradients rounded and the products of the decoding taken for
+the pass, as in a run; its prompts are decoded round by round, since a turn's prompt holds what the turn before it
+wrote, or (`at_once`) in one batch all the same. All ways start each round from the policy as it stands. Processor
+seconds of one thread; nothing is cut from the sampling (min_p = 0), attempts earn 0 and 1 in turn, so that the ways
+do the same. Ratios are of one round; their spread is over the rounds.
 """
 
 from __future__ import annotations
