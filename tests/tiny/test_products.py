@@ -186,6 +186,15 @@ def test_products_are_kept_for_a_while_by_one_thread_and_for_one_model(tiny):
     assert tiny.products is None
 
 
+def test_a_step_knows_as_little_as_that_of_a_run_resumed_here(tiny):
+    """Also where the step before it moved no weight, as the first of a warm-up does."""
+    with tiny.remembering():
+        tiny.generate(PROMPTS, 4, 1.0)
+        assert tiny.products.nodes
+    with tiny.remembering():
+        assert not tiny.products.nodes and not tiny.products.count
+
+
 def test_a_row_of_padding_does_not_stand_in_the_way(tiny, recalled):
     kept = Products(tiny.model)
     kept.begin()
