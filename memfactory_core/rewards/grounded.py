@@ -48,7 +48,7 @@ def _stated_share(text: str, sources: Sequence[str], asked: frozenset[str]) -> f
     )
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=8192)  # fewer than a bank holds would be read anew for each write
 def _told(source: str) -> tuple[frozenset[str], ...]:
     """The telling words of each sentence of a source; one bank after the other holds the same memories."""
     return tuple(telling(sentence) for sentence in split_sentences(source))
