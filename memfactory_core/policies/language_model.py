@@ -113,6 +113,7 @@ class LanguageModelSampler(Sampler):
 
         def go_on(ids: list[int]) -> bool:
             shown = [i for i in ids if i not in self.end_ids]
+            # each text is asked for once: the ones that are kept are those of attempts
             text = self.tokenizer.decode(shown, clean_up_tokenization_spaces=False)
             return heard(str(text).strip())
 

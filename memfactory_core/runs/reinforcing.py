@@ -49,7 +49,6 @@ def reinforce(
         gc.freeze()  # what is there stays: to look through it now and then took a tenth of a step
         try:
             trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
-            trainer.sampler.forget()
         except Stopped:
             if trainer.accelerator.num_processes == 1:
                 work.announce_saving()
@@ -59,6 +58,7 @@ def reinforce(
             raise
         finally:
             gc.unfreeze()
+            trainer.sampler.forget()
         save_policy(work, trainer, work.folder)
         own.model = trainer.accelerator.unwrap_model(trainer.model)
 

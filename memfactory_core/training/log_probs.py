@@ -17,7 +17,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from memfactory_core.policies.sharing.packing import Packed, pack
-from memfactory_core.policies.sharing.shared_attention import shared_attention
+from memfactory_core.policies.sharing.shared_attention import read_scored, shared_attention
 
 ALL = -2
 """Stands among the kept ids of a token that was drawn from all."""
@@ -184,12 +184,7 @@ def _ask_whole(
     rows = {place: row for row, place in enumerate(dict.fromkeys(place for place, _ in pairs))}
     packed.scored = torch.tensor([*rows], device=packed.ids_1N.device)
     with recall(packed):
-        logits_PV = model(
-            input_ids=packed.ids_1N,
-            position_ids=packed.positions_1N,
-            packed=packed,
-            use_cache=False,
-        ).logits[0]
+        logits_PV = read_scored(model, packed)
     logps_PV = (logits_PV.float() / temperature).log_softmax(-1)
     entropies_P = -(logps_PV.exp() * logps_PV).sum(-1)
     own_S, labels_S = torch.tensor(

@@ -10,7 +10,7 @@ from transformers.models.lfm2.modeling_lfm2 import Lfm2Attention, Lfm2RMSNorm
 
 from memfactory_core.policies.sharing.lfm2_attention import PackedAttention
 from memfactory_core.policies.sharing.packing import pack
-from memfactory_core.policies.sharing.shared_attention import shared_attention
+from memfactory_core.policies.sharing.shared_attention import read_scored, shared_attention
 from memfactory_core.tiny.model import make_model
 from memfactory_core.tiny.norm import Norm, TinyNorm, take_norms
 from memfactory_core.tiny.tokenizer import make_tokenizer
@@ -48,9 +48,7 @@ def test_packed_rows_pass_through_own_layers_as_through_transformers():
     rows = [[0, 5, 6, 7, 8, 9], [0, 5, 6, 7, 8, 10, 11, 12], [0, 20], [0, 5, 6, 7, 8, 9, 3, 3]]
     packed = pack(rows)
     with shared_attention(own):
-        found = own(
-            input_ids=packed.ids_1N, position_ids=packed.positions_1N, packed=packed, use_cache=False
-        ).logits[0]  # fmt: skip
+        found = read_scored(own, packed)
     kinds = {type(module) for module in own.modules()}
     assert {TinyNorm, PackedAttention} <= kinds
     assert not {Lfm2RMSNorm, Lfm2Attention} & kinds

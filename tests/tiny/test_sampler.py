@@ -186,7 +186,7 @@ def test_sampling_repeats_under_a_seed_and_refuses_what_does_not_fit(rough, mixe
     assert [len(one.ids) for one in cut] == [4, 1023]  # each ends where the positions end
 
 
-def test_tokens_aredrawn_by_their_chances_and_never_one_that_was_cut_off():
+def test_tokens_are_drawn_by_their_chances_and_never_one_that_was_cut_off():
     chances = torch.tensor([0.0, 0.5, 0.0, 0.2, 0.3, 0.0])
     scores = chances.log().expand(40_000, -1)
     drawn = draw(scores, torch.arange(40_000), torch.Generator().manual_seed(0))

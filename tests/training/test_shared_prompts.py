@@ -34,6 +34,7 @@ from memfactory_core.policies.sharing.packing import pack
 from memfactory_core.policies.sharing.shared_attention import (
     can_share,
     can_stream,
+    read_scored,
     shared_attention,
 )
 from memfactory_core.tiny.tokenizer import make_tokenizer
@@ -145,7 +146,7 @@ def gradient_of_a_step(model, folder, shared, checkpointing=False, half=False, *
     """The loss and the gradients of one step whose episodes are made with sharing either way."""
     sampler = LanguageModelSampler(model, TOKENIZER)
     sampler.half = half
-    more = {"steps": 1, "micro_batches": 2, "drop_silent": False, "temperature": 0.7} | settings
+    more = {"steps": 1, "micro_batches": 2, "drop_silent": False} | settings
     trainer, _ = make(sampler, folder, **more)
     if checkpointing:
         model.gradient_checkpointing_enable()
@@ -194,13 +195,18 @@ def test_a_step_has_the_gradient_of_the_plain_way(kind, way, tmp_path, monkeypat
         model = make_model(kind)
         model = with_adapters(model) if way == "adapters" else model
         ways.append(
-            gradient_of_a_step(
-                model, tmp_path / str(shared), shared, way == "checkpointing", entropy=0.1
+            gradient_of_a_step(  # at a temperature, but where it makes gradients too steep to compare
+                model,
+                tmp_path / str(shared),
+                shared,
+                way == "checkpointing",
+                entropy=0.1,
+                temperature=1.0 if way == "adapters" else 0.7,
             )
         )
     (loss, gradients), (plain_loss, plain) = ways
     assert loss == pytest.approx(plain_loss, abs=1e-5)
-    assert_close(gradients, plain, 3e-4)
+    assert_close(gradients, plain, 1e-4)
 
 
 def test_adapters_in_float32_over_bfloat16_weights_have_the_gradient_up_to_its_rounding(tmp_path):
@@ -237,12 +243,7 @@ def test_a_short_convolution_reads_across_the_segments_of_a_row(common):
     rows += [[*rows[2], 7, 8], [*rows[2], 9], [3]]
     packed = pack(rows)
     with shared_attention(model):
-        logits = model(
-            input_ids=packed.ids_1N,
-            position_ids=packed.positions_1N,
-            packed=packed,
-            use_cache=False,
-        ).logits[0]
+        logits = read_scored(model, packed)
     for row, places in zip(rows, packed.places, strict=True):
         torch.testing.assert_close(
             logits[places], model(torch.tensor([row])).logits[0], atol=1e-4, rtol=1e-4

@@ -247,6 +247,12 @@ def read_ends(model: Any, packed: Packed) -> Tensor:
     """The logits after the last token of each row, (rows, V); to be called within `shared_attention`."""
     ends = [path[-1] for path in packed.places]
     packed.scored = torch.tensor(ends, device=packed.ids_1N.device)
+    return read_scored(model, packed)
+
+
+def read_scored(model: Any, packed: Packed) -> Tensor:
+    """The logits at the scored places (at all where none are named), (places, V); to be called within
+    `shared_attention`."""
     logits: Tensor = model(
         input_ids=packed.ids_1N, position_ids=packed.positions_1N, packed=packed, use_cache=False
     ).logits[0]
