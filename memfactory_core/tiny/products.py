@@ -4,6 +4,7 @@ of the same weights: it takes them from here and multiplies on the way back alon
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -147,11 +148,11 @@ class Products:
         """The row of each token; None where one is not known."""
         nodes = [ROOT] * len(tokens)
         for path in paths:
-            node = ROOT
-            for place in path:
-                if nodes[place] == ROOT:
-                    nodes[place] = self.nodes.get((node, tokens[place]), ROOT)
-                node = nodes[place]
+            # what it has in common with rows before it is found already
+            known = bisect_left(path, True, key=lambda place: nodes[place] == ROOT)
+            node = nodes[path[known - 1]] if known else ROOT
+            for place in path[known:]:
+                node = nodes[place] = self.nodes.get((node, tokens[place]), ROOT)
                 if node == ROOT:
                     return None
         if not self.whole.issuperset(nodes[place] for place in ends):

@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from memfactory_core.policies.sharing.packing import Packed, pack
 from memfactory_core.policies.sharing.shared_attention import read_scored, shared_attention
+from memfactory_core.training.softmax import score_ids
 
 ALL = -2
 """Stands among the kept ids of a token that was drawn from all."""
@@ -97,23 +98,39 @@ def score_packed(
     them; both over the kept ids where there are any. `inner` is the transformers model in `model`, which carries TRL's
     fused head, made for this temperature, unless its vocabulary is small. `recall` tells the model what it has
     computed of packed rows before, if its vocabulary is small."""
-    parts = [
-        _score_part(
-            model, inner, ids_BT[i : i + size], mask_BT[i : i + size], width, temperature,
-            None if kept_BCK is None else kept_BCK[i : i + size].tolist(), recall,
+    parts = []
+    for first in range(0, len(ids_BT), size):
+        part = slice(first, first + size)
+        given = [ids_BT[part], mask_BT[part], *([] if kept_BCK is None else [kept_BCK[part]])]
+        firsts, places = _tell_apart(given)
+        ids, mask, *kept = (one[firsts] for one in given)
+        scored = _score_part(
+            model, inner, ids, mask, width, temperature, kept[0].tolist() if kept else None, recall
         )
-        for i in range(0, len(ids_BT), size)
-    ]  # fmt: skip
+        parts.append([None if one is None else one.index_select(0, places) for one in scored])
     logps, entropies = zip(*parts, strict=True)
     return torch.cat(logps), None if entropies[0] is None else torch.cat(entropies)
+
+
+def _tell_apart(parts: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of rows that are equal in all parts (B, ...) the first, and which of these each row is like: attempts that say
+    the same are scored once."""
+    whole = torch.cat([part.flatten(1) for part in parts], dim=1).cpu().numpy()
+    seen: dict[bytes, int] = {}
+    places = [seen.setdefault(row.tobytes(), len(seen)) for row in whole]
+    firsts = torch.tensor([places.index(place) for place in range(len(seen))])
+    return firsts.to(parts[0].device), torch.tensor(places, device=parts[0].device)
 
 
 def _score_part(
     model: Any, inner: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, width: int, temperature: float,
     kept: list[list[list[int]]] | None, recall: Recall,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:  # fmt: skip
-    rows = [ids[mask].tolist() for ids, mask in zip(ids_BT, mask_BT.bool(), strict=True)]
-    starts = mask_BT[:, :-width].sum(1).tolist()
+    edge = ids_BT.size(1) - width
+    starts = mask_BT[:, :edge].sum(1).tolist()
+    ends = (edge + mask_BT[:, edge:].sum(1)).tolist()
+    spans = zip(ids_BT.tolist(), starts, ends, strict=True)
+    rows = [ids[edge - start : end] for ids, start, end in spans]
     # rows of padding alone do not stand in the way of the others; all of them still pass through the model once, so
     # that every process makes the same calls
     real = [i for i, row in enumerate(rows) if len(row) > starts[i]] or [0]
@@ -185,12 +202,11 @@ def _ask_whole(
     packed.scored = torch.tensor([*rows], device=packed.ids_1N.device)
     with recall(packed):
         logits_PV = read_scored(model, packed)
-    logps_PV = (logits_PV.float() / temperature).log_softmax(-1)
-    entropies_P = -(logps_PV.exp() * logps_PV).sum(-1)
     own_S, labels_S = torch.tensor(
         [(rows[place], label) for place, label in pairs], device=packed.ids_1N.device
     ).T
-    return logps_PV[own_S, labels_S], entropies_P[own_S]
+    logps_S, entropies_P = score_ids(logits_PV, temperature, own_S, labels_S)
+    return logps_S, entropies_P[own_S]
 
 
 def _rivals(kept: list[int], token: int) -> list[int] | None:

@@ -55,11 +55,13 @@ def _known(ids: Sequence[int] | None) -> Sequence[int]:
 
 
 def _pad(rows: Sequence[Sequence[float]], value: float, left: bool = False) -> torch.Tensor:
-    """The rows as one tensor, at least one column wide."""
-    width = max(1, *map(len, rows))
-    more = [[value] * (width - len(row)) for row in rows]
-    pairs = zip(more, rows, strict=True)
-    return torch.tensor([[*pad, *row] if left else [*row, *pad] for pad, row in pairs])
+    """The rows as one tensor, at least one column wide. Attempts share most prompts, and many say the same."""
+    apart = {row: place for place, row in enumerate(dict.fromkeys(map(tuple, rows)))}
+    width = max(1, *map(len, apart))
+    more = [(value,) * (width - len(row)) for row in apart]
+    pairs = zip(more, apart, strict=True)
+    padded = torch.tensor([(*pad, *row) if left else (*row, *pad) for pad, row in pairs])
+    return padded[[apart[tuple(row)] for row in rows]]
 
 
 def _kept_ids(rows: Sequence[Row], completions_BC: torch.Tensor, pad_id: int) -> torch.Tensor:
@@ -98,8 +100,9 @@ def by_beginning(pieces: Sequence[Piece], alike: bool = False) -> list[Piece]:
     """The same rows in as many pieces, rows with the same beginning together, cut so that each piece has about as
     many tokens of which none are its other rows' too; `alike`, each has as many rows as the given one."""
     whole = _join(pieces)
-    prompts = zip(whole["prompt_ids"], whole["prompt_mask"].bool(), strict=True)
-    keys = [ids[mask].tolist() for ids, mask in prompts]
+    lengths = whole["prompt_mask"].sum(1).tolist()
+    prompts = zip(whole["prompt_ids"].tolist(), lengths, strict=True)
+    keys = [ids[len(ids) - length :] for ids, length in prompts]
     order = sorted(range(len(keys)), key=keys.__getitem__)
     said = whole["completion_mask"].sum(1).tolist()
     places = torch.tensor(order, device=whole["prompt_ids"].device)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -88,7 +89,8 @@ class Packed:
     scored: Tensor | None = None
     record: list[tuple[Tensor, Tensor]] | None = None
     biases: dict[tuple[int, int, torch.dtype], Tensor] = field(default_factory=dict)
-    windows: dict[int, list[Tensor]] = field(default_factory=dict)
+    windows: dict[int, list[Any]] = field(default_factory=dict)
+    heads: dict[tuple[int, int], list[Any]] = field(default_factory=dict)
 
 
 def take(values: Tensor, places: Sequence[Tensor]) -> Iterator[Tensor]:
@@ -126,7 +128,9 @@ def pack(rows: Sequence[Sequence[int]], device: torch.device | str = "cpu") -> P
         first[id(segment)] = count
         count += len(segment.tokens)
     ids = [token for segment in ordered for token in segment.tokens]
-    positions = [s.start + i for s in ordered for i in range(len(s.tokens))]
+    positions: list[int] = []
+    for segment in ordered:
+        positions += range(segment.start, segment.start + len(segment.tokens))
     return Packed(
         torch.tensor([ids], device=device),
         torch.tensor([positions], device=device),
@@ -181,8 +185,10 @@ def _agree(rows: Sequence[Sequence[int]], depth: int) -> int:
 
 
 def _find_places(segment: Segment, first: dict[int, int]) -> list[int]:
-    parts = (*segment.before, segment)
-    return [first[id(part)] + i for part in parts for i in range(len(part.tokens))]
+    places: list[int] = []
+    for part in (*segment.before, segment):
+        places += range(first[id(part)], first[id(part)] + len(part.tokens))
+    return places
 
 
 def _make_block(

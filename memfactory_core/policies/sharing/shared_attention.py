@@ -19,6 +19,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from memfactory_core.policies.sharing.lfm2_attention import take_attention
 from memfactory_core.policies.sharing.packing import Packed, pack, take
+from memfactory_core.policies.sharing.rounded_attention import can_round, read_rounded
 from memfactory_core.policies.sharing.short_convolution import take_packed_rows
 
 NAME = "memfactory_shared"
@@ -90,6 +91,10 @@ def _attend(
     query_NHD, key_NKD, value_NKD = (part[0].transpose(0, 1) for part in (query, key, value))
     if packed.record is not None:
         packed.record.append((key_NKD.contiguous(), value_NKD.contiguous()))
+    rounds = getattr(module, "rounds", False) and torch.is_grad_enabled() and not dropout
+    if rounds and can_round(packed, query_NHD.size(1)):
+        factor = query_NHD.size(-1) ** -0.5 if scaling is None else scaling
+        return read_rounded(query_NHD, key_NKD, value_NKD, packed, factor)[None], None
     keys, queries = [b.keys_ST for b in packed.blocks], [b.queries_SL for b in packed.blocks]
     taken = zip(take(query_NHD, queries), take(key_NKD, keys), take(value_NKD, keys), strict=True)
     outputs = [

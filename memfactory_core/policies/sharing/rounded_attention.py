@@ -1,0 +1,118 @@
+"""Attention over packed rows whose gradients come from factors rounded to bfloat16, for processors that multiply those
+several times as fast. What is read is computed whole. `F.scaled_dot_product_attention` takes longer for the way back
+alone than all of this does where segments are short, as those of a small policy are.
+
+Shapes: N tokens, H heads of queries, K of keys, G = H / K, D the size of a head; of a block S segments of L queries and
+T keys.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from memfactory_core.policies.sharing.packing import Block, Packed
+
+MOST = 2**24
+"""So many shares of attention are kept for the way back (32 MiB); of more, none is."""
+
+
+def can_round(packed: Packed, heads: int) -> bool:
+    """Whether what must be kept is small enough."""
+    cells = [block.queries_SL.numel() * block.keys_ST.size(1) for block in packed.blocks]
+    return sum(cells) * heads <= MOST
+
+
+def read_rounded(
+    query_NHD: Tensor, key_NKD: Tensor, value_NKD: Tensor, packed: Packed, scale: float
+) -> Tensor:
+    """What each token reads, (N, H, D)."""
+    read: Tensor = _Read.apply(query_NHD, key_NKD, value_NKD, packed, scale)
+    return read
+
+
+class _Heads:
+    """Where the heads of a block's queries and keys stand among those of all tokens, (S, K, G * L) and (S, K, T), and
+    which keys are hidden from which queries. Padded queries stand one behind the last."""
+
+    def __init__(self, block: Block, count: int, heads: int, groups: int) -> None:
+        device = block.keys_ST.device
+        own_KG = torch.arange(heads * groups, device=device).view(heads, groups)
+        places_SL = block.queries_SL.masked_fill(~block.real_SL, count)
+        queries = places_SL[:, None, None] * heads * groups + own_KG[..., None]
+        behind = count * heads * groups
+        self.queries_SKM = queries.clamp(max=behind).flatten(2)
+        self.keys_SKT = block.keys_ST[:, None] * heads + own_KG[:, :1] // groups
+        seen_SLT = block.see(0, places_SL.size(1))
+        self.hidden_S1MT = ~seen_SLT.repeat(1, groups, 1)[:, None]
+        self.until = seen_SLT.size(2)
+        self.keys_SKT = self.keys_SKT[..., : self.until]
+
+
+def _heads_of(packed: Packed, heads: int, groups: int) -> list[_Heads]:
+    """Made once for all layers."""
+    found = packed.heads.get((heads, groups))
+    if found is None:
+        count = packed.ids_1N.size(1)
+        found = [_Heads(block, count, heads, groups) for block in packed.blocks]
+        packed.heads[heads, groups] = found
+    return found
+
+
+class _Read(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query_NHD: Tensor,
+        key_NKD: Tensor,
+        value_NKD: Tensor,
+        packed: Packed,
+        scale: float,
+    ) -> Tensor:
+        """Keeps the factors and the shares, rounded."""
+        heads = key_NKD.size(1)
+        ctx.blocks = _heads_of(packed, heads, query_NHD.size(1) // heads)
+        ctx.scale, ctx.shapes = scale, (query_NHD.shape, key_NKD.shape)
+        query, key, value = (part.flatten(0, 1) for part in (query_NHD, key_NKD, value_NKD))
+        query = torch.cat([query * scale, query.new_zeros(1, query.size(1))])
+        made, shares = torch.empty_like(query), []
+        for block in ctx.blocks:
+            asked, keys, values = (
+                _take(query, block.queries_SKM),
+                *(_take(part, block.keys_SKT) for part in (key, value)),
+            )
+            scores = (asked @ keys.mT).masked_fill_(block.hidden_S1MT, -torch.inf)
+            share = scores.softmax(-1)
+            made[block.queries_SKM] = share @ values
+            shares.append(share.bfloat16())
+        ctx.save_for_backward(*(part.bfloat16() for part in (query, key, value)), *shares)
+        return made[:-1].view_as(query_NHD)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        """By the factors as they were kept, and the gradient likewise."""
+        query, key, value, *shares = ctx.saved_tensors
+        of_read = torch.cat([gradient.flatten(0, 1).bfloat16(), query.new_zeros(1, query.size(1))])
+        of_query = torch.empty_like(query)
+        of_both = query.new_zeros(len(key), 2 * key.size(1), dtype=gradient.dtype)
+        for block, share in zip(ctx.blocks, shares, strict=True):
+            asked, of_made = (_take(part, block.queries_SKM) for part in (query, of_read))
+            keys, values = (_take(part, block.keys_SKT) for part in (key, value))
+            of_share = of_made @ values.mT
+            along = torch.linalg.vecdot(of_share, share).unsqueeze(-1)
+            of_scores = of_share.sub_(along).mul_(share)
+            of_query[block.queries_SKM] = of_scores @ keys
+            parts = torch.cat([of_scores.mT @ asked, share.mT @ of_made], -1).to(gradient.dtype)
+            of_both.index_add_(0, block.keys_SKT.flatten(), parts.flatten(0, 2))
+        of_key, of_value = of_both.chunk(2, -1)
+        shape, other = ctx.shapes
+        of_query = of_query[:-1].to(gradient.dtype).mul_(ctx.scale)
+        return of_query.view(shape), of_key.view(other), of_value.view(other), None, None
+
+
+def _take(values: Tensor, places: Tensor) -> Tensor:
+    return values.index_select(0, places.flatten()).view(*places.shape, values.size(1))

@@ -1,0 +1,90 @@
+"""Layers over packed rows that bring their own gradient, against PyTorch's over each row by itself."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from memfactory_core.policies.sharing import rounded_attention
+from memfactory_core.policies.sharing.packing import pack
+from memfactory_core.policies.sharing.rounded_attention import can_round, read_rounded
+from memfactory_core.policies.sharing.short_convolution import _convolve
+from memfactory_core.policies.tiny import Tiny
+from memfactory_core.tiny.linear import take_products
+from memfactory_core.training.log_probs import score_packed
+
+COMMON = list(range(20, 50))
+ROWS = [
+    [*COMMON, 5, 6, 7, 8], [*COMMON, *range(50, 70)], [9, 8, 9], [*COMMON, *range(50, 62), 4], COMMON, [3],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("width", [1, 3, 8])
+def test_a_short_convolution_and_its_gradients_are_those_of_each_row(width, bias):
+    torch.manual_seed(0)
+    packed, size = pack(ROWS), 6
+    conv = nn.Conv1d(size, size, width, groups=size, bias=bias, padding=width - 1)
+    signal = torch.randn(packed.ids_1N.size(1), size, requires_grad=True)
+    weight = torch.randn_like(signal)
+    given = (signal, *conv.parameters())
+    made = _convolve(packed, signal, conv)
+    found = torch.autograd.grad((made * weight).sum(), given)
+    total, seen = torch.zeros(()), set()
+    for places in packed.places:
+        alone = conv(signal[places].T)[:, : len(places)].T
+        torch.testing.assert_close(made[places], alone, atol=1e-6, rtol=1e-5)
+        fresh = [i for i, place in enumerate(places) if place not in seen]
+        seen.update(places)
+        total = total + (alone[fresh] * weight[places][fresh]).sum()
+    for one, other in zip(found, torch.autograd.grad(total, given), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("heads", [4, 2, 1])
+def test_rounded_attention_reads_the_same_and_its_gradients_are_near(heads):
+    """Also where queries share the heads of keys."""
+    torch.manual_seed(0)
+    packed, size = pack(ROWS), 16
+    count = packed.ids_1N.size(1)
+    asked, keys, values = given = [
+        torch.randn(count, number, size, requires_grad=True) for number in (4, heads, heads)
+    ]
+    weight = torch.randn_like(asked)
+    made = read_rounded(*given, packed, 0.3)
+    found = torch.autograd.grad((made * weight).sum(), given)
+    total, seen = torch.zeros(()), set()
+    for places in packed.places:
+        parts = [part[places].transpose(0, 1) for part in given]
+        alone = F.scaled_dot_product_attention(
+            parts[0], *(part.repeat_interleave(4 // heads, 0) for part in parts[1:]), is_causal=True, scale=0.3
+        ).transpose(0, 1)  # fmt: skip
+        torch.testing.assert_close(made[places], alone, atol=1e-5, rtol=1e-5)
+        fresh = [i for i, place in enumerate(places) if place not in seen]
+        seen.update(places)
+        total = total + (alone[fresh] * weight[places][fresh]).sum()
+    for one, other in zip(found, torch.autograd.grad(total, given), strict=True):
+        assert one.dtype == torch.float32 and not torch.equal(one, other)
+        assert F.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.9999
+        assert (one - other).abs().max() < 0.03 * other.abs().max()
+
+
+def test_many_shares_of_attention_are_not_kept(monkeypatch):
+    """Then the model's gradients come from PyTorch's attention, and little changes."""
+    model = Tiny(matmul="float32").load().model
+    take_products(model, rounds=True)
+    ids = torch.tensor([[*COMMON, 5, 6], [*COMMON, 7, 8]])
+    gradients, calls = [], []
+    read = rounded_attention._Read.apply
+    monkeypatch.setattr(
+        rounded_attention._Read, "apply", lambda *given: calls.append(1) or read(*given)
+    )
+    for most in (2**24, 10):
+        monkeypatch.setattr(rounded_attention, "MOST", most)
+        assert can_round(pack(ids.tolist()), 4) == (most > 10)
+        model.zero_grad()
+        score_packed(model, model, ids, torch.ones_like(ids), 2, 2, 1.0)[0].sum().backward()
+        gradients.append(torch.cat([weight.grad.flatten() for weight in model.parameters()]))
+    assert len(calls) == 2  # of two layers, the first time
+    assert not torch.equal(*gradients)
+    assert F.cosine_similarity(*gradients, dim=0) > 0.999
