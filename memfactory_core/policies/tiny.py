@@ -104,9 +104,9 @@ class TinySampler(LanguageModelSampler):
         """The model takes from there the products of this packed sequence, if they are known."""
         if self.products is None or self.products.model is not self.model or packed.scored is None:
             return nullcontext()
-        return self.products.recall(
-            packed.ids_1N[0].tolist(), packed.places, packed.scored.tolist()
-        )
+        asking = packed.end.asking if self.model.model.layers[-1].is_attention_layer else None
+        ends = packed.scored if asking is None else asking
+        return self.products.recall(packed.ids_1N[0].tolist(), packed.places, ends.tolist())
 
     def generate(
         self,

@@ -124,7 +124,7 @@ class Products:
     ) -> Iterator[None]:
         """While this lasts, the model takes the products of these tokens from here, if all of them are known for the
         weights as they are now. `paths` are the places of each row's tokens among them, `ends` those that must have
-        passed through the last layer."""
+        passed through the last layer; if that attends, it is asked of these alone but for keys and values."""
         found = self._find(tokens, paths, ends) if self._fits() else None
         if found is None:
             yield
@@ -135,6 +135,11 @@ class Products:
             widths = [module.out_features for module in modules]
             for module, part in zip(modules, self.buffers[key].split(widths, 1), strict=True):
                 module.recalled = part, rows
+        last = self.model.model.layers[-1]
+        if last.is_attention_layer:
+            mixer, feed = last.self_attn, last.feed_forward
+            for module in (mixer.q_proj, mixer.out_proj, feed.w1, feed.w3, feed.w2):
+                module.recalled = module.recalled[0], rows[ends]
         try:
             yield
         finally:

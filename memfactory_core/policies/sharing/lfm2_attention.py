@@ -21,7 +21,7 @@ class PackedAttention(Lfm2Attention):
         return self.q_proj.weight.device.type == "cpu" and getattr(self.q_proj, "rounds", False)
 
     def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
-        """(1, N, size) of a packed sequence; everything else goes transformers' way."""
+        """(1, N, size) of a packed sequence, or of its tokens that ask; everything else goes transformers' way."""
         packed = kwargs.get("packed")
         if packed is None:
             whole: tuple[Tensor, Any] = super().forward(hidden_states, *args, **kwargs)
@@ -29,14 +29,15 @@ class PackedAttention(Lfm2Attention):
         cos, sin = (part.unsqueeze(2) for part in kwargs["position_embeddings"])
         low, high = sin.chunk(2, -1)
         across = torch.cat([-low, high], -1)
+        asking = hidden_states if packed.asking is None else hidden_states[:, packed.asking]
+        given = (self.q_proj, asking), (self.k_proj, hidden_states), (self.v_proj, hidden_states)
         query, key, value = (
-            layer(hidden_states).unflatten(-1, (-1, self.head_dim))
-            for layer in (self.q_proj, self.k_proj, self.v_proj)
+            layer(states).unflatten(-1, (-1, self.head_dim)) for layer, states in given
         )
-        query, key = (
-            _Turned.apply(norm(part), cos, across)
-            for norm, part in ((self.q_layernorm, query), (self.k_layernorm, key))
-        )
+        key = _Turned.apply(self.k_layernorm(key), cos, across)
+        if packed.asking is not None:
+            cos, across = cos[:, packed.asking], across[:, packed.asking]
+        query = _Turned.apply(self.q_layernorm(query), cos, across)
         query, key, value = (part.transpose(1, 2) for part in (query, key, value))
         attend = ALL_ATTENTION_FUNCTIONS[self.config._attn_implementation]
         read, _ = attend(self, query, key, value, None, scaling=self.scaling, packed=packed)

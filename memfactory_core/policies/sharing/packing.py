@@ -74,13 +74,34 @@ class Block:
         """How many keys the queries before `last` see at most."""
         return min(self.keys_ST.size(1), self.furthest + last)
 
+    def narrow(self, wanted_N: Tensor, first: int) -> tuple[Block, Tensor] | None:
+        """The block in which a segment's tokens ask from the first wanted one on, counted from `first` on, and their
+        places in the packed sequence; None where none is wanted."""
+        wanted_SL = wanted_N[self.queries_SL] & self.real_SL
+        some = wanted_SL.any(1).nonzero()[:, 0]
+        if not len(some):
+            return None
+        skipped_S = wanted_SL[some].int().argmax(1)
+        lengths_S = self.lengths_S[some] - skipped_S
+        columns = torch.arange(int(lengths_S.max()), device=some.device)
+        real_SL = columns < lengths_S[:, None]
+        within_SL = (skipped_S[:, None] + columns).clamp(max=self.queries_SL.size(1) - 1)
+        places = self.queries_SL[some].gather(1, within_SL)[real_SL]
+        queries_SL = torch.zeros_like(within_SL)
+        queries_SL[real_SL] = torch.arange(first, first + len(places), device=some.device)
+        starts_S = self.starts_S[some] + skipped_S
+        furthest = int(starts_S.max())
+        block = Block(queries_SL, self.keys_ST[some], real_SL, starts_S, lengths_S, furthest)
+        return block, places
+
 
 @dataclass
 class Packed:
     """The packed sequence: ids and positions (1, N), the blocks in the order of its tokens, and for each row the
     places of its tokens. `scored` are the places whose hidden states are wanted (None: all); where `record` is a
-    list, each layer leaves its keys and values (N, heads, size) there. `biases` and `windows` are made once for all
-    layers: masks by block, and by width what a short convolution reads."""
+    list, each layer leaves its keys and values (N, heads, size) there. `asking` are the places of the tokens that ask
+    for what all hold (None: all); the queries of the blocks are counted among these. `biases`, `windows` and `heads`
+    are made once for all layers: masks by block, by width what a short convolution reads, and where heads stand."""
 
     ids_1N: Tensor
     positions_1N: Tensor
@@ -88,9 +109,30 @@ class Packed:
     places: list[list[int]]
     scored: Tensor | None = None
     record: list[tuple[Tensor, Tensor]] | None = None
+    asking: Tensor | None = None
     biases: dict[tuple[int, int, torch.dtype], Tensor] = field(default_factory=dict)
     windows: dict[int, list[Any]] = field(default_factory=dict)
     heads: dict[tuple[int, int], list[Any]] = field(default_factory=dict)
+
+    @cached_property
+    def end(self) -> Packed:
+        """The sequence as a last layer may take it: the tokens of each segment ask from the first scored one on, those
+        before them are only read; `scored` are counted among the asking. To be taken once it is known what is scored."""
+        assert self.scored is not None
+        wanted_N = torch.zeros_like(self.ids_1N[0], dtype=torch.bool)
+        wanted_N[self.scored] = True
+        blocks: list[Block] = []
+        asking: list[Tensor] = []
+        for block in self.blocks:
+            if narrowed := block.narrow(wanted_N, sum(map(len, asking))):
+                blocks.append(narrowed[0])
+                asking.append(narrowed[1])
+        places = torch.cat(asking)
+        among_N = torch.zeros_like(self.ids_1N[0])
+        among_N[places] = torch.arange(len(places), device=places.device)
+        return Packed(
+            self.ids_1N, self.positions_1N, blocks, self.places, among_N[self.scored], self.record, places
+        )  # fmt: skip
 
 
 def take(values: Tensor, places: Sequence[Tensor]) -> Iterator[Tensor]:

@@ -2,7 +2,7 @@
 several times as fast. What is read is computed whole. `F.scaled_dot_product_attention` takes longer for the way back
 alone than all of this does where segments are short, as those of a small policy are.
 
-Shapes: N tokens, H heads of queries, K of keys, G = H / K, D the size of a head; of a block S segments of L queries and
+Shapes: N tokens (of queries those that ask), H heads of queries, K of keys, G = H / K, D the size of a head; of a block S segments of L queries and
 T keys.
 """
 
@@ -52,11 +52,10 @@ class _Heads:
         self.keys_SKT = self.keys_SKT[..., : self.until]
 
 
-def _heads_of(packed: Packed, heads: int, groups: int) -> list[_Heads]:
-    """Made once for all layers."""
+def _heads_of(packed: Packed, count: int, heads: int, groups: int) -> list[_Heads]:
+    """Made once for all layers in which so many tokens ask."""
     found = packed.heads.get((heads, groups))
     if found is None:
-        count = packed.ids_1N.size(1)
         found = [_Heads(block, count, heads, groups) for block in packed.blocks]
         packed.heads[heads, groups] = found
     return found
@@ -74,7 +73,7 @@ class _Read(torch.autograd.Function):
     ) -> Tensor:
         """Keeps the factors and the shares, rounded."""
         heads = key_NKD.size(1)
-        ctx.blocks = _heads_of(packed, heads, query_NHD.size(1) // heads)
+        ctx.blocks = _heads_of(packed, len(query_NHD), heads, query_NHD.size(1) // heads)
         ctx.scale, ctx.shapes = scale, (query_NHD.shape, key_NKD.shape)
         query, key, value = (part.flatten(0, 1) for part in (query_NHD, key_NKD, value_NKD))
         query = torch.cat([query * scale, query.new_zeros(1, query.size(1))])

@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from memfactory_core.policies.sharing.lfm2_attention import take_attention
+from memfactory_core.policies.sharing.lfm2_layer import ends_with_attention, take_last_layer
 from memfactory_core.policies.sharing.packing import Packed, pack, take
 from memfactory_core.policies.sharing.rounded_attention import can_round, read_rounded
 from memfactory_core.policies.sharing.short_convolution import take_packed_rows
@@ -184,6 +185,7 @@ def shared_attention(model: Any) -> Iterator[None]:
     if not can_stream(model):
         take_packed_rows(model)
         take_attention(model)
+        take_last_layer(model)
     hook = model.base_model.register_forward_hook(_keep_scored, with_kwargs=True)
     try:
         yield
@@ -208,7 +210,8 @@ def own_attention(model: Any) -> Iterator[None]:
 def _keep_scored(module: Any, args: Any, kwargs: dict[str, Any], output: Any) -> Any:
     packed = kwargs.get("packed")
     if packed is not None and packed.scored is not None:
-        output.last_hidden_state = output.last_hidden_state[:, packed.scored]
+        scored = packed.end.scored if ends_with_attention(module) else packed.scored
+        output.last_hidden_state = output.last_hidden_state[:, scored]
     return output
 
 
