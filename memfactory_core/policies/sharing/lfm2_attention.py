@@ -15,11 +15,6 @@ from transformers.models.lfm2.modeling_lfm2 import Lfm2Attention
 class PackedAttention(Lfm2Attention):
     """Transformers' layer, the same but for how its result and gradients come about where rows are packed."""
 
-    @property
-    def rounds(self) -> bool:
-        """Whether gradients may come from rounded factors, as those of its linear layers do."""
-        return self.q_proj.weight.device.type == "cpu" and getattr(self.q_proj, "rounds", False)
-
     def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
         """(1, N, size) of a packed sequence, or of its tokens that ask; everything else goes transformers' way."""
         packed = kwargs.get("packed")

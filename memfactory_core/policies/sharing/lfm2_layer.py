@@ -21,7 +21,9 @@ class PackedLayer(Lfm2DecoderLayer):
             whole: Tensor = super().forward(hidden_states, *args, **kwargs)
             return whole
         end = packed.end
-        read, _ = self.self_attn(self.operator_norm(hidden_states), *args, **kwargs | {"packed": end})
+        read, _ = self.self_attn(
+            self.operator_norm(hidden_states), *args, **kwargs | {"packed": end}
+        )
         hidden_states = hidden_states[:, end.asking] + read
         left: Tensor = hidden_states + self.feed_forward(self.ffn_norm(hidden_states))
         return left

@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from memfactory_core.policies.sharing.lfm2_attention import take_attention
+from memfactory_core.policies.sharing.kept_shares import can_keep, read_keeping
+from memfactory_core.policies.sharing.lfm2_attention import PackedAttention, take_attention
 from memfactory_core.policies.sharing.lfm2_layer import ends_with_attention, take_last_layer
 from memfactory_core.policies.sharing.packing import Packed, pack, take
-from memfactory_core.policies.sharing.rounded_attention import can_round, read_rounded
 from memfactory_core.policies.sharing.short_convolution import take_packed_rows
 
 NAME = "memfactory_shared"
@@ -92,16 +92,26 @@ def _attend(
     query_NHD, key_NKD, value_NKD = (part[0].transpose(0, 1) for part in (query, key, value))
     if packed.record is not None:
         packed.record.append((key_NKD.contiguous(), value_NKD.contiguous()))
-    rounds = getattr(module, "rounds", False) and torch.is_grad_enabled() and not dropout
-    if rounds and can_round(packed, query_NHD.size(1)):
+    if _learns_in_short(module, query_NHD) and not dropout and can_keep(packed, query_NHD.size(1)):
         factor = query_NHD.size(-1) ** -0.5 if scaling is None else scaling
-        return read_rounded(query_NHD, key_NKD, value_NKD, packed, factor)[None], None
+        return read_keeping(query_NHD, key_NKD, value_NKD, packed, factor)[None], None
     keys, queries = [b.keys_ST for b in packed.blocks], [b.queries_SL for b in packed.blocks]
     taken = zip(take(query_NHD, queries), take(key_NKD, keys), take(value_NKD, keys), strict=True)
     outputs = [
         _attend_block(packed, index, *parts, scaling, dropout) for index, parts in enumerate(taken)
     ]
     return torch.cat(outputs)[None], None
+
+
+def _learns_in_short(module: Any, query: Tensor) -> bool:
+    """Whether shares are kept for the way back: on a processor, for models that have few layers of attention."""
+    whole = query.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    return (
+        whole
+        and query.device.type == "cpu"
+        and isinstance(module, PackedAttention)
+        and torch.is_grad_enabled()
+    )
 
 
 def _attend_block(

@@ -1,9 +1,8 @@
-"""Attention over packed rows whose gradients come from factors rounded to bfloat16, for processors that multiply those
-several times as fast. What is read is computed whole. `F.scaled_dot_product_attention` takes longer for the way back
-alone than all of this does where segments are short, as those of a small policy are.
+"""Attention over packed rows that keeps its shares for the way back. `F.scaled_dot_product_attention` makes them anew
+and takes, on a processor, several times as long for it where segments are short, as those of a small policy are.
 
-Shapes: N tokens (of queries those that ask), H heads of queries, K of keys, G = H / K, D the size of a head; of a block S segments of L queries and
-T keys.
+Shapes: N tokens (of queries those that ask), H heads of queries, K of keys, G = H / K, D the size of a head; of a block
+S segments of L queries and T keys.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ from torch.autograd.function import once_differentiable
 
 from memfactory_core.policies.sharing.packing import Block, Packed
 
-MOST = 2**24
-"""So many shares of attention are kept for the way back (32 MiB); of more, none is."""
+MOST = 2**22
+"""So many shares of a layer are kept (16 MiB); of more, none is."""
 
 
-def can_round(packed: Packed, heads: int) -> bool:
-    """Whether what must be kept is small enough."""
+def can_keep(packed: Packed, heads: int) -> bool:
+    """Whether there are few enough."""
     cells = [block.queries_SL.numel() * block.keys_ST.size(1) for block in packed.blocks]
     return sum(cells) * heads <= MOST
 
 
-def read_rounded(
+def read_keeping(
     query_NHD: Tensor, key_NKD: Tensor, value_NKD: Tensor, packed: Packed, scale: float
 ) -> Tensor:
     """What each token reads, (N, H, D)."""
@@ -39,17 +38,16 @@ class _Heads:
     which keys are hidden from which queries. Padded queries stand one behind the last."""
 
     def __init__(self, block: Block, count: int, heads: int, groups: int) -> None:
-        device = block.keys_ST.device
+        device, length = block.keys_ST.device, block.queries_SL.size(1)
         own_KG = torch.arange(heads * groups, device=device).view(heads, groups)
-        places_SL = block.queries_SL.masked_fill(~block.real_SL, count)
-        queries = places_SL[:, None, None] * heads * groups + own_KG[..., None]
+        places_SL = block.queries_SL * heads * groups
+        queries_SKGL = places_SL[:, None, None] + own_KG[..., None]
         behind = count * heads * groups
-        self.queries_SKM = queries.clamp(max=behind).flatten(2)
-        self.keys_SKT = block.keys_ST[:, None] * heads + own_KG[:, :1] // groups
-        seen_SLT = block.see(0, places_SL.size(1))
-        self.hidden_S1MT = ~seen_SLT.repeat(1, groups, 1)[:, None]
-        self.until = seen_SLT.size(2)
-        self.keys_SKT = self.keys_SKT[..., : self.until]
+        queries_SKGL = queries_SKGL.masked_fill(~block.real_SL[:, None, None], behind)
+        self.queries_SKM = queries_SKGL.flatten(2)
+        keys_ST = block.keys_ST[:, : block.until(length)] * heads
+        self.keys_SKT = keys_ST[:, None] + torch.arange(heads, device=device)[:, None]
+        self.hidden_S1MT = ~block.see(0, length).repeat(1, groups, 1)[:, None]
 
 
 def _heads_of(packed: Packed, count: int, heads: int, groups: int) -> list[_Heads]:
@@ -64,40 +62,32 @@ def _heads_of(packed: Packed, count: int, heads: int, groups: int) -> list[_Head
 class _Read(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        query_NHD: Tensor,
-        key_NKD: Tensor,
-        value_NKD: Tensor,
-        packed: Packed,
-        scale: float,
-    ) -> Tensor:
-        """Keeps the factors and the shares, rounded."""
+        ctx: Any, query_NHD: Tensor, key_NKD: Tensor, value_NKD: Tensor, packed: Packed, scale: float
+    ) -> Tensor:  # fmt: skip
+        """Of each block at once."""
         heads = key_NKD.size(1)
         ctx.blocks = _heads_of(packed, len(query_NHD), heads, query_NHD.size(1) // heads)
         ctx.scale, ctx.shapes = scale, (query_NHD.shape, key_NKD.shape)
-        query, key, value = (part.flatten(0, 1) for part in (query_NHD, key_NKD, value_NKD))
-        query = torch.cat([query * scale, query.new_zeros(1, query.size(1))])
+        query = _with_nothing(query_NHD.flatten(0, 1) * scale)
+        key, value = (part.flatten(0, 1) for part in (key_NKD, value_NKD))
         made, shares = torch.empty_like(query), []
         for block in ctx.blocks:
-            asked, keys, values = (
-                _take(query, block.queries_SKM),
-                *(_take(part, block.keys_SKT) for part in (key, value)),
-            )
+            asked = _take(query, block.queries_SKM)
+            keys, values = (_take(part, block.keys_SKT) for part in (key, value))
             scores = (asked @ keys.mT).masked_fill_(block.hidden_S1MT, -torch.inf)
             share = scores.softmax(-1)
             made[block.queries_SKM] = share @ values
-            shares.append(share.bfloat16())
-        ctx.save_for_backward(*(part.bfloat16() for part in (query, key, value)), *shares)
+            shares.append(share)
+        ctx.save_for_backward(query, key, value, *shares)
         return made[:-1].view_as(query_NHD)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
-        """By the factors as they were kept, and the gradient likewise."""
+        """Through the shares as they were kept."""
         query, key, value, *shares = ctx.saved_tensors
-        of_read = torch.cat([gradient.flatten(0, 1).bfloat16(), query.new_zeros(1, query.size(1))])
-        of_query = torch.empty_like(query)
-        of_both = query.new_zeros(len(key), 2 * key.size(1), dtype=gradient.dtype)
+        of_read, of_query = _with_nothing(gradient.flatten(0, 1)), torch.empty_like(query)
+        of_both = torch.cat([key, value], -1).zero_()
         for block, share in zip(ctx.blocks, shares, strict=True):
             asked, of_made = (_take(part, block.queries_SKM) for part in (query, of_read))
             keys, values = (_take(part, block.keys_SKT) for part in (key, value))
@@ -105,12 +95,17 @@ class _Read(torch.autograd.Function):
             along = torch.linalg.vecdot(of_share, share).unsqueeze(-1)
             of_scores = of_share.sub_(along).mul_(share)
             of_query[block.queries_SKM] = of_scores @ keys
-            parts = torch.cat([of_scores.mT @ asked, share.mT @ of_made], -1).to(gradient.dtype)
+            parts = torch.cat([of_scores.mT @ asked, share.mT @ of_made], -1)
             of_both.index_add_(0, block.keys_SKT.flatten(), parts.flatten(0, 2))
         of_key, of_value = of_both.chunk(2, -1)
         shape, other = ctx.shapes
-        of_query = of_query[:-1].to(gradient.dtype).mul_(ctx.scale)
+        of_query = of_query[:-1].mul_(ctx.scale)
         return of_query.view(shape), of_key.view(other), of_value.view(other), None, None
+
+
+def _with_nothing(values: Tensor) -> Tensor:
+    """With a row of zeros behind the last, for padded queries."""
+    return torch.cat([values, values.new_zeros(1, values.size(1))])
 
 
 def _take(values: Tensor, places: Tensor) -> Tensor:
