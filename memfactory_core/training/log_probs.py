@@ -14,7 +14,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from torch.nn.utils.rnn import pad_sequence
 
 from memfactory_core.policies.sharing.packing import Packed, pack
 from memfactory_core.policies.sharing.shared_attention import read_scored, shared_attention
@@ -105,7 +104,7 @@ def score_packed(
         firsts, places = _tell_apart(given)
         ids, mask, *kept = (one[firsts] for one in given)
         scored = _score_part(
-            model, inner, ids, mask, width, temperature, kept[0].tolist() if kept else None, recall
+            model, inner, ids, mask, width, temperature, kept[0] if kept else None, recall
         )
         parts.append([None if one is None else one.index_select(0, places) for one in scored])
     logps, entropies = zip(*parts, strict=True)
@@ -124,94 +123,95 @@ def _tell_apart(parts: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _score_part(
     model: Any, inner: Any, ids_BT: torch.Tensor, mask_BT: torch.Tensor, width: int, temperature: float,
-    kept: list[list[list[int]]] | None, recall: Recall,
+    kept_BCK: torch.Tensor | None, recall: Recall,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:  # fmt: skip
-    edge = ids_BT.size(1) - width
+    edge, device = ids_BT.size(1) - width, ids_BT.device
     starts = mask_BT[:, :edge].sum(1).tolist()
-    ends = (edge + mask_BT[:, edge:].sum(1)).tolist()
-    spans = zip(ids_BT.tolist(), starts, ends, strict=True)
-    rows = [ids[edge - start : end] for ids, start, end in spans]
+    said = mask_BT[:, edge:].sum(1).tolist()
+    spans = zip(ids_BT.tolist(), starts, said, strict=True)
+    rows = [ids[edge - start : edge + count] for ids, start, count in spans]
     # rows of padding alone do not stand in the way of the others; all of them still pass through the model once, so
     # that every process makes the same calls
-    real = [i for i, row in enumerate(rows) if len(row) > starts[i]] or [0]
+    real = [i for i, count in enumerate(said) if count] or [0]
     # what comes after the last token is never asked
-    packed = pack([rows[i][: max(1, len(rows[i]) - 1)] for i in real], ids_BT.device)
-    places_of = dict(zip(real, packed.places, strict=True))
-    # what is asked of a place is asked once: attempts that say the same share both
-    asked: dict[tuple[int, int], int] = {}
-    cells: list[tuple[int, int]] = []
-    slots: list[list[int]] = []  # of each cell: what is asked of its token, then of its rivals
-    for index, (row, start) in enumerate(zip(rows, starts, strict=True)):
-        for column, token in enumerate(row[start:]):
-            rivals = _rivals(kept[index][column], token) if kept else None
-            if rivals == []:
-                continue  # a token without rivals has probability one
-            place = places_of[index][start + column - 1]
-            slots.append(
-                [asked.setdefault((place, one), len(asked)) for one in (token, *(rivals or ()))]
-            )
-            cells.append((index, column))
-    some = bool(cells)
-    pairs = list(asked) or [(0, 0)]
+    packed = pack([rows[i][: max(1, len(rows[i]) - 1)] for i in real], device)
+    # a token is asked of the place before it
+    before = [[0] * width for _ in rows]
+    for i, path in zip(real, packed.places, strict=True):
+        own = path[starts[i] - 1 :][: said[i]]
+        before[i][: len(own)] = own
+    slots_BCK, pairs = _find_asked(
+        torch.tensor(before, device=device), ids_BT[:, edge:], mask_BT[:, edge:].bool(), kept_BCK,
+        inner.config.get_text_config().vocab_size,
+    )  # fmt: skip
     entropies_S: torch.Tensor | None
     with shared_attention(inner):
         if inner.config.get_text_config().vocab_size <= SMALL_VOCABULARY:
-            scored_S, entropies_S = _ask_whole(model, packed, pairs, temperature, recall)
+            scored_S, entropies_S = _ask_whole(model, packed, *pairs, temperature, recall)
         else:
-            scored_S, entropies_S = _ask_fused(model, packed, pairs)
-    places = tuple(torch.tensor(cells or [(0, 0)], device=ids_BT.device).T)
-    blank_BC = scored_S.new_zeros(len(rows), width)
-    own_X = torch.tensor([one[0] for one in slots] or [0], device=ids_BT.device)
-    asked_S = scored_S * some
-    logps_X = asked_S[own_X]
-    entropies_X = None if entropies_S is None else entropies_S[own_X] * some
-    if kept and some:
+            scored_S, entropies_S = _ask_fused(model, packed, *pairs)
+    asks_BC = slots_BCK[:, :, 0] >= 0
+    slots_XK = slots_BCK[asks_BC]
+    logps_X = scored_S[slots_XK[:, 0]]
+    entropies_X = None if entropies_S is None else entropies_S[slots_XK[:, 0]]
+    if kept_BCK is not None:
         # over the kept ids alone: what the whole softmax divides by cancels out
-        slots_XK = pad_sequence(
-            [torch.tensor(one) for one in slots], batch_first=True, padding_value=-1
-        ).to(ids_BT.device)
         free_X = (slots_XK[:, 1:] < 0).all(-1)
-        some_XK = asked_S[slots_XK.clamp(min=0)].masked_fill(slots_XK < 0, -math.inf)
+        some_XK = scored_S[slots_XK.clamp(min=0)].masked_fill(slots_XK < 0, -math.inf)
         over_XK = some_XK.log_softmax(-1)
         logps_X = torch.where(free_X, logps_X, over_XK[:, 0])
         if entropies_X is not None:
             among_X = -(over_XK.exp() * over_XK.masked_fill(slots_XK < 0, 0.0)).sum(-1)
             entropies_X = torch.where(free_X, entropies_X, among_X)
-    logps_BC = blank_BC.index_put(places, logps_X)
-    return logps_BC, None if entropies_X is None else blank_BC.index_put(places, entropies_X)
+    # also where nothing is asked, the model has its part in the result
+    blank_BC = (scored_S[:1] * 0.0).expand(asks_BC.shape)
+    logps_BC = blank_BC.masked_scatter(asks_BC, logps_X)
+    if entropies_X is None:
+        return logps_BC, None
+    return logps_BC, blank_BC.masked_scatter(asks_BC, entropies_X)
+
+
+def _find_asked(
+    before_BC: torch.Tensor, ids_BC: torch.Tensor, mask_BC: torch.Tensor, kept_BCK: torch.Tensor | None, size: int
+) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:  # fmt: skip
+    """Which ids are asked of which places (S,), each pair once: attempts that say the same share both. For each token
+    the number of the pair that is its own, then of those that are its rivals among the kept ids; -1 where there is
+    none, and all along where nothing is asked: a token whose rivals are none has probability one."""
+    asked_BCK, wanted_BCK = ids_BC[..., None], mask_BC[..., None]
+    if kept_BCK is not None:
+        rivals_BCK = (kept_BCK >= 0) & (kept_BCK != asked_BCK)
+        asks_BC = mask_BC & (rivals_BCK.any(-1) | (kept_BCK[:, :, 0] == ALL))
+        asked_BCK = torch.cat([asked_BCK, kept_BCK], -1)
+        wanted_BCK = torch.cat([asks_BC[..., None], rivals_BCK & asks_BC[..., None]], -1)
+    pairs_BCK = before_BC[..., None] * size + asked_BCK
+    pairs_S, own = pairs_BCK[wanted_BCK].unique(return_inverse=True)
+    slots_BCK = torch.full_like(asked_BCK, -1)
+    slots_BCK[wanted_BCK] = own
+    pairs_S = pairs_S if len(pairs_S) else pairs_S.new_zeros(1)
+    return slots_BCK, (pairs_S // size, pairs_S % size)
 
 
 def _ask_fused(
-    model: Any, packed: Packed, pairs: list[tuple[int, int]]
+    model: Any, packed: Packed, places_S: torch.Tensor, ids_S: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Log-probabilities of ids at places and the entropies there, by TRL's head."""
-    scored, labels = zip(*pairs, strict=True)
-    packed.scored = torch.tensor(scored, device=packed.ids_1N.device)
+    packed.scored = places_S
     output = model(
         input_ids=packed.ids_1N, position_ids=packed.positions_1N, packed=packed, fused_lm_head=True,
-        shift_labels=torch.tensor([labels], device=packed.ids_1N.device),
+        shift_labels=ids_S[None],
     )  # fmt: skip
     return output.log_probs[0], None if output.entropy is None else output.entropy[0]
 
 
 def _ask_whole(
-    model: Any, packed: Packed, pairs: list[tuple[int, int]], temperature: float, recall: Recall
-) -> tuple[torch.Tensor, torch.Tensor]:
+    model: Any, packed: Packed, places_S: torch.Tensor, ids_S: torch.Tensor, temperature: float, recall: Recall
+) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """The same by all logits of the places."""
-    rows = {place: row for row, place in enumerate(dict.fromkeys(place for place, _ in pairs))}
-    packed.scored = torch.tensor([*rows], device=packed.ids_1N.device)
+    packed.scored, own_S = places_S.unique(return_inverse=True)
     with recall(packed):
         logits_PV = read_scored(model, packed)
-    own_S, labels_S = torch.tensor(
-        [(rows[place], label) for place, label in pairs], device=packed.ids_1N.device
-    ).T
-    logps_S, entropies_P = score_ids(logits_PV, temperature, own_S, labels_S)
+    logps_S, entropies_P = score_ids(logits_PV, temperature, own_S, ids_S)
     return logps_S, entropies_P[own_S]
-
-
-def _rivals(kept: list[int], token: int) -> list[int] | None:
-    """The other ids that a token was drawn from; None where these are all."""
-    return None if kept[0] == ALL else [other for other in kept if other >= 0 and other != token]
 
 
 def importance_ratio(

@@ -87,7 +87,7 @@ class _Read(torch.autograd.Function):
         """Through the shares as they were kept."""
         query, key, value, *shares = ctx.saved_tensors
         of_read, of_query = _with_nothing(gradient.flatten(0, 1)), torch.empty_like(query)
-        of_both = torch.cat([key, value], -1).zero_()
+        of_key, of_value = torch.zeros_like(key), torch.zeros_like(value)
         for block, share in zip(ctx.blocks, shares, strict=True):
             asked, of_made = (_take(part, block.queries_SKM) for part in (query, of_read))
             keys, values = (_take(part, block.keys_SKT) for part in (key, value))
@@ -95,9 +95,9 @@ class _Read(torch.autograd.Function):
             along = torch.linalg.vecdot(of_share, share).unsqueeze(-1)
             of_scores = of_share.sub_(along).mul_(share)
             of_query[block.queries_SKM] = of_scores @ keys
-            parts = torch.cat([of_scores.mT @ asked, share.mT @ of_made], -1)
-            of_both.index_add_(0, block.keys_SKT.flatten(), parts.flatten(0, 2))
-        of_key, of_value = of_both.chunk(2, -1)
+            places = block.keys_SKT.flatten()
+            of_key.index_add_(0, places, (of_scores.mT @ asked).flatten(0, 2))
+            of_value.index_add_(0, places, (share.mT @ of_made).flatten(0, 2))
         shape, other = ctx.shapes
         of_query = of_query[:-1].mul_(ctx.scale)
         return of_query.view(shape), of_key.view(other), of_value.view(other), None, None

@@ -117,7 +117,7 @@ class Packed:
     @cached_property
     def end(self) -> Packed:
         """The sequence as a last layer may take it: the tokens of each segment ask from the first scored one on, those
-        before them are only read; `scored` are counted among the asking. To be taken once it is known what is scored."""
+        before them are only read; `scored` are counted among the asking. To be taken once what is scored is known."""
         assert self.scored is not None
         wanted_N = torch.zeros_like(self.ids_1N[0], dtype=torch.bool)
         wanted_N[self.scored] = True
