@@ -14,7 +14,6 @@ do the same. Ratios are of one round; their spread is over the rounds.
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import resource
@@ -41,7 +40,7 @@ from memfactory_core.policies.language_model import (  # noqa: E402
     LanguageModelSampler,
     Limits,
 )
-from memfactory_core.policies.processor import keep_freed_memory  # noqa: E402
+from memfactory_core.policies.processor import collecting_seldom, keep_freed_memory  # noqa: E402
 from memfactory_core.rewards import score_all  # noqa: E402
 from memfactory_core.tiny.norm import TinyNorm  # noqa: E402
 from memfactory_core.trace import Episode  # noqa: E402
@@ -274,8 +273,8 @@ def measure(recipe: str, steps: int, more: Sequence[str] = ()) -> dict[str, Any]
         )  # fmt: skip
         trainer.begin()
         keep_freed_memory()  # as a run does
-        gc.freeze()
-        trainer.train()
+        with collecting_seldom():
+            trainer.train()
     return summary(recipe, rounds[1:], counts[1:])
 
 

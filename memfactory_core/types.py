@@ -4,7 +4,8 @@ attempt at it, a *turn* one call of the policy inside an episode, a *group* the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -70,14 +71,20 @@ class Example(Record):
             "\n".join(self.observations).encode("utf-8", "surrogatepass")
         ).hexdigest()[:16]
 
-    @property
-    def questions(self) -> list[Question]:
+    @cached_property
+    def questions(self) -> tuple[Question, ...]:
         """Every question that is asked, the first one first."""
         first = Question(
             question=self.question, answers=self.answers, evidence=self.evidence,
             all_of=tuple(self.meta.get("all_of", ())),
         )  # fmt: skip
-        return [first, *self.others]
+        return (first, *self.others)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Example:
+        """As of any record; questions that were found before are those of the old one."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("questions", None)
+        return copied
 
     @property
     def needed(self) -> list[Evidence]:

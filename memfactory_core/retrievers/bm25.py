@@ -17,7 +17,10 @@ from memfactory_core.retrievers import Retriever
 from memfactory_core.retrievers.index import Column, Index, index_of
 from memfactory_core.stores import Memories
 from memfactory_core.text import STOP_WORDS, has_unspaced, search_terms, stem
-from memfactory_core.types import Hit
+from memfactory_core.types import Hit, Memory
+
+FEW = 16
+"""So many memories or fewer are scored without an index, while none is kept with the bank."""
 
 
 class BM25(Retriever, kind="bm25"):
@@ -37,8 +40,26 @@ class BM25(Retriever, kind="bm25"):
         found = context.bank.search("words", query, self.top_k) if own else None
         if found is not None:
             return found
+        if not context.bank.kept and len(memories := context.bank.all()) <= FEW:
+            return self._search_few(query, memories)
         index = word_index(context.bank)
         return top_hits(index, index.scores(query, self.k1, self.b), self.top_k, "bm25")
+
+    def _search_few(self, query: str, memories: Sequence[Memory]) -> list[Hit]:
+        """As through an index, which takes longer to keep than so few memories to read."""
+        counts = [terms(memory.searched_text) for memory in memories]
+        lengths = [count.total() for count in counts]
+        mean = max(sum(lengths) / max(len(lengths), 1), 1.0)
+        scores = [0.0] * len(counts)
+        for term, times in terms(query).items():
+            spread = sum(term in count for count in counts)
+            weight = rarity(len(counts), spread)
+            for place, count in enumerate(counts):
+                if often := count.get(term):
+                    norm = self.k1 * (1 - self.b + self.b * lengths[place] / mean)
+                    scores[place] += times * (weight * often * (self.k1 + 1) / (often + norm))
+        best = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)[: self.top_k]
+        return [_hit(memories[place], scores[place], "bm25") for place in best if scores[place] > 0]
 
     def scores(self, query: str, bank: Memories) -> np.ndarray:
         """One score for each memory of a bank in its order, shape (memories,)."""
@@ -79,9 +100,8 @@ class WordIndex(Index):
         self.spread.subtract(terms(text).keys())
 
     def rarity(self, term: str) -> float:
-        """How much a term tells: the logarithm of how few memories have it (BM25's idf), above 0."""
-        size, spread = len(self.places), self.spread[term]
-        return math.log(1 + (size - spread + 0.5) / (spread + 0.5))
+        """How much a term tells."""
+        return rarity(len(self.places), self.spread[term])
 
     def scores(self, query: str, k1: float, b: float) -> np.ndarray:
         """The BM25 score at each place."""
@@ -94,6 +114,11 @@ class WordIndex(Index):
             norms = k1 * (1 - b + b * self.lengths.values[places] / mean)
             scores[places] += times * (self.rarity(term) * often * (k1 + 1) / (often + norms))
         return scores
+
+
+def rarity(size: int, spread: int) -> float:
+    """How much a word tells that `spread` of `size` memories have: BM25's idf, above 0."""
+    return math.log(1 + (size - spread + 0.5) / (spread + 0.5))
 
 
 def word_index(bank: Memories) -> WordIndex:
@@ -112,10 +137,10 @@ def top_hits(index: Index, scores: np.ndarray, top_k: int, name: str) -> list[Hi
     """The `top_k` best memories, ties in the bank's order; those that score 0 or less are left
     out."""
     return [
-        Hit(
-            memory=index.at_place[place],
-            score=float(scores[place]),
-            scores={name: float(scores[place])},
-        )
+        _hit(index.at_place[place], float(scores[place]), name)
         for place in index.best(scores, top_k)
     ]
+
+
+def _hit(memory: Memory, score: float, name: str) -> Hit:
+    return Hit(memory=memory, score=score, scores={name: score})

@@ -208,7 +208,7 @@ def measure(episode: Episode, parts: Mapping[str, Reward] | None = None) -> dict
 def _checked(name: str, part: Reward, value: Any) -> float:
     low = -math.inf if part.low is None else part.low
     high = math.inf if part.high is None else part.high
-    fits = isinstance(value, Real) and math.isfinite(value)
+    fits = (type(value) is float or isinstance(value, Real)) and math.isfinite(value)
     if not fits or not low - 1e-9 <= value <= high + 1e-9:
         raise ConfigError(
             f"the reward {name!r} measured {value!r}; it may be: {type(part).summary()} "

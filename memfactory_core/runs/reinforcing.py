@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memfactory_core.policies.language_model import LanguageModelSampler
-from memfactory_core.policies.processor import keep_freed_memory
+from memfactory_core.policies.processor import collecting_seldom, keep_freed_memory
 from memfactory_core.policies.roles import RoleSampler
 from memfactory_core.runs import database, measuring, recording
 from memfactory_core.runs.company import company
@@ -46,9 +45,9 @@ def reinforce(
         )  # fmt: skip
         seed(trainer, sampler, work.config.seed, resumed)
         keep_freed_memory()
-        gc.freeze()  # what is there stays: to look through it now and then took a tenth of a step
         try:
-            trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+            with collecting_seldom():
+                trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
         except Stopped:
             if trainer.accelerator.num_processes == 1:
                 work.announce_saving()
@@ -57,7 +56,6 @@ def reinforce(
                 work.seal(trainer.state.global_step)
             raise
         finally:
-            gc.unfreeze()
             trainer.sampler.forget()
         save_policy(work, trainer, work.folder)
         own.model = trainer.accelerator.unwrap_model(trainer.model)

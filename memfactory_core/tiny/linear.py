@@ -76,8 +76,9 @@ class _Product(torch.autograd.Function):
 def _round(x: Tensor) -> Tensor:
     """In bfloat16 (rows, columns), with as many rows of zeros behind as make them a multiple of `ROWS`."""
     rows = x.flatten(0, -2)
-    count = -(-len(rows) // ROWS) * ROWS
+    given = rows.size(0)
+    count = -(-given // ROWS) * ROWS
     made = rows.new_empty(count, rows.size(1), dtype=torch.bfloat16)
-    made[: len(rows)] = rows
-    made[len(rows) :] = 0
+    made[:given] = rows
+    made[given:] = 0
     return made

@@ -106,7 +106,7 @@ class Products:
     def multiply(self, layer: int, part: str, x: Tensor, weight: Tensor, ends: bool) -> Tensor:
         """x (N, in) of the tokens last entered, or of their ends alone, by a weight (out, in); kept."""
         buffer = self.buffers.get((layer, part))
-        if buffer is None or len(buffer) < self.room:
+        if buffer is None or buffer.size(0) < self.room:
             # rows that nobody writes are multiplied by gradients of zero: they must be numbers
             grown = torch.zeros(self.room, len(weight), device=x.device, dtype=x.dtype)
             if buffer is not None:

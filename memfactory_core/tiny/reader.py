@@ -205,10 +205,10 @@ class Reader:
     def _project(self, layer: Layer, h: Tensor, turns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, (tokens, heads, head), turned to their positions."""
         parts = self._enter(layer, h).unflatten(-1, (-1, self.head_dim))
-        both, value = parts.split([layer.heads + layer.groups, layer.groups], 1)
+        both, value = parts.split_with_sizes([layer.heads + layer.groups, layer.groups], 1)
         both, (factors, across) = layer.turned(both), turns.chunk(2, -1)
         both = torch.addcmul(both * factors, both.roll(self.head_dim // 2, -1), across)
-        query, key = both.split([layer.heads, layer.groups], 1)
+        query, key = both.split_with_sizes([layer.heads, layer.groups], 1)
         if (each := layer.heads // layer.groups) > 1:  # queries that share a key head
             key, value = key.repeat_interleave(each, 1), value.repeat_interleave(each, 1)
         return query, key, value

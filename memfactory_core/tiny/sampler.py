@@ -141,7 +141,7 @@ def draw(scores: Tensor, places: Tensor, generator: torch.Generator | None) -> T
     an evenly drawn number, so that one of chance 0 is never drawn. `torch.multinomial` draws one for every token."""
     sums = scores.exp().cumsum(-1)
     device = sums.device if generator is None else generator.device
-    drawn = torch.rand(len(places), 1, generator=generator, device=device).to(sums.device)
+    drawn = torch.rand(places.size(0), 1, generator=generator, device=device).to(sums.device)
     total = sums[:, -1:]
     if not bool((total > 0).all() and total.isfinite().all()):
         raise ValueError("generate: nothing is left to draw, or the model's logits are no numbers")

@@ -80,7 +80,7 @@ class States:
         groups: dict[int, list[int]] = {}
         for state, prompt in enumerate(self.prompts):
             groups.setdefault(prompt, []).append(state)
-        if len(groups) <= FEW * len(self.lengths_U):
+        if len(groups) <= FEW * self.lengths_U.size(0):
             alive = sorted(groups)
             self.of_prompts = {
                 layer: [part[alive] for part in parts] for layer, parts in self.of_prompts.items()
@@ -91,10 +91,12 @@ class States:
             self.prompts = [again[prompt] for prompt in self.prompts]
             groups = {again[prompt]: states for prompt, states in groups.items()}
         # a prompt with many more states than the others has several rows: padding stays below what is computed
-        widest = min(max(map(len, groups.values())), -(-2 * len(self.prompts) // len(self.seen_UT)))
+        widest = min(
+            max(map(len, groups.values())), -(-2 * len(self.prompts) // self.seen_UT.size(0))
+        )
         rows: list[list[int]] = []
         of_rows: list[int] = []
-        for prompt in range(len(self.seen_UT)):
+        for prompt in range(self.seen_UT.size(0)):
             states = groups.get(prompt, [])
             rows += [states[i : i + widest] for i in range(0, max(1, len(states)), widest)]
             of_rows += [prompt] * (len(rows) - len(of_rows))
@@ -112,7 +114,7 @@ class States:
     def _read(self, layer: int) -> list[Tensor]:
         """The keys and values of each row's prompt, and which of its columns hold a token."""
         parts = [*self.of_prompts[layer], self.seen_UT]
-        if len(self.of_rows) == len(self.seen_UT):
+        if len(self.of_rows) == self.seen_UT.size(0):
             return parts
         if layer not in self.spread:
             self.spread[layer] = [part[self.of_rows] for part in parts]
@@ -122,7 +124,7 @@ class States:
         """Keeps one token more of each state; what its query reads, (S, H * D)."""
         if self.said == self.room:
             self._grow()
-        count, until = len(query_SHD), self.said + 1
+        count, until = query_SHD.size(0), self.said + 1
         keys, values = self.since[layer]
         keys[:count, :, self.said], values[:count, :, self.said] = key_SHD, value_SHD
         of_keys, of_values, seen_RT = self._read(layer)
@@ -133,7 +135,7 @@ class States:
         # a row times a matrix: a matrix times a column takes five times as long
         scores_SHN = (query_SHD[:, :, None] @ keys[:count, :, :until].transpose(-1, -2))[:, :, 0]
         shares = torch.cat([scores_SHT, scores_SHN], -1).softmax(-1)
-        shares_SHT, shares_SHN = shares.split([scores_SHT.size(-1), until], -1)
+        shares_SHT, shares_SHN = shares.split_with_sizes([scores_SHT.size(-1), until], -1)
         read_RHMD = shares_SHT[self.groups_RM].transpose(1, 2) @ of_values
         read_SHD = read_RHMD[self.rows_S, :, self.columns_S]
         read_SHD = read_SHD + (shares_SHN[..., None, :] @ values[:count, :, :until])[..., 0, :]

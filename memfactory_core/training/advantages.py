@@ -45,17 +45,20 @@ def with_advantages(
     counted = [episode for episode in episodes if not episode.dropped]
     for episode in counted:
         groups.setdefault(episode.group_id, []).append(episode.reward)
-    batch_std = statistics.pstdev([episode.reward for episode in counted]) if counted else 0.0
+    means = {group: statistics.fmean(rewards_G) for group, rewards_G in groups.items()}
+    stds: dict[str, float] = {}
+    if scale == "group":
+        stds = {group: statistics.pstdev(rewards_G) for group, rewards_G in groups.items()}
+    elif scale != "none" and counted:
+        stds = dict.fromkeys(groups, statistics.pstdev([episode.reward for episode in counted]))
     result = []
     for episode in episodes:
         if episode.dropped:
             result.append(episode.model_copy(update={"advantage": 0.0}))
             continue
-        rewards_G = groups[episode.group_id]
-        advantage = episode.reward - statistics.fmean(rewards_G)
+        advantage = episode.reward - means[episode.group_id]
         if scale != "none":
-            std = statistics.pstdev(rewards_G) if scale == "group" else batch_std
-            advantage /= std + 1e-4
+            advantage /= stds[episode.group_id] + 1e-4
         advantage *= 1.0 if advantage > 0 else negative
         result.append(episode.model_copy(update={"advantage": advantage}))
     return result
