@@ -4,24 +4,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from memfactory_core.episode import Ask
 from memfactory_core.errors import PolicyError
 from memfactory_core.policies import Policy
 from memfactory_core.policies.copying import Guide
 from memfactory_core.policies.language_model import (
+    Generate,
     Generated,
     GoOn,
     LanguageModelSampler,
     Limits,
 )
 from memfactory_core.tiny import WEIGHTS
-from memfactory_core.types import Seed
+from memfactory_core.types import Completion, Seed
 
 if TYPE_CHECKING:
     from transformers import Lfm2ForCausalLM, PreTrainedTokenizerBase
@@ -95,6 +97,18 @@ class TinySampler(LanguageModelSampler):
             raise
         finally:
             self._keeper = None
+
+    def complete_by(
+        self, generate: Generate, asks: Sequence[Ask], temperature: float
+    ) -> list[Completion]:
+        """As of any model; products are kept only where something is learned from one of the answers."""
+        keeper = self._keeper
+        if not any(ask.trainable for ask in asks):
+            self._keeper = None
+        try:
+            return super().complete_by(generate, asks, temperature)
+        finally:
+            self._keeper = keeper
 
     def forget(self) -> None:
         """Lets go the products, and the room for them."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import exp
 from statistics import fmean
 
@@ -87,6 +88,11 @@ def _accent(found: re.Match[str]) -> str:
 
 def exact_match(answer: str, golds: Sequence[str]) -> float:
     """1.0 where the normalised answer equals a normalised gold answer."""
+    return _exact_match(answer, tuple(golds))
+
+
+@lru_cache(maxsize=1024)  # attempts answer much the same
+def _exact_match(answer: str, golds: tuple[str, ...]) -> float:
     given = normalize_answer(extract_answer(answer))
     return float(any(given == normalize_answer(gold) for gold in golds))
 
@@ -103,8 +109,15 @@ def is_right(answer: str, question: Question) -> float:
 
 def f1(answer: str, golds: Sequence[str]) -> float:
     """The best token F1 over the gold answers, in [0, 1]; of texts without spaces, the F1 of characters."""
+    return _best(_f1, answer, tuple(golds))
+
+
+@lru_cache(maxsize=1024)
+def _best(
+    measure: Callable[[Sequence[str], Sequence[str]], float], answer: str, golds: tuple[str, ...]
+) -> float:
     given = answer_tokens(extract_answer(answer))
-    return max((_f1(given, answer_tokens(gold)) for gold in golds), default=0.0)
+    return max((measure(given, answer_tokens(gold)) for gold in golds), default=0.0)
 
 
 def _f1(given: Sequence[str], wanted: Sequence[str]) -> float:
@@ -116,8 +129,7 @@ def _f1(given: Sequence[str], wanted: Sequence[str]) -> float:
 
 def bleu1(answer: str, golds: Sequence[str]) -> float:
     """The best BLEU-1 over the gold answers: clipped unigram precision with the brevity penalty."""
-    given = answer_tokens(extract_answer(answer))
-    return max((_bleu1(given, answer_tokens(gold)) for gold in golds), default=0.0)
+    return _best(_bleu1, answer, tuple(golds))
 
 
 def _bleu1(given: Sequence[str], wanted: Sequence[str]) -> float:

@@ -10,7 +10,7 @@ import pytest
 from memfactory_core.embedders import Embedder
 from memfactory_core.embedders.hashing import Hashing
 from memfactory_core.episode import Context
-from memfactory_core.retrievers.bm25 import BM25, terms, word_index
+from memfactory_core.retrievers.bm25 import BM25, FEW, terms, word_index
 from memfactory_core.retrievers.dense import Dense, vector_index
 from memfactory_core.retrievers.hybrid import RANK, Hybrid
 from memfactory_core.retrievers.recency import Recency
@@ -162,3 +162,23 @@ def test_columns_that_are_full_are_kept_whole_and_say_the_same(monkeypatch):
         context.apply([Op(action="add", text=sentence(draw)) for _ in range(5)])
         check(context, bank, Hashing())
     assert vector_index(context.bank, Hashing()).full
+
+
+@pytest.mark.parametrize("top_k", [1, 3, 20])
+def test_few_memories_are_found_without_an_index_as_with_one(monkeypatch, top_k):
+    """The same hits with the same scores to the last bit, ties in the bank's order."""
+    draw = random.Random(top_k)
+    example = Example(id="x", observations=(), question="?", answers=())
+    for count in range(FEW + 2):
+        bank = RamBank(capacity=1000, budget=100_000)
+        context = Context(example, bank)
+        texts = [sentence(draw) for _ in range(count)]
+        context.apply([Op(action="add", text=text) for text in texts + texts[:2]])
+        for query in QUERIES:
+            found = BM25(top_k=top_k).retrieve(query, context)
+            assert bool(bank.kept) == (count + len(texts[:2]) > FEW)
+            bank.kept.clear()
+            with monkeypatch.context() as patch:
+                patch.setattr("memfactory_core.retrievers.bm25.FEW", -1)
+                assert found == BM25(top_k=top_k).retrieve(query, context)
+            bank.kept.clear()

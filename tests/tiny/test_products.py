@@ -8,12 +8,14 @@ from contextlib import nullcontext
 import pytest
 import torch
 
+from memfactory_core.episode import Ask
 from memfactory_core.policies.tiny import Tiny
 from memfactory_core.tiny import products
 from memfactory_core.tiny.linear import TinyLinear
 from memfactory_core.tiny.products import Products
 from memfactory_core.tiny.sampler import generate
 from memfactory_core.training.log_probs import score_packed
+from memfactory_core.types import Example
 from tests.training.test_trainer import make
 
 PROMPTS = [
@@ -184,6 +186,19 @@ def test_products_are_kept_for_a_while_by_one_thread_and_for_one_model(tiny):
         assert tiny.products is not before and tiny.products.model is tiny.model
     tiny.forget()
     assert tiny.products is None
+
+
+def test_what_nobody_learns_from_is_not_kept(tiny):
+    said = Example(id="1", observations=("u",), question="q", answers=("a",))
+    messages = ({"role": "user", "content": "Memory: The pet of Bako is Zimo."},)
+    learned, other = (Ask("update", messages, 3, trains, {}, said) for trains in (True, False))
+    with tiny.remembering():
+        tiny.complete([other, other], 1.0)
+        assert not tiny.products.count
+        tiny.complete([other, learned], 1.0)
+        count = tiny.products.count
+        tiny.complete([other], 1.0)
+        assert tiny.products.count == count > 3
 
 
 def test_a_step_knows_as_little_as_that_of_a_run_resumed_here(tiny):
