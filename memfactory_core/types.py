@@ -73,7 +73,7 @@ class Example(Record):
 
     @cached_property
     def questions(self) -> tuple[Question, ...]:
-        """Every question that is asked, the first one first."""
+        """Every question that is asked, the first one first; made once, when it is first asked for."""
         first = Question(
             question=self.question, answers=self.answers, evidence=self.evidence,
             all_of=tuple(self.meta.get("all_of", ())),

@@ -57,11 +57,12 @@ def collecting_seldom() -> Iterator[None]:
     """While this lasts, Python looks for unreachable cycles a hundred times more seldom, and never through what is
     there already: a training step makes some hundred thousand objects that go by themselves, and looking through
     all of them took a tenth of it."""
-    before = gc.get_threshold()
+    before, frozen = gc.get_threshold(), gc.get_freeze_count()
     gc.freeze()
     gc.set_threshold(100 * before[0], *before[1:])
     try:
         yield
     finally:
         gc.set_threshold(*before)
-        gc.unfreeze()
+        if not frozen:  # else somebody else's would be let go too
+            gc.unfreeze()

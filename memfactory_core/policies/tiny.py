@@ -102,9 +102,10 @@ class TinySampler(LanguageModelSampler):
         self, generate: Generate, asks: Sequence[Ask], temperature: float
     ) -> list[Completion]:
         """As of any model; products are kept only where something is learned from one of the answers."""
-        keeper = self._keeper
-        if not any(ask.trainable for ask in asks):
-            self._keeper = None
+        keeps = self._keeper == threading.get_ident()
+        if not keeps or any(ask.trainable for ask in asks):
+            return super().complete_by(generate, asks, temperature)
+        keeper, self._keeper = self._keeper, None
         try:
             return super().complete_by(generate, asks, temperature)
         finally:
@@ -118,9 +119,13 @@ class TinySampler(LanguageModelSampler):
         """The model takes from there the products of this packed sequence, if they are known."""
         if self.products is None or self.products.model is not self.model or packed.scored is None:
             return nullcontext()
-        asking = packed.end.asking if self.model.model.layers[-1].is_attention_layer else None
-        ends = packed.scored if asking is None else asking
-        return self.products.recall(packed.ids_1N[0].tolist(), packed.places, ends.tolist())
+        from memfactory_core.policies.sharing.lfm2_layer import narrows_at_end
+
+        narrows = narrows_at_end(self.model)
+        ends = packed.end.asking if narrows else packed.scored
+        assert ends is not None
+        tokens = packed.ids_1N[0].tolist()
+        return self.products.recall(tokens, packed.places, ends.tolist(), narrows)
 
     def generate(
         self,

@@ -55,6 +55,7 @@ class _Product(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor, recalled: Recalled | None, rounds: bool
     ) -> Tensor:
         """Keeps the factors; rounded ones are half as large."""
+        ctx.rounds = rounds
         ctx.save_for_backward(*((_round(x), weight.bfloat16()) if rounds else (x, weight)))
         if recalled is None:
             return F.linear(x, weight)
@@ -67,8 +68,8 @@ class _Product(torch.autograd.Function):
         """By the factors as they were kept, and the gradient likewise."""
         x, weight = ctx.saved_tensors
         count = gradient.numel() // gradient.size(-1)
-        near = _round(gradient) if weight.dtype == torch.bfloat16 else gradient.flatten(0, -2)
-        of_weight = near.T @ x.view(len(near), -1)
+        near = _round(gradient) if ctx.rounds else gradient.flatten(0, -2)
+        of_weight = near.T @ x.reshape(len(near), -1)
         of_x = (near @ weight)[:count].to(gradient.dtype).view(*gradient.shape[:-1], -1)
         return of_x, of_weight.to(gradient.dtype), None, None
 

@@ -120,11 +120,11 @@ class Products:
 
     @contextmanager
     def recall(
-        self, tokens: Sequence[int], paths: Sequence[Sequence[int]], ends: Sequence[int]
-    ) -> Iterator[None]:
+        self, tokens: Sequence[int], paths: Sequence[Sequence[int]], ends: Sequence[int], narrows: bool
+    ) -> Iterator[None]:  # fmt: skip
         """While this lasts, the model takes the products of these tokens from here, if all of them are known for the
         weights as they are now. `paths` are the places of each row's tokens among them, `ends` those that must have
-        passed through the last layer; if that attends, it is asked of these alone but for keys and values."""
+        passed through the last layer; where it `narrows`, it is asked of these alone but for keys and values."""
         found = self._find(tokens, paths, ends) if self._fits() else None
         if found is None:
             yield
@@ -135,8 +135,8 @@ class Products:
             widths = [module.out_features for module in modules]
             for module, part in zip(modules, self.buffers[key].split(widths, 1), strict=True):
                 module.recalled = part, rows
-        last = self.model.model.layers[-1]
-        if last.is_attention_layer:
+        if narrows:
+            last = self.model.model.layers[-1]
             mixer, feed = last.self_attn, last.feed_forward
             for module in (mixer.q_proj, mixer.out_proj, feed.w1, feed.w3, feed.w2):
                 module.recalled = module.recalled[0], rows[ends]

@@ -56,12 +56,13 @@ def _known(ids: Sequence[int] | None) -> Sequence[int]:
 
 def _pad(rows: Sequence[Sequence[float]], value: float, left: bool = False) -> torch.Tensor:
     """The rows as one tensor, at least one column wide. Attempts share most prompts, and many say the same."""
-    apart = {row: place for place, row in enumerate(dict.fromkeys(map(tuple, rows)))}
+    apart: dict[tuple[float, ...], int] = {}
+    places = [apart.setdefault(tuple(row), len(apart)) for row in rows]
     width = max(1, *map(len, apart))
     more = [(value,) * (width - len(row)) for row in apart]
     pairs = zip(more, apart, strict=True)
     padded = torch.tensor([(*pad, *row) if left else (*row, *pad) for pad, row in pairs])
-    return padded[[apart[tuple(row)] for row in rows]]
+    return padded[places]
 
 
 def _kept_ids(rows: Sequence[Row], completions_BC: torch.Tensor, pad_id: int) -> torch.Tensor:

@@ -24,6 +24,7 @@ QUERIES = (
     "nobody",
     "the",
     "What does nesa bari koto eat, and where?",
+    "bari bari or zilu",
 )
 
 
@@ -41,7 +42,8 @@ def embedder(request, registry):
 
 def sentence(draw):
     thing = draw.choice(["pet", "food", "sport"])
-    return f"The {thing} of {draw.choice(NAMES)} is {draw.choice(NAMES)}."
+    told = f"The {thing} of {draw.choice(NAMES)} is {draw.choice(NAMES)}"
+    return f"{told}{draw.choice(['', ' today', ' and will stay so, says ' + draw.choice(NAMES)])}."
 
 
 def plain_words(query, texts, k1=1.5, b=0.75):
@@ -89,6 +91,8 @@ def check(context, bank, embedder):
         words = plain_words(query, texts)
         near = plain_vectors(query, texts, embedder) if texts else np.zeros(0)
         assert BM25().scores(query, context.bank) == pytest.approx(words, abs=1e-9)
+        other = BM25(k1=0.3, b=1.0).scores(query, context.bank)
+        assert other == pytest.approx(plain_words(query, texts, 0.3, 1.0), abs=1e-9)
         index = vector_index(context.bank, embedder)
         exact, near = near, index.in_order(index.scores(query))
         # single precision: ranks are compared with the scores that are equal to the exact ones up to it
@@ -175,10 +179,13 @@ def test_few_memories_are_found_without_an_index_as_with_one(monkeypatch, top_k)
         texts = [sentence(draw) for _ in range(count)]
         context.apply([Op(action="add", text=text) for text in texts + texts[:2]])
         for query in QUERIES:
-            found = BM25(top_k=top_k).retrieve(query, context)
+            retriever = BM25(
+                top_k=top_k, k1=draw.choice([0.0, 0.3, 1.5]), b=draw.choice([0.0, 0.75, 1.0])
+            )
+            found = retriever.retrieve(query, context)
             assert bool(bank.kept) == (count + len(texts[:2]) > FEW)
             bank.kept.clear()
             with monkeypatch.context() as patch:
                 patch.setattr("memfactory_core.retrievers.bm25.FEW", -1)
-                assert found == BM25(top_k=top_k).retrieve(query, context)
+                assert found == retriever.retrieve(query, context)
             bank.kept.clear()

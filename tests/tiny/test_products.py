@@ -7,9 +7,10 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from transformers import Lfm2Config, Lfm2ForCausalLM
 
 from memfactory_core.episode import Ask
-from memfactory_core.policies.tiny import Tiny
+from memfactory_core.policies.tiny import Tiny, TinySampler
 from memfactory_core.tiny import products
 from memfactory_core.tiny.linear import TinyLinear
 from memfactory_core.tiny.products import Products
@@ -243,3 +244,22 @@ def test_a_training_takes_them_in_each_step_and_learns_the_same(tmp_path, recall
     assert not any(computed)
     # where a gradient is next to nothing, Adam makes a step of it
     assert (weights - plain).norm() < 0.02 * (plain - before).norm()
+
+
+@pytest.mark.parametrize("layers", [["full_attention"] * 2, ["full_attention", "conv"]])
+def test_models_of_other_layers_take_them_too(tiny, layers):
+    """Those that end with a convolution, and those that attend alone, whose last layer is not narrowed."""
+    torch.manual_seed(0)
+    config = tiny.model.config.to_dict() | {"layer_types": layers, "num_hidden_layers": 2}
+    other = TinySampler(
+        Lfm2ForCausalLM(Lfm2Config(**config)).eval(), tiny.tokenizer, seed=0, batch_size=8
+    )
+    kept = Products(other.model)
+    kept.begin()
+    texts = say(other.model, kept)
+    plain, wanted = score(other, texts)
+    found, gradients = score(other, texts, kept)
+    assert not torch.equal(found, plain), "they were taken"
+    torch.testing.assert_close(found, plain, atol=1e-4, rtol=1e-4)
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(gradients[name], gradient, atol=1e-3, rtol=1e-3)

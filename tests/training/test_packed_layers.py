@@ -75,9 +75,43 @@ def test_many_shares_of_attention_are_not_kept(monkeypatch):
     monkeypatch.setattr(kept_shares._Read, "apply", lambda *given: calls.append(1) or read(*given))
     for most in (2**22, 10):
         monkeypatch.setattr(kept_shares, "MOST", most)
-        assert can_keep(pack(ids.tolist()), 4) == (most > 10)
         model.zero_grad()
         score_packed(model, model, ids, torch.ones_like(ids), 2, 2, 1.0)[0].sum().backward()
         gradients.append(torch.cat([weight.grad.flatten() for weight in model.parameters()]))
     assert len(calls) == 2  # of two layers, the first time
     torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-3)
+    packed = pack(ids.tolist())
+    cells = sum(block.queries_SL.numel() * block.keys_ST.size(1) for block in packed.blocks)
+    monkeypatch.setattr(kept_shares, "MOST", 4 * cells)
+    assert can_keep(packed, 4) and not can_keep(packed, 5), "a share for each head"
+
+
+def test_shares_are_not_kept_where_something_is_rounded_or_nothing_is_learned(monkeypatch):
+    model = Tiny(matmul="float32").load().model
+    ids = torch.tensor([[*COMMON, 5, 6], [*COMMON, 7, 8]])
+    monkeypatch.setattr(kept_shares._Read, "apply", None)
+
+    def score(packed_model):
+        return score_packed(packed_model, packed_model, ids, torch.ones_like(ids), 2, 2, 1.0)[0]
+
+    with torch.no_grad():
+        whole = score(model)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(score(model), whole, atol=0.5, rtol=0.1)
+    model.bfloat16()
+    torch.testing.assert_close(score(model), whole, atol=0.5, rtol=0.1)
+
+
+def test_in_few_bits_a_short_convolution_is_rounded_once():
+    torch.manual_seed(0)
+    packed, size = pack(ROWS), 6
+    conv = nn.Conv1d(size, size, 8, groups=size, padding=7).bfloat16()
+    signal = torch.randn(packed.ids_1N.size(1), size).bfloat16().requires_grad_()
+    made = _convolve(packed, signal, conv)
+    made.sum().backward()
+    assert made.dtype == signal.grad.dtype == conv.weight.grad.dtype == torch.bfloat16
+    (own,) = (one for one, row in zip(packed.places, ROWS, strict=True) if row == COMMON)
+    plain = F.conv1d(
+        signal[own].float().T, conv.weight.float(), padding=7, groups=size
+    )[:, : len(own)].T.bfloat16() + conv.bias  # fmt: skip
+    assert torch.equal(made[own], plain)

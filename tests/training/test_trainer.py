@@ -2,6 +2,7 @@
 
 import copy
 import math
+import statistics
 
 import pytest
 import torch
@@ -53,6 +54,10 @@ def test_advantages_compare_episodes_and_not_their_turns():
     assert len(rows) == 12 and sum(a == 0.5 for _, a in rows) == 9
     assert equal_groups(done) == {"h"}
     assert len(to_rows(done, drop_silent=True)) == 10
+    # of the batch: every group's advantages by the spread of all rewards
+    spread = statistics.pstdev([one.reward for one in episodes]) + 1e-4
+    batch = [one.advantage for one in with_advantages(episodes, "batch")]
+    assert batch == pytest.approx([one.advantage / spread for one in done])
     better = with_advantages(episodes, "none", negative=0.0)
     assert [e.advantage for e in better] == [0.5, 0.0, 0.0, 0.0]
     assert len(to_rows(better, drop_silent=True)) == 9

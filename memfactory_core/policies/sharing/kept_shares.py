@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from memfactory_core.policies.sharing.packing import Block, Packed
+from memfactory_core.policies.sharing.packing import Block, Packed, take_rows, with_nothing
 
 MOST = 2**22
 """So many shares of a layer are kept (16 MiB); of more, none is."""
@@ -68,12 +68,12 @@ class _Read(torch.autograd.Function):
         heads = key_NKD.size(1)
         ctx.blocks = _heads_of(packed, len(query_NHD), heads, query_NHD.size(1) // heads)
         ctx.scale, ctx.shapes = scale, (query_NHD.shape, key_NKD.shape)
-        query = _with_nothing(query_NHD.flatten(0, 1) * scale)
+        query = with_nothing(query_NHD.flatten(0, 1) * scale)
         key, value = (part.flatten(0, 1) for part in (key_NKD, value_NKD))
         made, shares = torch.empty_like(query), []
         for block in ctx.blocks:
-            asked = _take(query, block.queries_SKM)
-            keys, values = (_take(part, block.keys_SKT) for part in (key, value))
+            asked = take_rows(query, block.queries_SKM)
+            keys, values = (take_rows(part, block.keys_SKT) for part in (key, value))
             scores = (asked @ keys.mT).masked_fill_(block.hidden_S1MT, -torch.inf)
             share = scores.softmax(-1)
             made[block.queries_SKM] = share @ values
@@ -86,11 +86,11 @@ class _Read(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         """Through the shares as they were kept."""
         query, key, value, *shares = ctx.saved_tensors
-        of_read, of_query = _with_nothing(gradient.flatten(0, 1)), torch.empty_like(query)
+        of_read, of_query = with_nothing(gradient.flatten(0, 1)), torch.empty_like(query)
         of_key, of_value = torch.zeros_like(key), torch.zeros_like(value)
         for block, share in zip(ctx.blocks, shares, strict=True):
-            asked, of_made = (_take(part, block.queries_SKM) for part in (query, of_read))
-            keys, values = (_take(part, block.keys_SKT) for part in (key, value))
+            asked, of_made = (take_rows(part, block.queries_SKM) for part in (query, of_read))
+            keys, values = (take_rows(part, block.keys_SKT) for part in (key, value))
             of_share = of_made @ values.mT
             along = torch.linalg.vecdot(of_share, share).unsqueeze(-1)
             of_scores = of_share.sub_(along).mul_(share)
@@ -101,12 +101,3 @@ class _Read(torch.autograd.Function):
         shape, other = ctx.shapes
         of_query = of_query[:-1].mul_(ctx.scale)
         return of_query.view(shape), of_key.view(other), of_value.view(other), None, None
-
-
-def _with_nothing(values: Tensor) -> Tensor:
-    """With a row of zeros behind the last, for padded queries."""
-    return torch.cat([values, values.new_zeros(1, values.size(1))])
-
-
-def _take(values: Tensor, places: Tensor) -> Tensor:
-    return values.index_select(0, places.flatten()).view(*places.shape, values.size(1))

@@ -36,9 +36,9 @@ def take_last_layer(model: Any) -> None:
         last[0].__class__ = PackedLayer
 
 
-def ends_with_attention(model: nn.Module) -> bool:
+def narrows_at_end(model: nn.Module) -> bool:
     """Whether what leaves its backbone are the tokens of `packed.end`."""
-    return any(type(layer) is PackedLayer for layer in _layers(model))
+    return any(isinstance(layer, PackedLayer) for layer in _layers(model))
 
 
 def _layers(model: nn.Module) -> list[nn.Module]:

@@ -131,8 +131,18 @@ class Packed:
         among_N = torch.zeros_like(self.ids_1N[0])
         among_N[places] = torch.arange(len(places), device=places.device)
         return Packed(
-            self.ids_1N, self.positions_1N, blocks, self.places, among_N[self.scored], self.record, places
+            self.ids_1N, self.positions_1N, blocks, self.places, among_N[self.scored], asking=places
         )  # fmt: skip
+
+
+def with_nothing(values: Tensor) -> Tensor:
+    """With a row of zeros behind the last (rows + 1, size): what is read where there is no token."""
+    return torch.cat([values, values.new_zeros(1, values.size(1))])
+
+
+def take_rows(values: Tensor, places: Tensor) -> Tensor:
+    """Of values (rows, size) those at places of any shape, (*places, size)."""
+    return values.index_select(0, places.flatten()).view(*places.shape, values.size(1))
 
 
 def take(values: Tensor, places: Sequence[Tensor]) -> Iterator[Tensor]:

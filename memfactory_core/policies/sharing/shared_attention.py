@@ -19,7 +19,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from memfactory_core.policies.sharing.kept_shares import can_keep, read_keeping
 from memfactory_core.policies.sharing.lfm2_attention import PackedAttention, take_attention
-from memfactory_core.policies.sharing.lfm2_layer import ends_with_attention, take_last_layer
+from memfactory_core.policies.sharing.lfm2_layer import narrows_at_end, take_last_layer
 from memfactory_core.policies.sharing.packing import Packed, pack, take
 from memfactory_core.policies.sharing.short_convolution import take_packed_rows
 
@@ -104,7 +104,7 @@ def _attend(
 
 
 def _learns_in_short(module: Any, query: Tensor) -> bool:
-    """Whether shares are kept for the way back: on a processor, for models that have few layers of attention."""
+    """Whether shares may be kept for the way back: on a processor, by LFM2, of whose layers few attend."""
     whole = query.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
     return (
         whole
@@ -220,7 +220,7 @@ def own_attention(model: Any) -> Iterator[None]:
 def _keep_scored(module: Any, args: Any, kwargs: dict[str, Any], output: Any) -> Any:
     packed = kwargs.get("packed")
     if packed is not None and packed.scored is not None:
-        scored = packed.end.scored if ends_with_attention(module) else packed.scored
+        scored = packed.end.scored if narrows_at_end(module) else packed.scored
         output.last_hidden_state = output.last_hidden_state[:, scored]
     return output
 

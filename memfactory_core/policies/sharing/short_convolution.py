@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from transformers.models.lfm2.modeling_lfm2 import Lfm2ShortConv
 
-from memfactory_core.policies.sharing.packing import Block, Packed
+from memfactory_core.policies.sharing.packing import Block, Packed, take_rows, with_nothing
 
 
 class PackedShortConv(Lfm2ShortConv):
@@ -42,7 +42,7 @@ def _convolve(packed: Packed, signal_ND: Tensor, conv: nn.Conv1d) -> Tensor:
         packed.windows[width] = [_Windows(block, width, count) for block in packed.blocks]
     taps_WD = conv.weight[:, 0].T.to(signal_ND.dtype)
     mixed: Tensor = _Mixed.apply(signal_ND, taps_WD, packed.windows[width])
-    return mixed if conv.bias is None else mixed + conv.bias
+    return mixed if conv.bias is None else mixed + conv.bias.to(mixed.dtype)
 
 
 class _Windows:
@@ -56,53 +56,45 @@ class _Windows:
 
 
 class _Mixed(torch.autograd.Function):
-    """A tap at a time over whole segments: in `F.conv1d` each number of a token stands by itself."""
+    """A tap at a time over whole segments, in float32: in `F.conv1d` each number of a token stands by itself."""
 
     @staticmethod
     def forward(ctx: Any, signal_ND: Tensor, taps_WD: Tensor, windows: list[_Windows]) -> Tensor:
         """(N, D)."""
         ctx.windows = windows
-        padded = _with_nothing(signal_ND)
-        read_SXD = [_take(padded, window.read_SX) for window in windows]
+        padded = with_nothing(signal_ND)
+        read_SXD = [take_rows(padded, window.read_SX) for window in windows]
         ctx.save_for_backward(taps_WD, *read_SXD)
         parts = []
-        for window, read in zip(windows, read_SXD, strict=True):
+        taps = taps_WD.float()
+        for window, read in zip(windows, map(Tensor.float, read_SXD), strict=True):
             length = window.own_SL.size(1)
-            mixed = read[:, :length] * taps_WD[0]
-            for first, tap in enumerate(taps_WD[1:], 1):
+            mixed = read[:, :length] * taps[0]
+            for first, tap in enumerate(taps[1:], 1):
                 mixed.addcmul_(read[:, first : first + length], tap)
             parts.append(mixed.flatten(0, 1).index_select(0, window.real))
-        return torch.cat(parts)
+        return torch.cat(parts).to(signal_ND.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         """To each token from those that read it."""
         taps_WD, *read_SXD = ctx.saved_tensors
-        before = len(taps_WD) - 1
-        padded = _with_nothing(gradient)
-        of_taps = torch.zeros_like(taps_WD)
+        before, taps = len(taps_WD) - 1, taps_WD.float()
+        padded = with_nothing(gradient.float())
+        of_taps = torch.zeros_like(taps)
         own, earlier = [], []
-        for window, read in zip(ctx.windows, read_SXD, strict=True):
+        for window, read in zip(ctx.windows, map(Tensor.float, read_SXD), strict=True):
             length = window.own_SL.size(1)
-            of_mixed = _take(padded, window.own_SL)
+            of_mixed = take_rows(padded, window.own_SL)
             of_read = torch.zeros_like(read)
-            for first, tap in enumerate(taps_WD):
+            for first, tap in enumerate(taps):
                 part = slice(first, first + length)
                 of_read[:, part].addcmul_(of_mixed, tap)
                 of_taps[first] += (of_mixed * read[:, part]).sum((0, 1))
             own.append(of_read[:, before:].flatten(0, 1).index_select(0, window.real))
             earlier.append(of_read[:, :before].flatten(0, 1))
-        of_signal = _with_nothing(torch.cat(own))
+        of_signal = with_nothing(torch.cat(own))
         places = torch.cat([window.read_SX[:, :before].flatten() for window in ctx.windows])
         of_signal.index_add_(0, places, torch.cat(earlier))
-        return of_signal[:-1], of_taps, None
-
-
-def _with_nothing(values_ND: Tensor) -> Tensor:
-    """With a row of zeros behind the last: what is read where there is no token."""
-    return torch.cat([values_ND, values_ND.new_zeros(1, values_ND.size(1))])
-
-
-def _take(values_ND: Tensor, places: Tensor) -> Tensor:
-    return values_ND.index_select(0, places.flatten()).view(*places.shape, -1)
+        return of_signal[:-1].to(gradient.dtype), of_taps.to(taps_WD.dtype), None
