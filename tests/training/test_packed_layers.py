@@ -18,6 +18,18 @@ ROWS = [
 ]  # fmt: skip
 
 
+def sum_of_rows(packed, made, weight, alone):
+    """The weighted sum of what each row gives by itself, tokens that rows share once; it is what was `made` of all."""
+    total, seen = torch.zeros(()), set()
+    for places in packed.places:
+        own = alone(places)
+        torch.testing.assert_close(made[places], own, atol=1e-6, rtol=1e-5)
+        fresh = [i for i, place in enumerate(places) if place not in seen]
+        seen.update(places)
+        total = total + (own[fresh] * weight[places][fresh]).sum()
+    return total
+
+
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("width", [1, 3, 8])
 def test_a_short_convolution_and_its_gradients_are_those_of_each_row(width, bias):
@@ -29,39 +41,33 @@ def test_a_short_convolution_and_its_gradients_are_those_of_each_row(width, bias
     given = (signal, *conv.parameters())
     made = _convolve(packed, signal, conv)
     found = torch.autograd.grad((made * weight).sum(), given)
-    total, seen = torch.zeros(()), set()
-    for places in packed.places:
-        alone = conv(signal[places].T)[:, : len(places)].T
-        torch.testing.assert_close(made[places], alone, atol=1e-6, rtol=1e-5)
-        fresh = [i for i, place in enumerate(places) if place not in seen]
-        seen.update(places)
-        total = total + (alone[fresh] * weight[places][fresh]).sum()
+
+    def alone(places):
+        return conv(signal[places].T)[:, : len(places)].T
+
+    total = sum_of_rows(packed, made, weight, alone)
     for one, other in zip(found, torch.autograd.grad(total, given), strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("heads", [4, 2, 1])
-def test_kept_shares_reads_the_same_and_its_gradients_are_near(heads):
+def test_attention_that_keeps_its_shares_and_its_gradients_are_those_of_each_row(heads):
     """Also where queries share the heads of keys."""
     torch.manual_seed(0)
     packed, size = pack(ROWS), 16
     count = packed.ids_1N.size(1)
-    asked, keys, values = given = [
-        torch.randn(count, number, size, requires_grad=True) for number in (4, heads, heads)
-    ]
-    weight = torch.randn_like(asked)
+    given = [torch.randn(count, number, size, requires_grad=True) for number in (4, heads, heads)]
+    weight = torch.randn_like(given[0])
     made = read_keeping(*given, packed, 0.3)
     found = torch.autograd.grad((made * weight).sum(), given)
-    total, seen = torch.zeros(()), set()
-    for places in packed.places:
-        parts = [part[places].transpose(0, 1) for part in given]
-        alone = F.scaled_dot_product_attention(
-            parts[0], *(part.repeat_interleave(4 // heads, 0) for part in parts[1:]), is_causal=True, scale=0.3
-        ).transpose(0, 1)  # fmt: skip
-        torch.testing.assert_close(made[places], alone, atol=1e-5, rtol=1e-5)
-        fresh = [i for i, place in enumerate(places) if place not in seen]
-        seen.update(places)
-        total = total + (alone[fresh] * weight[places][fresh]).sum()
+
+    def alone(places):
+        asked, *others = (part[places].transpose(0, 1) for part in given)
+        known = (part.repeat_interleave(4 // heads, 0) for part in others)
+        read = F.scaled_dot_product_attention(asked, *known, is_causal=True, scale=0.3)
+        return read.transpose(0, 1)
+
+    total = sum_of_rows(packed, made, weight, alone)
     for one, other in zip(found, torch.autograd.grad(total, given), strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
