@@ -20,6 +20,8 @@ class Policy(Component, ABC, family="policies"):
     """Roles, and "cite", that it can do nothing with; a recipe that asks it for one is refused."""
     small_language: ClassVar[bool] = False
     """Whether it understands the sentences of the made-up tasks alone, and no ordinary language."""
+    shipped: ClassVar[Path | None] = None
+    """The folder of the weights that it begins with, where they come with the package."""
     copies: ClassVar[bool] = False
     """Whether it can be held to whole sentences that it was shown (`updater.writes = "copied"`): its tokens must be
     drawn here."""

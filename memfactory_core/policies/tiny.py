@@ -158,6 +158,7 @@ class Tiny(Policy, kind="tiny"):
 
     main: ClassVar[tuple[str, ...]] = ("min_p", "batch_size")
     trainable: ClassVar[bool] = True
+    shipped: ClassVar[Path | None] = WEIGHTS
     copies: ClassVar[bool] = True
     small_language: ClassVar[bool] = True
     not_learned: ClassVar[tuple[str, ...]] = (

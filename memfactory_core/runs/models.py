@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from memfactory_core import __version__
 from memfactory_core.config import RunConfig
 from memfactory_core.models.manifest import describe
 from memfactory_core.models.resolve import find_fetched, model_names, resolve_model
+from memfactory_core.policies import Policy
 
 POLICY = ("policy", "roles")
 SEARCH = ("retrieval",)
@@ -33,4 +35,19 @@ def describe_models(config: RunConfig) -> dict[str, dict[str, Any]]:
             described[name] = shown | {"manifest": manifest.digest}
         else:
             described[name] = {"source": "folder", "manifest": None, "sha256": describe(folder)[0]}
-    return described
+    return described | _shipped_models(config)
+
+
+def _shipped_models(config: RunConfig) -> dict[str, dict[str, Any]]:
+    """The weights that come with the package and that a policy of the run begins with, by the policy's kind."""
+    if config.mode in ("retrieve", "rerank"):
+        return {}
+    policies = [config.policy, *(one for one in config.roles.values() if isinstance(one, Policy))]
+    found = {one.kind: one.shipped for one in policies if one.shipped}
+    return {
+        kind: {
+            "source": "package", "version": __version__, "licence": "apache-2.0", "manifest": None,
+            "sha256": describe(folder)[0],
+        }
+        for kind, folder in found.items()
+    }  # fmt: skip

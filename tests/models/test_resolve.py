@@ -1,5 +1,6 @@
 """What a model's name stands for; a run whose model is not here fails before it starts, with the command to type."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from memfactory_core.models.fetch import fetch_model
 from memfactory_core.models.resolve import model_names, resolve_model
 from memfactory_core.policies.hf import HF
 from memfactory_core.runs import database, jobs
-from memfactory_core.runs.models import used_models
+from memfactory_core.runs.bundle import ModelRecord
+from memfactory_core.runs.models import describe_models, used_models
 from memfactory_core.runs.worker import work
+from memfactory_core.tiny import WEIGHTS
 from tests.models.packages import write_bert
 from tests.policies.test_policies import save_model
 
@@ -90,3 +93,14 @@ def test_a_run_with_fetched_models_records_their_manifests(lab, tmp_path):
     kept = json.loads((Path(run.folder) / "run.json").read_text())["models"]
     assert kept["chat"]["manifest"] == chat.digest and kept["chat"]["sha256"] == chat.sha256
     assert kept[str(bert)]["manifest"] is None and "model.safetensors" in kept[str(bert)]["sha256"]
+
+
+def test_a_record_names_the_weights_that_come_with_the_package():
+    """Of the policy and of a role's own; comparing retrievers loads none."""
+    digest = hashlib.sha256((WEIGHTS / "model.safetensors").read_bytes()).hexdigest()
+    for settings in ([], ["policy=scripted", "mode=evaluate", "roles.answer=tiny"]):
+        found = describe_models(load("memagent-tiny", settings))["tiny"]
+        assert found["sha256"] == {"model.safetensors": digest} and found["source"] == "package"
+        ModelRecord.model_validate(found)
+    assert describe_models(load("memagent-tiny", ["policy=scripted", "mode=evaluate"])) == {}
+    assert "tiny" not in describe_models(load("locomo-retrieval", ["task.path=x.json"]))
