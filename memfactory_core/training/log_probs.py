@@ -116,9 +116,14 @@ def _tell_apart(parts: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     the same are scored once."""
     whole = torch.cat([part.flatten(1) for part in parts], dim=1).cpu().numpy()
     seen: dict[bytes, int] = {}
-    places = [seen.setdefault(row.tobytes(), len(seen)) for row in whole]
-    firsts = torch.tensor([places.index(place) for place in range(len(seen))])
-    return firsts.to(parts[0].device), torch.tensor(places, device=parts[0].device)
+    places, firsts = [], []
+    for index, row in enumerate(whole):
+        place = seen.setdefault(row.tobytes(), len(seen))
+        places.append(place)
+        if place == len(firsts):
+            firsts.append(index)
+    device = parts[0].device
+    return torch.tensor(firsts, device=device), torch.tensor(places, device=device)
 
 
 def _score_part(
