@@ -116,7 +116,8 @@ def _tell_apart(parts: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     the same are scored once."""
     whole = torch.cat([part.flatten(1) for part in parts], dim=1).cpu().numpy()
     seen: dict[bytes, int] = {}
-    places, firsts = [], []
+    places: list[int] = []
+    firsts: list[int] = []
     for index, row in enumerate(whole):
         place = seen.setdefault(row.tobytes(), len(seen))
         places.append(place)
