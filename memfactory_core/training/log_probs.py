@@ -170,8 +170,6 @@ def _score_part(
             among_X = -(over_XK.exp() * over_XK.masked_fill(slots_XK < 0, 0.0)).sum(-1)
             entropies_X = torch.where(free_X, entropies_X, among_X)
     blank_BC = scored_S.new_zeros(asks_BC.shape)
-    if not len(slots_XK):  # all the same every process goes back through the model
-        blank_BC = blank_BC + scored_S.nan_to_num(neginf=0.0).sum() * 0.0
     logps_BC = blank_BC.masked_scatter(asks_BC, logps_X)
     if entropies_X is None:
         return logps_BC, None
